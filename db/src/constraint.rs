@@ -1,0 +1,24 @@
+//! Constraint names are part of the contract: a violated one becomes a domain error at the query that met it.
+
+/// The name of the constraint that refused the statement, if that is what went wrong.
+#[must_use]
+pub fn violated(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
+}
+
+/// Whether the statement failed for a reason that may pass by itself: a lost connection, a restart, a serialisation failure, a deadlock.
+#[must_use]
+pub fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+            // 08 connection, 40 rollback, 53 resources, 57P admin shutdown and recovery, 25006 read-only standby
+            code.starts_with("08")
+                || code.starts_with("40")
+                || code.starts_with("53")
+                || code.starts_with("57P")
+                || code == "25006"
+        }),
+        _ => false,
+    }
+}

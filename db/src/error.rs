@@ -1,0 +1,21 @@
+//! What can go wrong at the wall.
+
+/// An error of the database or of the wall around it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The scope names a tenant that does not exist.
+    #[error("there is no such tenant")]
+    NoTenant,
+    /// The boot self-check found something; every fault is listed.
+    #[error("this database may not be used as it is:\n{}", .0.join("\n"))]
+    Unsafe(Vec<String>),
+    /// The schema is not the one these binaries were built with.
+    #[error("{0}")]
+    Schema(String),
+    /// The database refused or could not be reached.
+    #[error(transparent)]
+    Sqlx(#[from] sqlx::Error),
+    /// A migration did not apply.
+    #[error("a migration did not apply: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}

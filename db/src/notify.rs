@@ -1,0 +1,43 @@
+//! Wake-ups by NOTIFY, sent after the commit and from another connection: inside the transaction it would serialise the commits of
+//! the whole database. Notices given while one is on its way become one. A lost notice costs a poll interval, nothing else.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use sqlx::PgPool;
+use tokio::sync::mpsc;
+
+/// Hands channels to the one task of the process that notifies.
+#[derive(Clone)]
+pub struct Notifier(mpsc::UnboundedSender<&'static str>);
+
+impl Notifier {
+    pub(crate) fn start(pool: PgPool) -> Self {
+        let (sender, mut receiver) = mpsc::unbounded_channel::<&'static str>();
+        tokio::spawn(async move {
+            while let Some(first) = receiver.recv().await {
+                let mut channels = BTreeSet::from([first]);
+                while let Ok(more) = receiver.try_recv() {
+                    channels.insert(more);
+                }
+                let channels: Vec<&str> = channels.into_iter().collect();
+                if let Err(error) = sqlx::query("select pg_notify(channel, '') from unnest($1::text[]) as channel")
+                    .bind(&channels)
+                    .execute(&pool)
+                    .await
+                {
+                    tracing::debug!(%error, "notify: left to polling");
+                }
+                // at most one notifying commit a millisecond and process
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        Self(sender)
+    }
+
+    pub(crate) fn send(&self, channels: Vec<&'static str>) {
+        for channel in channels {
+            // the task ends only with the process
+            let _ = self.0.send(channel);
+        }
+    }
+}

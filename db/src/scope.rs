@@ -1,0 +1,210 @@
+//! Scopes are transactions: nothing reaches a table but through one, and each knows tenant, actor and the time.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::{Error, notify::Notifier};
+
+/// Who acts; goes into the audit trail and into the span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// A person who logged in.
+    User(Uuid),
+    /// An API key.
+    Key(Uuid),
+    /// A job of that kind.
+    Job(&'static str),
+    /// An outside service that posts to a hook.
+    Hook(&'static str),
+    /// The operator of the platform.
+    Operator,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user:{id}"),
+            Self::Key(id) => write!(f, "key:{id}"),
+            Self::Job(kind) => write!(f, "job:{kind}"),
+            Self::Hook(name) => write!(f, "hook:{name}"),
+            Self::Operator => f.write_str("operator"),
+        }
+    }
+}
+
+/// Why a transaction may see every tenant. Each use is a line of a checked-in snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The engine claims, renews and settles.
+    Engine,
+    /// Rescue, prune, partitions, schedules.
+    Upkeep,
+    /// A session, a key or a name is looked up before the tenant is known.
+    Login,
+    /// A webhook's secret is looked up before the tenant is known.
+    Hook,
+    /// Effects of many jobs, of whatever tenants, are written in one group.
+    Group,
+    /// Events are numbered and read for the live feed.
+    Feed,
+    /// The operator of the platform looks or acts.
+    Operator,
+}
+
+/// A transaction inside one tenant. Dropping it rolls back.
+pub struct TenantTx {
+    tx: Transaction<'static, Postgres>,
+    after: Vec<&'static str>,
+    notifier: Notifier,
+    tenant_id: Uuid,
+    tenant_number: i32,
+    actor: Actor,
+    now: DateTime<Utc>,
+}
+
+/// A transaction that sees every tenant. Dropping it rolls back.
+pub struct PlatformTx {
+    tx: Transaction<'static, Postgres>,
+    after: Vec<&'static str>,
+    notifier: Notifier,
+    why: Why,
+    now: DateTime<Utc>,
+}
+
+/// What both scopes share: a connection to run statements on, and the notice given once the commit has happened.
+pub trait Scope: Send {
+    /// The connection, inside the transaction.
+    fn conn(&mut self) -> &mut PgConnection;
+    /// Tells the listeners of a channel, after the commit and from another connection.
+    fn notify(&mut self, channel: &'static str);
+    /// The time of this transaction, by the database's clock.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+impl TenantTx {
+    pub(crate) async fn begin(
+        mut tx: Transaction<'static, Postgres>,
+        notifier: Notifier,
+        (id, number): (Option<Uuid>, Option<i32>),
+        actor: Actor,
+    ) -> Result<Self, Error> {
+        let entered: Option<(Uuid, i32, DateTime<Utc>)> =
+            sqlx::query_as("select id, number, at from app.enter_tenant($1, $2, $3)")
+                .bind(id)
+                .bind(number)
+                .bind(actor.to_string())
+                .fetch_optional(&mut *tx)
+                .await?;
+        let (tenant_id, tenant_number, now) = entered.ok_or(Error::NoTenant)?;
+        Ok(Self { tx, after: Vec::new(), notifier, tenant_id, tenant_number, actor, now })
+    }
+    /// The tenant whose rows this transaction sees.
+    #[must_use]
+    pub const fn tenant_id(&self) -> Uuid {
+        self.tenant_id
+    }
+    /// The tenant's small key in the engine's tables.
+    #[must_use]
+    pub const fn tenant_number(&self) -> i32 {
+        self.tenant_number
+    }
+    /// Who acts.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+    /// Commits, then gives the notices.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.tx.commit().await?;
+        self.notifier.send(self.after);
+        Ok(())
+    }
+}
+
+impl PlatformTx {
+    pub(crate) async fn begin(
+        mut tx: Transaction<'static, Postgres>,
+        notifier: Notifier,
+        why: Why,
+    ) -> Result<Self, Error> {
+        let now = sqlx::query_scalar("select app.now()").fetch_one(&mut *tx).await?;
+        Ok(Self { tx, after: Vec::new(), notifier, why, now })
+    }
+    /// Why this transaction sees every tenant.
+    #[must_use]
+    pub const fn why(&self) -> Why {
+        self.why
+    }
+    /// Commits, then gives the notices.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.tx.commit().await?;
+        self.notifier.send(self.after);
+        Ok(())
+    }
+}
+
+impl Scope for TenantTx {
+    fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+    fn notify(&mut self, channel: &'static str) {
+        if !self.after.contains(&channel) {
+            self.after.push(channel);
+        }
+    }
+    fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+}
+
+impl Scope for PlatformTx {
+    fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+    fn notify(&mut self, channel: &'static str) {
+        if !self.after.contains(&channel) {
+            self.after.push(channel);
+        }
+    }
+    fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+}
+
+/// A transaction of either scope, where what matters is only that it commits.
+pub enum AnyTx {
+    /// Inside one tenant.
+    Tenant(TenantTx),
+    /// Across tenants.
+    Platform(PlatformTx),
+}
+
+impl AnyTx {
+    /// The connection, inside the transaction.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Tenant(tx) => tx.conn(),
+            Self::Platform(tx) => tx.conn(),
+        }
+    }
+    /// Commits, then gives the notices.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Tenant(tx) => tx.commit().await,
+            Self::Platform(tx) => tx.commit().await,
+        }
+    }
+}
+impl From<TenantTx> for AnyTx {
+    fn from(tx: TenantTx) -> Self {
+        Self::Tenant(tx)
+    }
+}
+impl From<PlatformTx> for AnyTx {
+    fn from(tx: PlatformTx) -> Self {
+        Self::Platform(tx)
+    }
+}
