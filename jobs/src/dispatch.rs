@@ -1,0 +1,294 @@
+//! From a leased job to its outcome: finds the kind, runs the handler under its timeout and its cancellation, commits what it hands
+//! back, and tells the cycle. Never fails itself: whatever happens becomes an outcome of that one job.
+
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use db::{AnyTx, Db};
+use futures::FutureExt;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{
+    gate::GateHealth,
+    job::{Done, JobError, JobResult, Lease},
+    registry::{Raw, Registry},
+};
+
+/// A handler that was told to stop has this long to do so.
+const CANCEL_GRACE: Duration = Duration::from_secs(2);
+
+/// A job as the claim hands it out.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Leased {
+    /// The job.
+    pub id: i64,
+    /// Number of its lease.
+    pub fence: i64,
+    /// Whose job it is; 0 is the platform.
+    pub tenant_number: i32,
+    /// The lane it came by.
+    pub lane_id: i64,
+    /// Number of its queue.
+    pub queue: i16,
+    /// Number of its kind.
+    pub kind: i16,
+    /// This start, 1 for the first.
+    pub attempt: i16,
+    /// Starts in all.
+    pub max_attempts: i16,
+    /// Workers that died over it.
+    pub crashes: i16,
+    /// 1: its key is given up when it starts.
+    pub key_scope: i16,
+    /// When it was due.
+    pub run_at: DateTime<Utc>,
+    /// When it was leased.
+    pub leased_at: DateTime<Utc>,
+    /// The gates its lane passes.
+    pub gates: Vec<i64>,
+    /// It is the probe of a half-open breaker.
+    pub is_probe: bool,
+    /// Its payload, JSON text.
+    pub payload: String,
+}
+
+impl Leased {
+    pub(crate) const fn lease(&self, process: Uuid) -> Lease {
+        Lease { job_id: self.id, fence: self.fence, process }
+    }
+}
+
+/// How a lease ends in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i16)]
+pub(crate) enum Code {
+    Completed = 1,
+    Retry = 2,
+    Snooze = 3,
+    Discarded = 4,
+    Cancelled = 5,
+    Release = 6,
+}
+
+/// What the cycle is told when a job has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub job_id: i64,
+    pub fence: i64,
+    /// None: the lease was ended by the handler's own commit.
+    pub outcome: Option<Outcome>,
+}
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub code: Code,
+    pub delay: f64,
+    pub error: Option<String>,
+}
+
+/// A job that runs in this process.
+pub(crate) struct Running {
+    pub fence: i64,
+    pub queue: i16,
+    pub gates: Vec<i64>,
+    pub cancel: CancellationToken,
+}
+pub(crate) type RunningJobs = Arc<Mutex<HashMap<i64, Running>>>;
+
+/// Runs leased jobs. Cheap to clone.
+pub struct Dispatcher<S> {
+    inner: Arc<Inner<S>>,
+}
+impl<S> Clone for Dispatcher<S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+pub(crate) struct Inner<S> {
+    pub app: S,
+    pub db: Db,
+    pub registry: Registry<S>,
+    pub process: Uuid,
+    pub kinds: HashMap<i16, String>,
+    pub running: RunningJobs,
+    pub finished: mpsc::UnboundedSender<Finished>,
+    pub health: GateHealth,
+    /// Nothing new is started any more.
+    pub stopping: CancellationToken,
+}
+
+impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
+    pub(crate) fn new(inner: Inner<S>) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Runs one job to its end.
+    pub async fn run(&self, leased: Leased) {
+        let (job_id, fence) = (leased.id, leased.fence);
+        let outcome = self.outcome(leased).await;
+        // the cycle ends after all its jobs have
+        let _ = self.inner.finished.send(Finished { job_id, fence, outcome });
+    }
+
+    async fn outcome(&self, leased: Leased) -> Option<Outcome> {
+        let inner = &*self.inner;
+        if inner.stopping.is_cancelled() {
+            return Some(Outcome { code: Code::Release, delay: 0.0, error: None });
+        }
+        let name = inner.kinds.get(&leased.kind).map_or("unknown", String::as_str);
+        let Some(kind) = inner.registry.find(name) else {
+            // a kind of a newer version: leave it to a worker that knows it
+            return Some(Outcome {
+                code: Code::Snooze,
+                delay: 30.0,
+                error: Some(format!("this worker does not know the kind {name}")),
+            });
+        };
+        let cancel = {
+            let running = inner.running.lock().expect("nothing panics while it is held");
+            running.get(&leased.id).map(|job| job.cancel.clone()).unwrap_or_default()
+        };
+        if leased.key_scope == 1 {
+            if let Err(error) = self.give_up_key(leased.id).await {
+                return Some(Outcome { code: Code::Release, delay: 0.0, error: Some(error.to_string()) });
+            }
+        }
+        let started = Instant::now();
+        let waited = (leased.leased_at - leased.run_at).as_seconds_f64().max(0.0);
+        let (attempt, max_attempts, lease) = (leased.attempt, leased.max_attempts, leased.lease(inner.process));
+        let span = tracing::info_span!(
+            "job.run",
+            job.id = leased.id,
+            job.kind = kind.name,
+            attempt,
+            tenant.number = leased.tenant_number
+        );
+        let raw = Raw {
+            app: inner.app.clone(),
+            db: inner.db.clone(),
+            health: inner.health.clone(),
+            process: inner.process,
+            cancel: cancel.clone(),
+        };
+        let work = AssertUnwindSafe((kind.handler)(leased, raw)).catch_unwind().instrument(span.clone());
+        let result = tokio::select! {
+            result = work => result.unwrap_or_else(|_| Err(JobError::retry("the handler panicked"))),
+            () = tokio::time::sleep(kind.timeout) => {
+                cancel.cancel();
+                Err(JobError::retry(format!("no end after {} s", kind.timeout.as_secs())))
+            }
+            () = async { cancel.cancelled().await; tokio::time::sleep(CANCEL_GRACE).await } => {
+                Err(JobError::Retry { error: "it was told to stop and did not".to_owned(), after: Some(Duration::ZERO) })
+            }
+        };
+        metrics::histogram!("paloma_job_wait_seconds", "kind" => kind.name).record(waited);
+        metrics::histogram!("paloma_job_run_seconds", "kind" => kind.name).record(started.elapsed().as_secs_f64());
+        let outcome = settle(result, lease, (attempt, max_attempts), kind.retry).instrument(span.clone()).await;
+        span.in_scope(|| log(kind.name, outcome.as_ref()));
+        outcome
+    }
+
+    /// A key "until started" ends here, before the handler reads anything: an enqueue that still saw the key has committed by then.
+    async fn give_up_key(&self, job_id: i64) -> Result<(), db::Error> {
+        let mut tx = self.inner.db.platform(db::Why::Engine).await?;
+        sqlx::query("delete from jobs.job_keys where job_id = $1 and scope = 1")
+            .bind(job_id)
+            .execute(db::Scope::conn(&mut tx))
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+async fn settle(
+    result: JobResult,
+    lease: Lease,
+    (attempt, max_attempts): (i16, i16),
+    retry: crate::job::Retry,
+) -> Option<Outcome> {
+    let error = match result {
+        Ok(Done::Now) => return Some(Outcome { code: Code::Completed, delay: 0.0, error: None }),
+        Ok(Done::Settled) => return None,
+        Ok(Done::With(tx)) => match complete(*tx, lease).await {
+            Ok(true) => return None,
+            Ok(false) => {
+                tracing::warn!("the lease was lost before the effect could be committed: rolled back");
+                return None;
+            }
+            Err(error) => JobError::retry(error),
+        },
+        Err(error) => error,
+    };
+    Some(match error {
+        JobError::Retry { error, .. } if attempt >= max_attempts => {
+            Outcome { code: Code::Discarded, delay: 0.0, error: clean(error) }
+        }
+        JobError::Retry { error, after } => {
+            let wait = after.unwrap_or_else(|| retry.wait(attempt));
+            Outcome { code: Code::Retry, delay: wait.as_secs_f64(), error: clean(error) }
+        }
+        JobError::Snooze { wait } => Outcome { code: Code::Snooze, delay: wait.as_secs_f64(), error: None },
+        JobError::Discard { error } => Outcome { code: Code::Discarded, delay: 0.0, error: clean(error) },
+        JobError::Cancel { reason } => Outcome { code: Code::Cancelled, delay: 0.0, error: clean(reason) },
+        JobError::Release => Outcome { code: Code::Release, delay: 0.0, error: None },
+    })
+}
+
+/// The completion is the last statement before the commit; where the lease is lost nothing is committed.
+async fn complete(mut tx: AnyTx, lease: Lease) -> Result<bool, sqlx::Error> {
+    let held: bool = match &mut tx {
+        AnyTx::Tenant(_) => {
+            sqlx::query_scalar("select jobs.complete($1, $2, $3)")
+                .bind(lease.job_id)
+                .bind(lease.fence)
+                .bind(lease.process)
+                .fetch_one(tx.conn())
+                .await?
+        }
+        AnyTx::Platform(_) => sqlx::query_scalar(
+            "select jobs.settle($1::uuid, array[$2::bigint], array[$3::bigint], array[1::smallint], array[0::float8], array[null::text]) = 1",
+        )
+        .bind(lease.process)
+        .bind(lease.job_id)
+        .bind(lease.fence)
+        .fetch_one(tx.conn())
+        .await?,
+    };
+    if held {
+        tx.commit().await?;
+    }
+    Ok(held)
+}
+
+/// Postgres holds no NUL in text.
+fn clean(error: String) -> Option<String> {
+    Some(error.replace('\0', "\u{fffd}"))
+}
+
+fn log(kind: &'static str, outcome: Option<&Outcome>) {
+    let name = match outcome.map(|outcome| outcome.code) {
+        None | Some(Code::Completed) => "completed",
+        Some(Code::Retry) => "retry",
+        Some(Code::Snooze) => "snooze",
+        Some(Code::Discarded) => "discarded",
+        Some(Code::Cancelled) => "cancelled",
+        Some(Code::Release) => "release",
+    };
+    metrics::counter!("paloma_jobs_settled_total", "kind" => kind, "outcome" => name).increment(1);
+    match outcome {
+        Some(Outcome { code: Code::Retry, delay, error: Some(error) }) => {
+            tracing::warn!(error, again_in_s = delay, "job failed")
+        }
+        Some(Outcome { code: Code::Discarded, error: Some(error), .. }) => tracing::error!(error, "job discarded"),
+        Some(Outcome { code: Code::Cancelled, error: Some(error), .. }) => tracing::info!(error, "job cancelled"),
+        _ => tracing::debug!(outcome = name, "job ended"),
+    }
+}

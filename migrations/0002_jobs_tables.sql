@@ -1,0 +1,246 @@
+-- The queue's tables. `jobs` holds what is due or running and nothing else; what is not due waits in `scheduled`, what is done
+-- leaves for `history` (narrow, by day) and, where it failed, `failures`. Tenant 0 is the platform itself.
+
+create table jobs.kinds (
+  id smallint generated always as identity primary key,
+  name text not null constraint kinds_name_key unique
+);
+create table jobs.queues (
+  id smallint generated always as identity primary key,
+  name text not null constraint queues_name_key unique
+);
+grant select on jobs.kinds, jobs.queues to paloma_tenant;
+grant select, insert on jobs.kinds, jobs.queues to paloma_platform;
+
+-- The unit of fairness, start order and pause inside a queue. Configuration only: the claim reads it and never writes it.
+create table jobs.lanes (
+  id bigint generated always as identity primary key,
+  tenant_number int not null,
+  queue smallint not null references jobs.queues,
+  key text not null,
+  class smallint not null default 1,            -- a person's reply is 0, bulk work is 1: lower goes first, strictly
+  gates bigint[] not null default '{}',
+  paused_at timestamptz,
+  cancelled_at timestamptz,
+  created_at timestamptz not null default app.now(),
+  constraint lanes_key unique (tenant_number, queue, key)
+);
+
+-- What stands between lanes and an outside service: a token bucket, a cap on running jobs, a breaker, a pause.
+create table jobs.gates (
+  id bigint generated always as identity primary key,
+  tenant_number int not null,
+  key text not null,
+  rate float8 constraint gates_rate_positive check (rate > 0),            -- tokens a second; null: no bucket
+  burst float8 not null default 1 constraint gates_burst_positive check (burst >= 1),
+  tokens float8 not null default 1,
+  updated_at timestamptz not null default app.clock(),
+  cap int constraint gates_cap_positive check (cap > 0),                  -- running jobs; null: no cap
+  paused_at timestamptz,
+  breaker text not null default 'closed' constraint gates_breaker_known check (breaker in ('closed', 'open', 'half_open')),
+  open_until timestamptz,                                                 -- open: the probe's time; half_open: when the probe is given up
+  open_s float8 not null default 0,                                       -- how long it was opened for; doubles with each failed probe
+  epoch int not null default 0,                                           -- grows with each opening
+  reason text,
+  constraint gates_key unique (tenant_number, key)
+) with (fillfactor = 20);
+
+-- Running jobs of a capped gate in one process, written by that process's cycle alone. The cap sums the live processes, so a slot can't leak.
+create table jobs.gate_slots (
+  gate_id bigint not null,
+  process uuid not null,
+  running int not null,
+  primary key (gate_id, process)
+) with (fillfactor = 50);
+
+create table jobs.processes (
+  id uuid primary key,
+  name text not null,
+  host text not null,
+  pid int not null,
+  queues text[] not null,
+  started_at timestamptz not null,
+  seen_at timestamptz not null
+) with (fillfactor = 50);
+-- One row a claim: which jobs it leased. The rescuer finds a dead process's jobs by it, so no index of `jobs` mentions a lease.
+create table jobs.claims (
+  process uuid not null,
+  fence bigint not null,
+  job_ids bigint[] not null,
+  primary key (process, fence)
+);
+grant select, insert, update, delete on jobs.gate_slots, jobs.processes, jobs.claims to paloma_platform;
+
+create sequence jobs.ids cache 100;
+create sequence jobs.fences;
+
+create table jobs.jobs (
+  id bigint not null default nextval('jobs.ids') primary key,
+  tenant_number int not null,
+  lane_id bigint not null,
+  queue smallint not null,
+  kind smallint not null,
+  priority smallint not null default 0,
+  attempt smallint not null default 0,
+  max_attempts smallint not null,
+  crashes smallint not null default 0,
+  key_scope smallint not null default 0,        -- 0 none, 1 until started, 2 while live, 3 for a window, 4 for ever
+  batch_id bigint,
+  run_at timestamptz not null,
+  lease_until timestamptz not null default '-infinity',
+  leased_by uuid,
+  leased_at timestamptz,
+  fence bigint not null default 0,
+  payload jsonb not null,
+  errors jsonb,
+  constraint jobs_running_is_leased check ((lease_until > '-infinity') = (leased_by is not null))
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+-- No index mentions a lease column, also not in a predicate: the lease must stay a HOT update.
+create index jobs_lane on jobs.jobs (lane_id, priority, run_at, id);
+
+create index lanes_cancelled on jobs.lanes (cancelled_at) where cancelled_at is not null;
+
+create table jobs.scheduled (
+  id bigint primary key,
+  tenant_number int not null,
+  lane_id bigint not null,
+  queue smallint not null,
+  kind smallint not null,
+  priority smallint not null,
+  attempt smallint not null,
+  max_attempts smallint not null,
+  crashes smallint not null,
+  key_scope smallint not null,
+  batch_id bigint,
+  run_at timestamptz not null,
+  fence bigint not null,
+  payload jsonb not null,
+  errors jsonb
+);
+create index scheduled_due on jobs.scheduled (queue, run_at);
+create index scheduled_lane on jobs.scheduled (lane_id, id);
+
+-- The one authority on uniqueness.
+create table jobs.job_keys (
+  tenant_number int not null,
+  kind smallint not null,
+  key bytea not null,
+  job_id bigint not null,
+  scope smallint not null,
+  expires_at timestamptz,
+  constraint job_keys_pkey primary key (tenant_number, kind, key)
+);
+create index job_keys_job on jobs.job_keys (job_id);
+create index job_keys_expiry on jobs.job_keys (expires_at) where expires_at is not null;
+
+-- One row per lane and enqueuing statement, in the job's own transaction: visible exactly when the job is, so no wake-up is lost.
+create table jobs.wakes (
+  tenant_number int not null,
+  queue smallint not null,
+  lane_id bigint not null
+) with (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
+-- Lanes known to have work, in the order in which they are served (virtual time, drawn from the tenant's line).
+create table jobs.turns (
+  queue smallint not null,
+  lane_id bigint not null,
+  tenant_number int not null,
+  class smallint not null,
+  vt float8 not null,
+  parked_until timestamptz,
+  is_idle boolean not null default false,
+  primary key (queue, lane_id)
+) with (fillfactor = 50, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
+create index turns_ready on jobs.turns (queue, class, vt, lane_id) where parked_until is null;
+create index turns_parked on jobs.turns (queue, parked_until) where parked_until is not null;
+create index turns_tenant on jobs.turns (queue, tenant_number, vt);
+grant select, insert, update, delete on jobs.turns to paloma_platform;
+
+create table jobs.history (
+  id bigint not null,
+  tenant_number int not null,
+  lane_id bigint not null,
+  queue smallint not null,
+  kind smallint not null,
+  state text not null,
+  attempt smallint not null,
+  batch_id bigint,
+  run_at timestamptz not null,
+  leased_at timestamptz,
+  finished_at timestamptz not null
+) partition by range (finished_at);
+-- Catches what no day covers (a clock that jumped); upkeep makes the days ahead of time.
+create table jobs.history_other partition of jobs.history default;
+create index history_id on jobs.history (id);
+
+-- Discarded and cancelled jobs with all that is needed to look at them and to run them again; 30 days.
+create table jobs.failures (
+  id bigint primary key,
+  tenant_number int not null,
+  lane_id bigint not null,
+  queue smallint not null,
+  kind smallint not null,
+  state text not null constraint failures_state_known check (state in ('discarded', 'cancelled')),
+  priority smallint not null,
+  attempt smallint not null,
+  max_attempts smallint not null,
+  crashes smallint not null,
+  key_scope smallint not null,
+  key bytea,                                     -- the unique key it held, to be taken again by a retry
+  batch_id bigint,
+  payload jsonb not null,
+  errors jsonb,
+  finished_at timestamptz not null
+);
+create index failures_finished on jobs.failures (finished_at);
+create index failures_tenant on jobs.failures (tenant_number, id);
+
+-- Jobs with one purpose. Deltas are appended by whoever settles; one folder adds them up and alone fires the completion.
+create table jobs.batches (
+  id bigint generated always as identity primary key,
+  tenant_number int not null,
+  name text not null,
+  is_sealed boolean not null default false,      -- no more jobs will be added
+  enqueued_count bigint not null default 0,
+  completed_count bigint not null default 0,
+  discarded_count bigint not null default 0,
+  cancelled_count bigint not null default 0,
+  on_complete jsonb,                              -- {kind, queue, lane, max_attempts, payload}: enqueued once, by compare-and-set
+  completed_at timestamptz,
+  created_at timestamptz not null default app.now()
+);
+create table jobs.batch_deltas (
+  tenant_number int not null,
+  batch_id bigint not null,
+  enqueued int not null default 0,
+  completed int not null default 0,
+  discarded int not null default 0,
+  cancelled int not null default 0,
+  is_sealed boolean not null default false
+) with (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
+create index batch_deltas_batch on jobs.batch_deltas (batch_id);
+
+create table jobs.schedules (
+  name text primary key,
+  cron text not null,
+  time_zone text not null,
+  kind text not null,
+  queue text not null,
+  next_fire_at timestamptz not null,
+  last_fired_at timestamptz,
+  paused_at timestamptz
+);
+grant select, insert, update, delete on jobs.schedules to paloma_platform;
+
+call app.wall_engine('jobs.lanes', 'select, insert, update (gates, class, paused_at, cancelled_at)');
+call app.wall_engine('jobs.gates', 'select, insert, update (rate, burst, tokens, cap, paused_at)');
+call app.wall_engine('jobs.jobs', 'select, insert');
+call app.wall_engine('jobs.scheduled', 'select, insert');
+call app.wall_engine('jobs.job_keys', 'select, insert, delete, update (expires_at)');
+call app.wall_engine('jobs.wakes', 'insert');
+call app.wall_engine('jobs.history', 'select');
+call app.wall_engine('jobs.failures', 'select');
+call app.wall_engine('jobs.batches', 'select, insert');
+call app.wall_engine('jobs.batch_deltas', 'select, insert');
+grant usage on sequence jobs.ids to paloma_tenant, paloma_platform;
+grant usage on sequence jobs.fences to paloma_platform;
+-- definer functions read the catalogues and write the fences as the owner, who owns them

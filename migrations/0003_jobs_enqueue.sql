@@ -1,0 +1,91 @@
+-- Enqueue: one or many jobs of one kind into one lane, inside the caller's transaction and under the caller's role.
+
+-- The lane of that key, made on first use.
+create function jobs.lane(p_tenant int, p_queue smallint, p_key text, p_class smallint, p_gates bigint[] default '{}')
+returns bigint language plpgsql as $$
+declare
+  l bigint;
+  cancelled timestamptz;
+begin
+  for i in 1..3 loop
+    select id, cancelled_at into l, cancelled from jobs.lanes where tenant_number = p_tenant and queue = p_queue and key = p_key;
+    if found then
+      if cancelled is not null then
+        raise exception 'the lane % is cancelled', p_key using errcode = 'P0001', constraint = 'lane_cancelled';
+      end if;
+      return l;
+    end if;
+    insert into jobs.lanes (tenant_number, queue, key, class, gates) values (p_tenant, p_queue, p_key, p_class, p_gates)
+      on conflict (tenant_number, queue, key) do nothing returning id into l;
+    if l is not null then
+      return l;
+    end if;
+  end loop;
+  raise exception 'the lane % could not be made', p_key;
+end $$;
+
+create function jobs.enqueue(
+  p_tenant int, p_kind text, p_queue text, p_lane text, p_class smallint, p_priority smallint, p_max_attempts smallint, p_batch bigint,
+  p_scope smallint, p_window interval, p_payloads jsonb[], p_keys bytea[], p_run_ats timestamptz[])
+returns table (ord bigint, job_id bigint, is_duplicate boolean)
+language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  t timestamptz := app.clock();
+  k smallint; q smallint; l bigint;
+  ids bigint[]; holders bigint[];
+begin
+  select id into k from jobs.kinds where name = p_kind;
+  select id into q from jobs.queues where name = p_queue;
+  if k is null or q is null then
+    raise exception 'no process has registered the job kind % on the queue %', p_kind, p_queue;
+  end if;
+  l := jobs.lane(p_tenant, q, p_lane, p_class);
+  select array_agg(nextval('jobs.ids') order by i) into ids from generate_series(1, cardinality(p_payloads)) i;
+  holders := ids;
+  if p_scope > 0 then
+    -- A key's row is the one authority. Rows are inserted in key order, so that batches in opposite orders do not deadlock; a conflict
+    -- with an uncommitted holder waits for it, and a holder that went away meanwhile means another round.
+    holders := array_fill(null::bigint, array[cardinality(ids)]);
+    for round in 1..50 loop
+      if p_scope = 3 then
+        delete from jobs.job_keys d using unnest(p_keys) u(key)
+          where d.tenant_number = p_tenant and d.kind = k and d.key = u.key and d.expires_at <= t;
+      end if;
+      insert into jobs.job_keys (tenant_number, kind, key, job_id, scope, expires_at)
+        select p_tenant, k, w.key, w.id, p_scope, case when p_scope = 3 then t + p_window end
+          from (select distinct on (u.key) u.key, u.id from unnest(p_keys, ids) with ordinality u(key, id, ord)
+                 where holders[u.ord] is null order by u.key, u.ord) w
+          order by w.key
+        on conflict (tenant_number, kind, key) do nothing;
+      if p_scope = 1 then
+        -- "Until started": the holder may not start before this transaction ends, or it could miss what we are about to commit.
+        perform from jobs.job_keys j where j.tenant_number = p_tenant and j.kind = k
+          and j.key in (select u.key from unnest(p_keys) u(key)) order by j.key for key share;
+      end if;
+      select array_agg((select j.job_id from jobs.job_keys j where j.tenant_number = p_tenant and j.kind = k and j.key = u.key) order by u.ord)
+        into holders from unnest(p_keys) with ordinality u(key, ord);
+      exit when array_position(holders, null) is null;
+    end loop;
+    if array_position(holders, null) is not null then
+      raise exception 'a unique key changed hands too often' using errcode = '40001';
+    end if;
+  end if;
+  return query
+  with src as materialized (
+    select u.o, u.id, u.holder, u.payload, coalesce(u.run_at, t) as due
+      from unnest(ids, holders, p_payloads, p_run_ats) with ordinality u(id, holder, payload, run_at, o)),
+  mine as materialized (select distinct on (src.id) src.* from src where src.holder = src.id),
+  ready as (
+    insert into jobs.jobs (id, tenant_number, lane_id, queue, kind, priority, max_attempts, key_scope, batch_id, run_at, payload)
+      select m.id, p_tenant, l, q, k, p_priority, p_max_attempts, p_scope, p_batch, m.due, m.payload from mine m where m.due <= t),
+  later as (
+    insert into jobs.scheduled (id, tenant_number, lane_id, queue, kind, priority, attempt, max_attempts, crashes, key_scope, batch_id, run_at, fence, payload)
+      select m.id, p_tenant, l, q, k, p_priority, 0, p_max_attempts, 0, p_scope, p_batch, m.due, 0, m.payload from mine m where m.due > t),
+  wake as (
+    insert into jobs.wakes (tenant_number, queue, lane_id)
+      select p_tenant, q, l where exists (select from mine m where m.due <= t)),
+  delta as (
+    insert into jobs.batch_deltas (tenant_number, batch_id, enqueued)
+      select p_tenant, p_batch, count(*) from mine having p_batch is not null and count(*) > 0)
+  select src.o, src.holder, src.holder <> src.id from src order by src.o;
+end $$;

@@ -1,0 +1,286 @@
+-- What keeps the promises when something dies: renewal, rescue, and the chores nobody waits for.
+
+-- Says that the process lives and extends its leases. Answers the jobs it has lost; a row locked by somebody is being settled and skipped.
+create function jobs.renew(
+  p_process uuid, p_name text, p_host text, p_pid int, p_queues text[], p_lease_s float8, p_ids bigint[], p_fences bigint[])
+returns setof bigint language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  t timestamptz := app.clock();
+begin
+  insert into jobs.processes (id, name, host, pid, queues, started_at, seen_at) values (p_process, p_name, p_host, p_pid, p_queues, t, t)
+    on conflict (id) do update set seen_at = t;
+  update jobs.jobs j set lease_until = t + make_interval(secs => p_lease_s)
+    from (select y.c from unnest(p_ids, p_fences) a(id, fence) cross join lateral (
+            select x.ctid as c from jobs.jobs x where x.id = a.id and x.fence = a.fence and x.leased_by = p_process for update skip locked) y) h
+   where j.ctid = h.c;
+  return query select a.id from unnest(p_ids, p_fences) a(id, fence)
+    where not exists (select from jobs.jobs x where x.id = a.id and x.fence = a.fence and x.leased_by = p_process);
+end $$;
+
+-- Frees what dead processes held: a new fence, one crash more. A job whose worker died too often is discarded with the evidence.
+-- Dead: not heard of for a whole lease. Answers how many jobs were freed.
+create function jobs.rescue(p_lease_s float8, p_max_crashes int) returns int language plpgsql
+set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  t timestamptz := app.clock();
+  dead uuid; c record; freed int := 0; n int;
+begin
+  -- one that was forgotten while it stalled, and then claimed and died, is unknown but for its claims
+  insert into jobs.processes (id, name, host, pid, queues, started_at, seen_at)
+    select distinct x.process, 'unknown', '', 0, '{}'::text[], t, t from jobs.claims x
+     where not exists (select from jobs.processes p where p.id = x.process)
+    on conflict (id) do nothing;
+  for dead in select p.id from jobs.processes p where p.seen_at < t - make_interval(secs => p_lease_s) for update skip locked loop
+    for c in select x.fence, x.job_ids from jobs.claims x where x.process = dead order by x.fence loop
+      with f as (
+        update jobs.jobs j set lease_until = '-infinity', leased_by = null, leased_at = null, fence = nextval('jobs.fences'), crashes = j.crashes + 1,
+            errors = coalesce(j.errors, '[]') || jsonb_build_object('at', t, 'attempt', j.attempt, 'error', 'its worker died', 'process', dead)
+          from unnest(c.job_ids) i(id)
+         where j.id = i.id and j.fence = c.fence and j.leased_by = dead and j.lease_until < t
+        returning j.tenant_number, j.queue, j.lane_id),
+      w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct f.tenant_number, f.queue, f.lane_id from f)
+      select count(*) into n from f;
+      freed := freed + n;
+      perform jobs.discard_crashed(t, c.job_ids, p_max_crashes);
+      delete from jobs.claims x where x.process = dead and x.fence = c.fence and not exists (
+        select from unnest(c.job_ids) i(id) join jobs.jobs j on j.id = i.id where j.fence = c.fence and j.leased_by = dead);
+    end loop;
+    if not exists (select from jobs.claims x where x.process = dead) then
+      delete from jobs.gate_slots s where s.process = dead;
+      delete from jobs.processes p where p.id = dead;
+    end if;
+  end loop;
+  return freed;
+end $$;
+
+create function jobs.discard_crashed(t timestamptz, p_ids bigint[], p_max_crashes int) returns void language sql as $$
+  with d as (
+    delete from jobs.jobs j using unnest(p_ids) i(id) where j.id = i.id and j.leased_by is null and j.crashes >= p_max_crashes returning j.*),
+  k as (delete from jobs.job_keys x using d where x.job_id = d.id and x.scope in (1, 2) returning x.job_id, x.key),
+  f as (
+    insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, key, batch_id, payload, errors, finished_at)
+      select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'discarded', d.priority, d.attempt, d.max_attempts, d.crashes, d.key_scope, k.key, d.batch_id, d.payload, d.errors, t
+        from d left join k on k.job_id = d.id),
+  b as (
+    insert into jobs.batch_deltas (tenant_number, batch_id, discarded)
+      select d.tenant_number, d.batch_id, count(*) from d where d.batch_id is not null group by 1, 2)
+  insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, leased_at, finished_at)
+    select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'discarded', d.attempt, d.batch_id, d.run_at, d.leased_at, t from d;
+$$;
+
+-- After a cycle whose answer was lost: what this process holds without knowing it goes back, with its attempt. `p_known` are the claims it knows.
+create function jobs.release_unknown(p_process uuid, p_known bigint[]) returns int language plpgsql as $$
+declare
+  n int;
+begin
+  with c as (delete from jobs.claims x where x.process = p_process and x.fence <> all(p_known) returning x.fence, x.job_ids),
+  f as (
+    update jobs.jobs j set lease_until = '-infinity', leased_by = null, leased_at = null, fence = nextval('jobs.fences'), attempt = j.attempt - 1
+      from (select c.fence, unnest(c.job_ids) as id from c) i
+     where j.id = i.id and j.fence = i.fence and j.leased_by = p_process
+    returning j.tenant_number, j.queue, j.lane_id),
+  w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct f.tenant_number, f.queue, f.lane_id from f)
+  select count(*) into n from f;
+  return n;
+end $$;
+
+-- Ends a process that has drained: nothing of it needs rescue.
+create function jobs.leave(p_process uuid) returns void language sql as $$
+  delete from jobs.claims where process = p_process;
+  delete from jobs.gate_slots where process = p_process;
+  delete from jobs.processes where id = p_process;
+$$;
+
+-- A tenant's own transaction completes its job: the effect and the completion commit together. False: the lease was lost.
+create function jobs.complete(p_id bigint, p_fence bigint, p_process uuid) returns boolean
+language sql security definer set search_path = pg_catalog, pg_temp as $$
+  with d as (
+    delete from jobs.jobs j where j.id = p_id and j.fence = p_fence and j.leased_by = p_process and j.tenant_number = app.tenant_number()
+      returning j.*),
+  k as (delete from jobs.job_keys x using d where x.job_id = d.id and x.scope in (1, 2)),
+  b as (
+    insert into jobs.batch_deltas (tenant_number, batch_id, completed) select d.tenant_number, d.batch_id, 1 from d where d.batch_id is not null),
+  h as (
+    insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, leased_at, finished_at)
+      select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'completed', d.attempt, d.batch_id, d.run_at, d.leased_at, app.clock() from d)
+  select exists (select from d);
+$$;
+revoke all on function jobs.complete from public;
+grant execute on function jobs.complete to paloma_tenant;
+
+-- The breaker opens for the fleet: for `p_open_s`, and twice as long each time a probe has failed, ten minutes at most.
+create function jobs.open_breaker(p_gate bigint, p_open_s float8, p_reason text) returns boolean language sql as $$
+  with g as (
+    update jobs.gates set
+        open_s = case when breaker = 'half_open' then least(greatest(open_s, p_open_s) * 2, 600) else p_open_s end,
+        open_until = app.clock() + make_interval(secs => case when breaker = 'half_open' then least(greatest(open_s, p_open_s) * 2, 600) else p_open_s end),
+        breaker = 'open', epoch = epoch + 1, reason = left(p_reason, 500)
+      where id = p_gate and breaker <> 'open' returning id)
+  select exists (select from g);
+$$;
+-- A probe has come back: closed again. Only from half open, so that a late answer of before the opening closes nothing.
+create function jobs.close_breaker(p_gate bigint) returns boolean language sql as $$
+  with g as (
+    update jobs.gates set breaker = 'closed', open_until = null, open_s = 0, reason = null where id = p_gate and breaker = 'half_open' returning id)
+  select exists (select from g);
+$$;
+
+-- Adds up what was settled and, where a batch is sealed and all its jobs have ended, fires its completion once.
+create function jobs.fold_batches() returns int language plpgsql as $$
+declare
+  b record; n int := 0;
+begin
+  if not pg_try_advisory_xact_lock(7231) then
+    return 0;
+  end if;
+  for b in
+    with d as (
+      delete from jobs.batch_deltas where ctid = any(array(select ctid from jobs.batch_deltas limit 10000)) returning *),
+    s as (
+      select batch_id, sum(enqueued) as enqueued, sum(completed) as completed, sum(discarded) as discarded, sum(cancelled) as cancelled, bool_or(is_sealed) as is_sealed
+        from d group by 1)
+    update jobs.batches x set enqueued_count = x.enqueued_count + s.enqueued, completed_count = x.completed_count + s.completed,
+        discarded_count = x.discarded_count + s.discarded, cancelled_count = x.cancelled_count + s.cancelled, is_sealed = x.is_sealed or s.is_sealed
+      from s where x.id = s.batch_id
+      returning x.id, x.tenant_number, x.on_complete, x.completed_at,
+        x.is_sealed and x.enqueued_count = x.completed_count + x.discarded_count + x.cancelled_count as is_done
+  loop
+    n := n + 1;
+    if b.is_done and b.completed_at is null then
+      update jobs.batches set completed_at = app.clock() where id = b.id and completed_at is null;
+      if b.on_complete is not null then
+        perform jobs.enqueue(b.tenant_number, b.on_complete ->> 'kind', b.on_complete ->> 'queue', b.on_complete ->> 'lane', 1::smallint, 0::smallint,
+          (b.on_complete ->> 'max_attempts')::smallint, null, 0::smallint, null, array[b.on_complete -> 'payload'], null, null);
+      end if;
+    end if;
+  end loop;
+  return n;
+end $$;
+
+-- Jobs of cancelled lanes leave in chunks; what runs is let finish. They can't be retried, so history is all that is kept of them.
+create function jobs.sweep_cancelled(p_limit int) returns int language plpgsql as $$
+declare
+  t timestamptz := app.clock();
+  n int := 0; l bigint; c int;
+begin
+  for l in select id from jobs.lanes where cancelled_at > t - interval '2 days' loop
+    with d as (
+      delete from jobs.jobs j where j.ctid = any(array(
+        select x.ctid from jobs.jobs x where x.lane_id = l and x.leased_by is null limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope),
+    s as (
+      delete from jobs.scheduled j where j.ctid = any(array(
+        select x.ctid from jobs.scheduled x where x.lane_id = l limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope),
+    a as materialized (select * from d union all select * from s),
+    k as (delete from jobs.job_keys x using a where a.key_scope in (1, 2) and x.job_id = a.id and x.scope in (1, 2)),
+    b as (insert into jobs.batch_deltas (tenant_number, batch_id, cancelled) select a.tenant_number, a.batch_id, count(*) from a where a.batch_id is not null group by 1, 2),
+    h as (
+      insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, finished_at)
+        select a.id, a.tenant_number, l, a.queue, a.kind, 'cancelled', a.attempt, a.batch_id, a.run_at, t from a)
+    select count(*) into c from a;
+    n := n + c;
+  end loop;
+  return n;
+end $$;
+
+-- A failed job runs again, with a new fence and no attempt used. It takes its unique key again, or is refused where another job holds it.
+create function jobs.retry(p_id bigint) returns text language plpgsql as $$
+declare
+  f jobs.failures;
+begin
+  delete from jobs.failures where id = p_id returning * into f;
+  if not found then
+    return 'not_found';
+  end if;
+  if f.key is not null then
+    insert into jobs.job_keys (tenant_number, kind, key, job_id, scope) values (f.tenant_number, f.kind, f.key, f.id, f.key_scope)
+      on conflict (tenant_number, kind, key) do nothing;
+    if not found then
+      insert into jobs.failures select f.*;
+      return 'key_held';
+    end if;
+  end if;
+  insert into jobs.jobs (id, tenant_number, lane_id, queue, kind, priority, max_attempts, key_scope, batch_id, run_at, fence, payload, errors)
+    values (f.id, f.tenant_number, f.lane_id, f.queue, f.kind, f.priority, f.max_attempts, f.key_scope, f.batch_id, app.clock(), nextval('jobs.fences'), f.payload, f.errors);
+  insert into jobs.wakes (tenant_number, queue, lane_id) values (f.tenant_number, f.queue, f.lane_id);
+  if f.batch_id is not null then
+    insert into jobs.batch_deltas (tenant_number, batch_id, discarded, cancelled)
+      values (f.tenant_number, f.batch_id, case when f.state = 'discarded' then -1 else 0 end, case when f.state = 'cancelled' then -1 else 0 end);
+  end if;
+  return 'available';
+end $$;
+
+-- A job that has not started is cancelled; one that runs is not ours to take.
+create function jobs.cancel(p_id bigint, p_reason text) returns text language plpgsql as $$
+declare
+  t timestamptz := app.clock(); n int;
+begin
+  with d as (delete from jobs.jobs j where j.id = p_id and j.leased_by is null
+               returning j.id, j.tenant_number, j.lane_id, j.queue, j.kind, j.priority, j.attempt, j.max_attempts, j.crashes, j.key_scope, j.batch_id, j.run_at, j.payload, j.errors),
+  s as (delete from jobs.scheduled j where j.id = p_id
+          returning j.id, j.tenant_number, j.lane_id, j.queue, j.kind, j.priority, j.attempt, j.max_attempts, j.crashes, j.key_scope, j.batch_id, j.run_at, j.payload, j.errors),
+  a as materialized (select * from d union all select * from s),
+  k as (delete from jobs.job_keys x using a where x.job_id = a.id and x.scope in (1, 2) returning x.job_id, x.key),
+  f as (
+    insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, key, batch_id, payload, errors, finished_at)
+      select a.id, a.tenant_number, a.lane_id, a.queue, a.kind, 'cancelled', a.priority, a.attempt, a.max_attempts, a.crashes, a.key_scope, k.key, a.batch_id, a.payload,
+             coalesce(a.errors, '[]') || jsonb_build_object('at', t, 'attempt', a.attempt, 'error', p_reason), t from a left join k on k.job_id = a.id),
+  b as (insert into jobs.batch_deltas (tenant_number, batch_id, cancelled) select a.tenant_number, a.batch_id, 1 from a where a.batch_id is not null),
+  h as (
+    insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, finished_at)
+      select a.id, a.tenant_number, a.lane_id, a.queue, a.kind, 'cancelled', a.attempt, a.batch_id, a.run_at, t from a)
+  select count(*) into n from a;
+  if n > 0 then
+    return 'cancelled';
+  end if;
+  return case when exists (select from jobs.jobs where id = p_id) then 'running' else 'not_found' end;
+end $$;
+
+-- Days of history: today's and three ahead are made, those older than the retention are dropped. Definer: partitions are the owner's.
+create function jobs.partition_history(p_keep_days int) returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  d date; part text; r record;
+begin
+  if not pg_try_advisory_xact_lock(7232) then
+    return;
+  end if;
+  for i in 0..3 loop
+    d := (app.now() at time zone 'UTC')::date + i;
+    part := 'history_' || to_char(d, 'YYYYMMDD');
+    if to_regclass('jobs.' || part) is null then
+      begin
+        execute format('create table jobs.%I partition of jobs.history for values from (%L) to (%L)', part, d::timestamp at time zone 'UTC', (d + 1)::timestamp at time zone 'UTC');
+      exception when check_violation then
+        -- the catch-all already holds rows of that day: it keeps them
+        null;
+      end;
+    end if;
+  end loop;
+  for r in
+    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = 'jobs.history'::regclass and c.relname ~ '^history_\d{8}$'
+       and to_date(substr(c.relname, 9), 'YYYYMMDD') < (app.now() at time zone 'UTC')::date - p_keep_days
+  loop
+    execute format('drop table jobs.%I', r.relname);
+  end loop;
+end $$;
+revoke all on function jobs.partition_history from public;
+grant execute on function jobs.partition_history to paloma_platform;
+
+-- What has outlived its use, in chunks.
+create function jobs.prune(p_limit int) returns int language sql as $$
+  with k as (delete from jobs.job_keys where ctid = any(array(
+        select ctid from jobs.job_keys where expires_at <= app.clock() limit p_limit for update skip locked)) returning 1),
+  f as (delete from jobs.failures where ctid = any(array(
+        select ctid from jobs.failures where finished_at < app.clock() - interval '30 days' limit p_limit for update skip locked)) returning 1)
+  select (select count(*) from k)::int + (select count(*) from f)::int;
+$$;
+
+-- A job that commits chunk by chunk proves in each chunk that it still holds its lease; the row stays locked until the commit.
+create function jobs.hold(p_id bigint, p_fence bigint, p_process uuid) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform from jobs.jobs j where j.id = p_id and j.fence = p_fence and j.leased_by = p_process and j.tenant_number = app.tenant_number() for no key update;
+  return found;
+end $$;
+revoke all on function jobs.hold from public;
+grant execute on function jobs.hold to paloma_tenant;
