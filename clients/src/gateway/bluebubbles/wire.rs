@@ -1,0 +1,243 @@
+//! The JSON of BlueBubbles, read with tolerance: every value is kept raw and asked for what it can be, so that a number in
+//! quotes, a null, a missing key or half an emoji never loses a message.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde::de::{Deserializer as _, Error, Visitor};
+use serde_json::value::RawValue;
+
+use crate::gateway::{ChatGuid, GatewayChat, GatewayMessage, Sent, Service, normalise_address};
+
+pub(super) type Raw<'a> = Option<&'a RawValue>;
+
+/// What surrounds every answer.
+#[derive(Deserialize)]
+pub(super) struct Envelope<'a> {
+    #[serde(borrow, default)]
+    status: Raw<'a>,
+    #[serde(borrow, default)]
+    pub(super) data: Raw<'a>,
+    #[serde(borrow, default)]
+    error: Raw<'a>,
+}
+
+#[derive(Deserialize)]
+struct WireError<'a> {
+    #[serde(borrow, default)]
+    message: Raw<'a>,
+    #[serde(borrow, default)]
+    error: Raw<'a>,
+}
+
+impl<'a> Envelope<'a> {
+    /// None when the body is something else, such as a proxy's page.
+    pub(super) fn parse(body: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok().filter(|envelope: &Self| int(envelope.status).is_some())
+    }
+
+    /// The detail of an error. It may contain the message that was to be sent: compare it, never keep it.
+    pub(super) fn detail(&self) -> Option<String> {
+        let error: WireError<'a> = object(self.error)?;
+        text(error.message).or_else(|| text(error.error))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireMessage<'a> {
+    #[serde(borrow, default, rename = "originalROWID")]
+    row_id: Raw<'a>,
+    #[serde(borrow, default)]
+    guid: Raw<'a>,
+    #[serde(borrow, default)]
+    text: Raw<'a>,
+    #[serde(borrow, default)]
+    handle: Raw<'a>,
+    #[serde(borrow, default)]
+    chats: Raw<'a>,
+    #[serde(borrow, default)]
+    attachments: Raw<'a>,
+    #[serde(borrow, default)]
+    error: Raw<'a>,
+    #[serde(borrow, default)]
+    date_created: Raw<'a>,
+    #[serde(borrow, default)]
+    date_delivered: Raw<'a>,
+    #[serde(borrow, default)]
+    date_read: Raw<'a>,
+    #[serde(borrow, default)]
+    date_edited: Raw<'a>,
+    #[serde(borrow, default)]
+    date_retracted: Raw<'a>,
+    #[serde(borrow, default)]
+    is_delivered: Raw<'a>,
+    #[serde(borrow, default)]
+    is_from_me: Raw<'a>,
+    #[serde(borrow, default)]
+    item_type: Raw<'a>,
+    #[serde(borrow, default)]
+    temp_guid: Raw<'a>,
+    #[serde(borrow, default)]
+    associated_message_guid: Raw<'a>,
+    #[serde(borrow, default)]
+    associated_message_type: Raw<'a>,
+    #[serde(borrow, default)]
+    thread_originator_guid: Raw<'a>,
+}
+
+#[derive(Deserialize)]
+struct WireHandle<'a> {
+    #[serde(borrow, default)]
+    address: Raw<'a>,
+    #[serde(borrow, default)]
+    service: Raw<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireChat<'a> {
+    #[serde(borrow, default)]
+    guid: Raw<'a>,
+    #[serde(borrow, default)]
+    style: Raw<'a>,
+    #[serde(borrow, default)]
+    chat_identifier: Raw<'a>,
+    #[serde(borrow, default)]
+    is_filtered: Raw<'a>,
+    #[serde(borrow, default)]
+    last_addressed_handle: Raw<'a>,
+}
+
+/// A message, or None when it is no object or has no guid.
+pub(super) fn message(raw: Raw<'_>) -> Option<GatewayMessage> {
+    let wire: WireMessage<'_> = object(raw)?;
+    let guid = word(wire.guid)?;
+    let handle: Option<WireHandle<'_>> = object(wire.handle);
+    let sender = handle.as_ref().and_then(|handle| normalise_address(&text(handle.address)?));
+    let chat = list(wire.chats).into_iter().find_map(|raw| chat(Some(raw)));
+    let named =
+        handle.and_then(|handle| text(handle.service)).map_or(Service::Unknown, |name| Service::from_name(&name));
+    let service = match (named, &chat) {
+        // The row's own handle says what carried it; a chat keeps the name it was born with.
+        (Service::Unknown, Some(chat)) => ChatGuid::parse(&chat.guid).service,
+        (named, _) => named,
+    };
+    let delivered_at = moment(wire.date_delivered);
+    Some(GatewayMessage {
+        guid,
+        row_id: int(wire.row_id),
+        text: text(wire.text).map(|text| text.replace('\u{fffc}', "")),
+        from_me: flag(wire.is_from_me),
+        address: chat.as_ref().and_then(|chat| chat.address.clone()),
+        sender,
+        is_group: chat.as_ref().is_some_and(|chat| chat.is_group),
+        chat_guid: chat.map(|chat| chat.guid),
+        service,
+        error: int(wire.error).filter(|code| *code != 0),
+        created_at: moment(wire.date_created),
+        delivered_at,
+        is_delivered: flag(wire.is_delivered) || (delivered_at.is_some() && flag(wire.is_from_me)),
+        read_at: moment(wire.date_read),
+        edited_at: moment(wire.date_edited).or_else(|| moment(wire.date_retracted)),
+        temp_guid: word(wire.temp_guid),
+        associated_guid: word(wire.associated_message_guid).map(|guid| bare_guid(&guid).to_owned()),
+        associated_type: word(wire.associated_message_type),
+        reply_to_guid: word(wire.thread_originator_guid),
+        item_type: int(wire.item_type).unwrap_or(0),
+        attachment_count: list(wire.attachments).len(),
+    })
+}
+
+/// The message inside the answer to a send.
+pub(super) fn sent(raw: Raw<'_>) -> Option<Sent> {
+    message(raw).map(|message| Sent {
+        guid: message.guid,
+        row_id: message.row_id,
+        service: message.service,
+        chat_guid: message.chat_guid,
+        error: message.error,
+        created_at: message.created_at,
+        delivered_at: message.delivered_at,
+    })
+}
+
+/// A chat, or None when it is no object or has no guid.
+pub(super) fn chat(raw: Raw<'_>) -> Option<GatewayChat> {
+    let wire: WireChat<'_> = object(raw)?;
+    let guid = word(wire.guid)?;
+    let parsed = ChatGuid::parse(&guid);
+    let is_group = parsed.is_group.unwrap_or_else(|| int(wire.style) == Some(43));
+    let address =
+        if is_group { None } else { parsed.address().or_else(|| normalise_address(&text(wire.chat_identifier)?)) };
+    let own_address = text(wire.last_addressed_handle).and_then(|own| normalise_address(&own));
+    Some(GatewayChat { address, is_group, is_filtered: flag(wire.is_filtered), own_address, guid })
+}
+
+/// An object with the keys of `T`.
+pub(super) fn object<'a, T: Deserialize<'a>>(raw: Raw<'a>) -> Option<T> {
+    raw.map(RawValue::get).filter(|json| json.starts_with('{')).and_then(|json| serde_json::from_str(json).ok())
+}
+
+/// The items of a list; nothing when it is no list.
+pub(super) fn list(raw: Raw<'_>) -> Vec<&RawValue> {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+}
+
+/// A text, from a string or a number, without NUL, which Postgres cannot hold.
+pub(super) fn text(raw: Raw<'_>) -> Option<String> {
+    let json = raw?.get();
+    match json.as_bytes().first()? {
+        b'"' if !json.contains('\\') => Some(json[1..json.len() - 1].to_owned()),
+        b'"' => {
+            let unescaped = serde_json::Deserializer::from_str(json).deserialize_bytes(LossyText).ok()?;
+            Some(if unescaped.contains('\0') { unescaped.replace('\0', "") } else { unescaped })
+        }
+        b'-' | b'0'..=b'9' => Some(json.to_owned()),
+        _ => None,
+    }
+}
+
+/// A text that says something.
+pub(super) fn word(raw: Raw<'_>) -> Option<String> {
+    text(raw).filter(|text| !text.is_empty())
+}
+
+/// A whole number, also in quotes or written with a fraction.
+pub(super) fn int(raw: Raw<'_>) -> Option<i64> {
+    let json = raw?.get().trim_matches('"').trim();
+    // The cast saturates, which is as good as any answer for numbers that large.
+    json.parse()
+        .ok()
+        .or_else(|| json.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| number as i64))
+}
+
+/// A yes, also as a number or in quotes; everything else is a no.
+pub(super) fn flag(raw: Raw<'_>) -> bool {
+    raw.is_some_and(|raw| matches!(raw.get().trim_matches('"').trim(), "true" | "1"))
+}
+
+/// Milliseconds since 1970; 0 means never.
+fn moment(raw: Raw<'_>) -> Option<DateTime<Utc>> {
+    int(raw).filter(|ms| *ms > 0).and_then(DateTime::from_timestamp_millis)
+}
+
+/// Reactions name their target as `p:<part>/<guid>` or `bp:<guid>`.
+fn bare_guid(guid: &str) -> &str {
+    let guid = guid.strip_prefix("bp:").unwrap_or(guid);
+    guid.rsplit_once('/').map_or(guid, |(_, bare)| bare)
+}
+
+/// Reads a JSON string as bytes, because half a surrogate pair is an error in a string and not in bytes.
+struct LossyText;
+
+impl Visitor<'_> for LossyText {
+    type Value = String;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<String, E> {
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+}
