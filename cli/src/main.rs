@@ -1,0 +1,50 @@
+//! `paloma`: the command line of the operator and the developer. Only reads arguments and hands over to the module of each verb.
+
+mod cluster_command;
+mod run;
+mod secrets;
+mod seed;
+
+use clap::{Parser, Subcommand};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Paloma: messaging for teams, with one program to run it.
+#[derive(Debug, Parser)]
+#[command(name = "paloma", version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start everything in the foreground, with a database of its own, until Ctrl-C.
+    Run(run::RunArguments),
+    /// Delete the embedded database and the demo login in the data folder.
+    Reset(cluster_command::ResetArguments),
+    /// Handle the embedded database by itself.
+    #[command(subcommand, hide = true)]
+    Cluster(cluster_command::ClusterVerb),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
+    let outcome = match arguments.verb {
+        Verb::Run(arguments) => run::run(arguments).await,
+        Verb::Reset(arguments) => cluster_command::reset(&arguments),
+        Verb::Cluster(verb) => cluster_command::obey(verb).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("paloma: {error:#}"); // for a person: the chain of causes, without a backtrace
+            ExitCode::FAILURE
+        }
+    }
+}
