@@ -1,0 +1,126 @@
+//! Cookie or bearer token to whoever asks. Looks nothing up by itself: the gate decides when.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, header, request::Parts},
+};
+use crm::{
+    App, Error,
+    access::{Caller, Credential},
+};
+use db::TenantTx;
+use secrecy::ExposeSecret;
+
+use crate::{Api, problem::Problem};
+
+/// The request of somebody known: what handlers of private routes take.
+#[derive(Clone)]
+pub struct Call {
+    /// The application.
+    pub app: App,
+    /// Who asks.
+    pub caller: Caller,
+}
+
+impl Call {
+    /// A transaction in the caller's tenant.
+    pub async fn tx(&self) -> Result<TenantTx, Problem> {
+        Ok(self.caller.tx(&self.app).await?)
+    }
+}
+
+impl FromRequestParts<Api> for Call {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let caller = parts.extensions.get::<Caller>().cloned().ok_or(Error::Unauthorized)?;
+        Ok(Self { app: api.app.clone(), caller })
+    }
+}
+
+/// The name of the cookie. Over TLS its prefix makes the browser refuse one that another host or path has set.
+#[must_use]
+pub fn cookie_name(app: &App) -> &'static str {
+    if app.config.public_url.starts_with("https://") { "__Host-paloma_session" } else { "paloma_session" }
+}
+
+/// The header that sets the cookie for that many seconds; zero removes it.
+#[must_use]
+pub fn set_cookie(app: &App, token: &str, seconds: i64) -> String {
+    let name = cookie_name(app);
+    let secure = if name.starts_with("__Host-") { "; Secure" } else { "" };
+    format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
+}
+
+/// What the request brings to say who asks. A bearer token goes before a cookie.
+#[must_use]
+pub fn credential(app: &App, headers: &HeaderMap) -> Option<Credential> {
+    if let Some(token) = bearer(headers) {
+        return Some(Credential::Key(token.to_owned()));
+    }
+    let name = cookie_name(app);
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, token)| Credential::Session(token.to_owned()))
+}
+
+/// The token of an `Authorization: Bearer` header.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Refuses whoever is not the platform's operator. Tags are compared, in constant time, so that the answer's time tells nothing.
+pub fn require_operator(app: &App, headers: &HeaderMap) -> Result<(), Error> {
+    let expected = app.config.operator_token.as_ref().ok_or(Error::Unauthorized)?;
+    let given = bearer(headers).ok_or(Error::Unauthorized)?;
+    let tag = app.keys.sign("operator", expected.expose_secret().as_bytes());
+    if app.keys.verify("operator", given.as_bytes(), &tag) { Ok(()) } else { Err(Error::Unauthorized) }
+}
+
+/// Where the request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
+
+impl FromRequestParts<Api> for ClientAddress {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+        let forwarded = api.settings.behind_proxy.then(|| forwarded_for(&parts.headers)).flatten();
+        Ok(Self(forwarded.or(peer).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+    }
+}
+
+/// The address that the nearest proxy has appended; those before it are whatever the client wrote.
+fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+    last.rsplit(',').next()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_address_that_the_proxy_wrote_counts() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.9".parse().unwrap());
+        assert_eq!(forwarded_for(&headers), Some("203.0.113.9".parse().unwrap()));
+        headers.insert("x-forwarded-for", "nonsense".parse().unwrap());
+        assert_eq!(forwarded_for(&headers), None);
+    }
+
+    #[test]
+    fn a_bearer_token_is_read_whatever_the_case_of_its_scheme() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, "bearer pk_1".parse().unwrap());
+        assert_eq!(bearer(&headers), Some("pk_1"));
+        headers.insert(header::AUTHORIZATION, "Basic abc".parse().unwrap());
+        assert_eq!(bearer(&headers), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! One listener and one numbering loop per process, and one channel per tenant that has sockets open. Holds no socket.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use axum::extract::ws::Utf8Bytes;
+use crm::{App, Error, access::Permission, events};
+use tokio::sync::{Mutex, Notify, broadcast};
+use uuid::Uuid;
+
+/// Frames that a socket may be behind before it is closed.
+const BEHIND: usize = 2048;
+/// Events read at a time.
+const BATCH: i64 = 200;
+/// Between two batches, so that sockets which do read are never left behind by a burst.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// An event as it goes over the wire, written once for all sockets.
+#[derive(Debug)]
+pub struct Frame {
+    /// What somebody needs to see it.
+    pub permission: Permission,
+    /// The text.
+    pub text: Utf8Bytes,
+}
+
+/// Hands a tenant's events to its sockets.
+#[derive(Clone)]
+pub struct Hub {
+    app: App,
+    feeds: Arc<Mutex<HashMap<Uuid, Feed>>>,
+    joined: Arc<Notify>,
+}
+
+struct Feed {
+    frames: broadcast::Sender<Arc<Frame>>,
+    /// The last event handed out; only the pump moves it.
+    seq: i64,
+}
+
+/// What somebody needs to see an event of that kind.
+fn permission(kind: &str) -> Permission {
+    match kind {
+        "campaign.progress" => Permission::CampaignsView,
+        "job.progress" => Permission::ContactsView,
+        // message.status, message.new, and whatever is not decided yet
+        _ => Permission::ConversationsView,
+    }
+}
+
+impl Hub {
+    /// Starts the loops; they end with `app.stop`.
+    pub fn start(app: App) -> Self {
+        let hub = Self { app, feeds: Arc::default(), joined: Arc::default() };
+        let outbox = Arc::new(Notify::new());
+        let numbered = Arc::new(Notify::new());
+        hub.spawn(listen(hub.app.clone(), outbox.clone(), numbered.clone()));
+        hub.spawn(number(hub.app.clone(), outbox));
+        hub.spawn(hub.clone().pump(numbered));
+        hub
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.app.stop.clone();
+        tokio::spawn(async move { stop.run_until_cancelled(work).await });
+    }
+
+    /// Joins a tenant's feed: the number of the last event before it, and every one after.
+    pub async fn join(&self, tenant_id: Uuid) -> Result<(i64, broadcast::Receiver<Arc<Frame>>), Error> {
+        let mut feeds = self.feeds.lock().await;
+        if !feeds.contains_key(&tenant_id) {
+            let seq = events::last_seq(&self.app.db, tenant_id).await?;
+            feeds.insert(tenant_id, Feed { frames: broadcast::channel(BEHIND).0, seq });
+        }
+        let feed = feeds.get(&tenant_id).ok_or(Error::Unavailable)?;
+        self.joined.notify_one();
+        Ok((feed.seq, feed.frames.subscribe()))
+    }
+
+    /// Reads what was numbered and hands it out. A lost notice costs a second; without sockets nothing is read.
+    async fn pump(self, numbered: Arc<Notify>) {
+        loop {
+            let tenants = self.listened_to().await;
+            if tenants.is_empty() {
+                self.joined.notified().await;
+                continue;
+            }
+            for (tenant_id, seq) in tenants {
+                if let Err(error) = self.hand_out(tenant_id, seq).await {
+                    tracing::warn!(%error, "live: events could not be read");
+                }
+            }
+            // the time limit is the polling behind the notices
+            let _ = tokio::time::timeout(Duration::from_secs(1), numbered.notified()).await;
+        }
+    }
+
+    /// Tenants with sockets, and where their feeds stand; feeds without a socket are forgotten.
+    async fn listened_to(&self) -> Vec<(Uuid, i64)> {
+        let mut feeds = self.feeds.lock().await;
+        feeds.retain(|_, feed| feed.frames.receiver_count() > 0);
+        feeds.iter().map(|(tenant_id, feed)| (*tenant_id, feed.seq)).collect()
+    }
+
+    async fn hand_out(&self, tenant_id: Uuid, mut seq: i64) -> Result<(), Error> {
+        loop {
+            let events = events::after(&self.app.db, tenant_id, seq, BATCH).await?;
+            let Some(last) = events.last() else { return Ok(()) };
+            seq = last.seq;
+            let full = i64::try_from(events.len()).is_ok_and(|count| count == BATCH);
+            let mut feeds = self.feeds.lock().await;
+            let Some(feed) = feeds.get_mut(&tenant_id) else { return Ok(()) };
+            feed.seq = seq;
+            for event in events {
+                let text = serde_json::to_string(&event).map_err(|error| Error::Internal(error.into()))?;
+                // nobody listening is no fault
+                let _ = feed.frames.send(Arc::new(Frame { permission: permission(&event.kind), text: text.into() }));
+            }
+            drop(feeds);
+            if !full {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// The process's one listener: wakes the numbering and the pump.
+async fn listen(app: App, outbox: Arc<Notify>, numbered: Arc<Notify>) {
+    loop {
+        let mut listener = match app.db.listen(&[events::OUTBOX, events::CHANNEL]).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::warn!(%error, "live: can't listen, polling meanwhile");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+        };
+        while let Ok(notice) = listener.recv().await {
+            match notice.channel() {
+                events::OUTBOX => outbox.notify_one(),
+                _ => numbered.notify_one(),
+            }
+        }
+    }
+}
+
+/// Numbers committed events. All api processes try; one at a time does it, and gathers for some milliseconds between two rounds.
+async fn number(app: App, outbox: Arc<Notify>) {
+    loop {
+        match events::number(&app.db).await {
+            Ok(0) => {
+                // the time limit is the polling behind the notices
+                let _ = tokio::time::timeout(Duration::from_millis(200), outbox.notified()).await;
+            }
+            Ok(count) => {
+                metrics::counter!("paloma_events_numbered_total").increment(u64::try_from(count).unwrap_or(0));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "live: events could not be numbered");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The OpenAPI 3.1 document, made of the code: what handlers say of themselves and what the gate knows of who may call them.
+
+use utoipa::{
+    OpenApi, PartialSchema,
+    openapi::{
+        ContentBuilder, Ref, RefOr, ResponseBuilder, SecurityRequirement,
+        extensions::ExtensionsBuilder,
+        path::{Operation, PathItem},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use crate::{
+    gate::Access,
+    problem::{MEDIA_TYPE, ProblemBody},
+};
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Paloma",
+    description = "Campaigns and conversations over message gateways. Errors are problem+json with stable codes; lists are paged by \
+                   cursor; creates take an Idempotency-Key."
+))]
+struct Head;
+
+/// The document without paths: title, ways to log in, the shape of errors.
+#[must_use]
+pub fn head() -> utoipa::openapi::OpenApi {
+    let mut document = Head::openapi();
+    document.info.version = "1".to_owned();
+    let components = document.components.get_or_insert_default();
+    components.schemas.insert("Problem".to_owned(), ProblemBody::schema());
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("paloma_session")));
+    let bearer = |text: &str| {
+        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text.to_owned())).build())
+    };
+    components.add_security_scheme("session", cookie);
+    components.add_security_scheme("api_key", bearer("an API key of a tenant, pk_…"));
+    components.add_security_scheme("operator", bearer("the token of the platform's operator"));
+    document
+}
+
+/// The document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    crate::routes::all().describe().into_openapi()
+}
+
+/// The document as the checked-in file has it.
+#[must_use]
+pub fn text() -> String {
+    document().to_pretty_json().unwrap_or_default() + "\n"
+}
+
+/// The operations of a path, each with its method.
+pub fn operations(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
+    let found = [
+        ("GET", item.get.as_mut()),
+        ("POST", item.post.as_mut()),
+        ("PUT", item.put.as_mut()),
+        ("PATCH", item.patch.as_mut()),
+        ("DELETE", item.delete.as_mut()),
+    ];
+    found.into_iter().filter_map(|(method, operation)| Some((method, operation?))).collect()
+}
+
+/// Names the operation after its feature and its handler, `lines_create`: names of handlers alone are not unique.
+pub fn name(operation: &mut Operation) {
+    let tags = operation.tags.get_or_insert_default();
+    tags.dedup();
+    if let (Some(tag), Some(handler)) = (tags.first(), &operation.operation_id) {
+        operation.operation_id = Some(format!("{tag}_{handler}"));
+    }
+}
+
+/// Says who may call the operation.
+pub fn add_access(operation: &mut Operation, access: Access) {
+    let any_of = |names: &[&str]| {
+        Some(names.iter().map(|name| SecurityRequirement::new(*name, Vec::<String>::new())).collect::<Vec<_>>())
+    };
+    operation.security = match access {
+        Access::Private(_) | Access::SignedIn(_) => any_of(&["session", "api_key"]),
+        Access::Platform => any_of(&["operator"]),
+        Access::Public(_) => Some(Vec::new()),
+    };
+    if let Access::Private(permission) = access {
+        operation.extensions = Some(ExtensionsBuilder::new().add("x-permission", permission.name()).build());
+    }
+}
+
+/// Says how errors look: alike for all operations.
+pub fn add_problem(operation: &mut Operation) {
+    let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let response = ResponseBuilder::new().description("Any error").content(MEDIA_TYPE, content).build();
+    operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own_and_says_who_may_call_it() {
+        let mut document = document();
+        let mut names = BTreeSet::new();
+        for (method, operation) in document.paths.paths.values_mut().flat_map(operations) {
+            let name = operation.operation_id.clone().unwrap();
+            assert!(operation.security.is_some(), "{method} {name}");
+            assert!(operation.responses.responses.contains_key("default"), "{method} {name}");
+            assert!(names.insert(name.clone()), "{name} is there twice");
+        }
+        assert_eq!(names.len(), crate::route_list().len());
+    }
+
+    #[test]
+    fn every_shape_that_is_referred_to_is_in_the_document() {
+        let text = text();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["openapi"], "3.1.0");
+        for part in text.split("#/components/schemas/").skip(1) {
+            let name = part.split('"').next().unwrap();
+            assert!(json["components"]["schemas"].get(name).is_some(), "{name} is missing");
+        }
+    }
+
+    #[test]
+    fn the_checked_in_document_is_the_codes() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.json");
+        let checked_in = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(checked_in == text(), "regenerate it: cargo run -p api --bin paloma-api -- --print-openapi > openapi.json");
+    }
+}

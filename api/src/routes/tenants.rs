@@ -1,0 +1,90 @@
+//! Tenants, for the platform's operator.
+
+use axum::{extract::State, http::StatusCode};
+use crm::{
+    App,
+    access::{
+        Role,
+        users::{NewUser, User},
+    },
+    tenancy::{
+        Tenant,
+        tenants::{self, NewTenant},
+    },
+};
+use db::{Page, Why};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use crate::{
+    extract::{Json, Paging, Query},
+    gate::Routes,
+    problem::Problem,
+};
+
+/// The routes.
+pub fn routes() -> Routes {
+    Routes::new().platform(routes!(list)).platform(routes!(create))
+}
+
+/// A tenant to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TenantBody {
+    /// The short name, unique: a-z, 0-9 and -.
+    slug: String,
+    /// The name.
+    name: String,
+    /// Country whose phone numbers need no prefix, ISO 3166.
+    region: String,
+    /// Zone of its clock, `Europe/Berlin`.
+    time_zone: String,
+    /// The user who owns it.
+    owner: OwnerBody,
+}
+
+/// The user who owns a new tenant.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct OwnerBody {
+    /// The e-mail to log in with.
+    email: String,
+    /// The name.
+    name: String,
+    /// The password, 10 characters or more.
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+}
+
+/// A tenant and its owner.
+#[derive(Serialize, ToSchema)]
+struct TenantMade {
+    /// The tenant.
+    #[serde(flatten)]
+    tenant: Tenant,
+    /// Its owner.
+    owner: User,
+}
+
+/// All tenants, newest first.
+#[utoipa::path(get, path = "/api/v1/platform/tenants", tag = "tenants", params(Paging), responses((status = 200, body = Page<Tenant>)))]
+async fn list(State(app): State<App>, Query(paging): Query<Paging>) -> Result<Json<Page<Tenant>>, Problem> {
+    let mut tx = app.db.platform(Why::Operator).await?;
+    Ok(Json(tenants::list(&mut tx, paging.of()?).await?))
+}
+
+/// Makes a tenant with its owner. Its slug is what makes a repeated request harmless: the second answers 409.
+#[utoipa::path(
+    post, path = "/api/v1/platform/tenants", tag = "tenants", request_body = TenantBody,
+    responses((status = 201, description = "Made", body = TenantMade))
+)]
+async fn create(State(app): State<App>, Json(body): Json<TenantBody>) -> Result<(StatusCode, Json<TenantMade>), Problem> {
+    let TenantBody { slug, name, region, time_zone, owner } = body;
+    let owner = NewUser::prepare(&owner.email, &owner.name, Role::Owner, owner.password).await?;
+    let mut tx = app.db.platform(Why::Operator).await?;
+    let (tenant, owner) = tenants::create(&mut tx, NewTenant { slug, name, region, time_zone, owner }).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(TenantMade { tenant, owner })))
+}

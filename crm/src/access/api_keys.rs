@@ -1,0 +1,193 @@
+//! API keys: bearer tokens for programs. Only a hash is stored, and a key never may more than the person who made it may now.
+
+use chrono::{DateTime, Utc};
+use db::{Id, Page, PageOf, Scope, TenantTx, Why};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    caller::Caller,
+    permission::{Permission, Permissions},
+    role::Role,
+    users::UserId,
+};
+use crate::{
+    App, Error,
+    secrets::{random_token, token_hash},
+    tenancy::State,
+};
+
+/// The id of an API key.
+pub type ApiKeyId = Id<ApiKey>;
+
+/// An API key, without its secret.
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+pub struct ApiKey {
+    /// The id.
+    #[schema(value_type = Uuid)]
+    pub id: ApiKeyId,
+    /// What it is for, in the words of who made it.
+    pub name: String,
+    /// How the secret begins, to tell keys apart.
+    pub prefix: String,
+    /// What it may do, as long as the person who made it may.
+    pub permissions: Vec<String>,
+    /// Who made it.
+    #[schema(value_type = Uuid)]
+    pub created_by: UserId,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it stops working.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was used last, to the minute.
+    pub used_at: Option<DateTime<Utc>>,
+}
+
+/// A key to be made.
+#[derive(Debug)]
+pub struct NewApiKey {
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub permissions: Permissions,
+    /// When it stops working.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Makes a key and answers its secret, which is shown this once. A key can't make keys.
+pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewApiKey) -> Result<(ApiKey, String), Error> {
+    if caller.session_id().is_none() {
+        return Err(Error::Forbidden(Permission::AdminApiKeysManage.name()));
+    }
+    let name = new.name.trim();
+    if name.is_empty() || name.chars().count() > 200 {
+        return Err(Error::invalid("name", "name_length", "a name has 1 to 200 characters"));
+    }
+    if new.permissions == Permissions::NONE {
+        return Err(Error::invalid("permissions", "permissions_empty", "a key needs at least one permission"));
+    }
+    if let Some(beyond) = new.permissions.without(caller.permissions).iter().next() {
+        let message = format!("you can't grant {beyond}, which you don't have");
+        return Err(Error::invalid("permissions", "permissions_beyond_own", message));
+    }
+    if new.expires_at.is_some_and(|at| at <= tx.now()) {
+        return Err(Error::invalid("expires_at", "expires_in_past", "the key would have expired already"));
+    }
+    let token = random_token();
+    let prefix = &random_token()[..8];
+    let token = format!("pk_{prefix}_{token}");
+    let names: Vec<&str> = new.permissions.iter().map(Permission::name).collect();
+    let key = sqlx::query_as(
+        "insert into crm.api_keys (id, name, prefix, secret_hash, permissions, created_by, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         returning id, name, prefix, permissions, created_by, created_at, expires_at, used_at",
+    )
+    .bind(ApiKeyId::new())
+    .bind(name)
+    .bind(prefix)
+    .bind(token_hash(&token))
+    .bind(names)
+    .bind(caller.user_id)
+    .bind(new.expires_at)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok((key, token))
+}
+
+/// The tenant's keys that were not revoked, newest first.
+pub async fn list(tx: &mut TenantTx, page: PageOf<ApiKeyId>) -> Result<Page<ApiKey>, Error> {
+    let keys: Vec<ApiKey> = sqlx::query_as(
+        "select id, name, prefix, permissions, created_by, created_at, expires_at, used_at
+         from crm.api_keys
+         where revoked_at is null and ($1::uuid is null or id < $1)
+         order by id desc
+         limit $2",
+    )
+    .bind(page.after)
+    .bind(page.fetch())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(page.finish(keys, |key| key.id))
+}
+
+/// Revokes a key; it stops working at once.
+pub async fn revoke(tx: &mut TenantTx, id: ApiKeyId) -> Result<(), Error> {
+    sqlx::query("update crm.api_keys set revoked_at = app.now() where id = $1 and revoked_at is null returning id")
+        .bind(id)
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// What a working key says about who asks.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Live {
+    pub id: ApiKeyId,
+    pub tenant_id: Uuid,
+    pub created_by: UserId,
+    permissions: Vec<String>,
+    creator_role: Role,
+    pub tenant_state: State,
+    is_stale: bool,
+}
+impl Live {
+    /// What the key may do now: what it was given, less what its maker has lost since.
+    pub(super) fn permissions(&self) -> Permissions {
+        Permissions::from_names(&self.permissions).intersection(self.creator_role.permissions())
+    }
+}
+
+/// The working key of a bearer token, if it is one.
+pub(super) async fn find(app: &App, token: &str) -> Result<Option<Live>, Error> {
+    let Some(prefix) = read_prefix(token) else { return Ok(None) };
+    let mut tx = app.db.platform(Why::Login).await?;
+    let live: Option<Live> = sqlx::query_as(
+        "select k.id, k.tenant_id, k.created_by, k.permissions, u.role as creator_role, t.state as tenant_state,
+           coalesce(k.used_at < app.now() - interval '1 minute', true) as is_stale
+         from crm.api_keys k
+         join crm.users u on u.tenant_id = k.tenant_id and u.id = k.created_by
+         join crm.tenants t on t.id = k.tenant_id
+         where k.prefix = $1 and k.secret_hash = $2 and k.revoked_at is null
+           and (k.expires_at is null or k.expires_at > app.now())
+           and u.disabled_at is null and t.state <> $3",
+    )
+    .bind(prefix)
+    .bind(token_hash(token))
+    .bind(State::Closed)
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some(live) = live.as_ref().filter(|live| live.is_stale) {
+        sqlx::query(
+            "update crm.api_keys set used_at = app.now()
+             where tenant_id = $1 and id = $2 and (used_at is null or used_at < app.now() - interval '1 minute')",
+        )
+        .bind(live.tenant_id)
+        .bind(live.id)
+        .execute(tx.conn())
+        .await?;
+        tx.commit().await?;
+    }
+    Ok(live)
+}
+
+/// The prefix of a token of our form, `pk_<8 hex>_<64 hex>`.
+fn read_prefix(token: &str) -> Option<&str> {
+    let (prefix, secret) = token.strip_prefix("pk_")?.split_once('_')?;
+    let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_hex(prefix, 8) && is_hex(secret, 64)).then_some(prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_token_of_our_form_is_looked_up() {
+        let token = format!("pk_01234567_{}", "ab".repeat(32));
+        assert_eq!(read_prefix(&token), Some("01234567"));
+        for other in ["", "pk_", "pk_01234567_", "pk_0123456%_aa", "sk_01234567_aa", &token[1..]] {
+            assert_eq!(read_prefix(other), None, "{other}");
+        }
+    }
+}

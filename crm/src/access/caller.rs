@@ -1,0 +1,100 @@
+//! Who asks: the answer to a cookie or a bearer token, looked up once a request.
+
+use db::{Actor, TenantTx};
+use uuid::Uuid;
+
+use super::{
+    api_keys::{self, ApiKeyId},
+    permission::{Permission, Permissions},
+    sessions::{self, SessionId},
+    users::UserId,
+};
+use crate::{App, Error, tenancy::State};
+
+/// What a request brings to say who asks.
+#[derive(Clone)]
+pub enum Credential {
+    /// The value of the session's cookie.
+    Session(String),
+    /// An API key.
+    Key(String),
+}
+
+/// By what somebody is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// A session.
+    Session(SessionId),
+    /// An API key.
+    Key(ApiKeyId),
+}
+
+/// Who asks, in which tenant, and what they may do.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The tenant.
+    pub tenant_id: Uuid,
+    /// The person, or the maker of the key.
+    pub user_id: UserId,
+    /// What they may do.
+    pub permissions: Permissions,
+    /// By what they are known.
+    pub via: Via,
+    /// The tenant may look, but change nothing.
+    pub is_suspended: bool,
+}
+
+impl Caller {
+    /// Refuses whoever lacks the permission.
+    pub fn require(&self, permission: Permission) -> Result<(), Error> {
+        if self.permissions.contains(permission) { Ok(()) } else { Err(Error::Forbidden(permission.name())) }
+    }
+    /// Who acts, for the audit trail.
+    #[must_use]
+    pub const fn actor(&self) -> Actor {
+        match self.via {
+            Via::Session(_) => Actor::User(self.user_id.uuid()),
+            Via::Key(id) => Actor::Key(id.uuid()),
+        }
+    }
+    /// The session, if it is a person.
+    #[must_use]
+    pub const fn session_id(&self) -> Option<SessionId> {
+        match self.via {
+            Via::Session(id) => Some(id),
+            Via::Key(_) => None,
+        }
+    }
+    /// A transaction in the caller's tenant.
+    pub async fn tx(&self, app: &App) -> Result<TenantTx, Error> {
+        Ok(app.db.tenant(self.tenant_id, self.actor()).await?)
+    }
+}
+
+/// Who brings that credential; Unauthorized where it is unknown, expired or revoked.
+pub async fn identify(app: &App, credential: &Credential) -> Result<Caller, Error> {
+    let caller = match credential {
+        Credential::Session(token) => {
+            let id = sessions::read_token(&app.keys, token).ok_or(Error::Unauthorized)?;
+            let live = sessions::find(app, id).await?.ok_or(Error::Unauthorized)?;
+            Caller {
+                tenant_id: live.tenant_id,
+                user_id: live.user_id,
+                permissions: live.role.permissions(),
+                via: Via::Session(id),
+                is_suspended: live.tenant_state == State::Suspended,
+            }
+        }
+        Credential::Key(token) => {
+            let live = api_keys::find(app, token).await?.ok_or(Error::Unauthorized)?;
+            Caller {
+                tenant_id: live.tenant_id,
+                user_id: live.created_by,
+                permissions: live.permissions(),
+                via: Via::Key(live.id),
+                is_suspended: live.tenant_state == State::Suspended,
+            }
+        }
+    };
+    Ok(caller)
+}

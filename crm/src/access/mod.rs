@@ -1,0 +1,15 @@
+//! Who asks and what they may do: people, sessions, API keys, permissions, and the throttle in front of the log-in.
+
+pub mod api_keys;
+mod caller;
+pub mod idempotency;
+pub mod password;
+pub mod permission;
+pub mod role;
+pub mod sessions;
+pub mod throttle;
+pub mod users;
+
+pub use caller::{Caller, Credential, identify};
+pub use permission::{Permission, Permissions};
+pub use role::Role;

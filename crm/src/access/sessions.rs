@@ -1,0 +1,188 @@
+//! Sessions of people. The cookie carries a signed id; the row decides, so that a revoked session ends at the next look.
+
+use std::net::IpAddr;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use db::{Actor, Id, Scope, TenantTx, Why};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::{
+    password,
+    role::Role,
+    throttle,
+    users::{self, UserId},
+};
+use crate::{App, Error, secrets::Keys, tenancy::State};
+
+/// How long a session lasts, in days.
+pub const DAYS: i32 = 30;
+
+/// A session.
+#[derive(Debug)]
+pub enum Session {}
+/// The id of a session.
+pub type SessionId = Id<Session>;
+
+/// What somebody gives to log in.
+pub struct LogIn {
+    /// The e-mail.
+    pub email: String,
+    /// The password.
+    pub password: SecretString,
+    /// The tenant's slug, needed where the same e-mail and password fit in several.
+    pub tenant: Option<String>,
+    /// Where the request came from.
+    pub address: IpAddr,
+    /// The browser, as it names itself.
+    pub user_agent: Option<String>,
+}
+
+/// A session that was opened.
+pub struct Opened {
+    /// The value of the cookie.
+    pub token: String,
+    /// The row.
+    pub session_id: SessionId,
+    /// Until when it lasts.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Logs somebody in. Unknown names, wrong passwords and disabled users get the same answer after the same work.
+pub async fn open(app: &App, login: LogIn) -> Result<Opened, Error> {
+    let email = users::normal_email(&login.email);
+    if email.contains('\0') || email.len() > 254 {
+        return Err(Error::BadCredentials);
+    }
+    let attempt = throttle::admit(app, &email, login.address).await?;
+    let candidates = users::candidates(app, &email, login.tenant.as_deref()).await?;
+    let mut fits = Vec::new();
+    if candidates.is_empty() {
+        password::verify(login.password, None).await?;
+    } else {
+        for candidate in candidates {
+            if password::verify(login.password.clone(), candidate.password_hash.clone()).await? {
+                fits.push(candidate);
+            }
+        }
+    }
+    let user = match fits.as_slice() {
+        [] => return Err(Error::BadCredentials),
+        [user] => user,
+        several => {
+            let slugs: Vec<&str> = several.iter().map(|user| user.tenant_slug.as_str()).collect();
+            let message = format!("this log-in fits in several tenants, name one: {}", slugs.join(", "));
+            throttle::succeeded(app, &attempt).await?;
+            return Err(Error::invalid("tenant", "tenant_required", message));
+        }
+    };
+    throttle::succeeded(app, &attempt).await?;
+    insert(app, user.tenant_id, user.id, login.address, login.user_agent).await
+}
+
+async fn insert(
+    app: &App,
+    tenant_id: Uuid,
+    user_id: UserId,
+    address: IpAddr,
+    user_agent: Option<String>,
+) -> Result<Opened, Error> {
+    let session_id = SessionId::new();
+    let user_agent = user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(300).collect::<String>());
+    let mut tx = app.db.tenant(tenant_id, Actor::User(user_id.uuid())).await?;
+    let expires_at = sqlx::query_scalar(
+        "insert into crm.sessions (id, user_id, expires_at, user_agent, ip)
+         values ($1, $2, app.now() + make_interval(days => $3), $4, $5::inet)
+         returning expires_at",
+    )
+    .bind(session_id)
+    .bind(user_id)
+    .bind(DAYS)
+    .bind(user_agent)
+    .bind(address.to_string())
+    .fetch_one(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(Opened { token: token(&app.keys, session_id), session_id, expires_at })
+}
+
+/// Ends a session; ending it twice is no fault.
+pub async fn revoke(tx: &mut TenantTx, id: SessionId) -> Result<(), Error> {
+    sqlx::query("update crm.sessions set revoked_at = app.now() where id = $1 and revoked_at is null")
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// What a live session says about who asks.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Live {
+    pub tenant_id: Uuid,
+    pub user_id: UserId,
+    pub role: Role,
+    pub tenant_state: State,
+    is_stale: bool,
+}
+
+/// The live session of a cookie's value, if it is one. That it was seen is written at most once a minute.
+pub(super) async fn find(app: &App, id: SessionId) -> Result<Option<Live>, Error> {
+    let mut tx = app.db.platform(Why::Login).await?;
+    let live: Option<Live> = sqlx::query_as(
+        "select s.tenant_id, s.user_id, u.role, t.state as tenant_state, s.seen_at < app.now() - interval '1 minute' as is_stale
+         from crm.sessions s
+         join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
+         join crm.tenants t on t.id = s.tenant_id
+         where s.id = $1 and s.revoked_at is null and s.expires_at > app.now() and u.disabled_at is null and t.state <> $2",
+    )
+    .bind(id)
+    .bind(State::Closed)
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some(live) = live.as_ref().filter(|live| live.is_stale) {
+        // of several processes that see it stale, the later ones find it fresh and write nothing
+        sqlx::query(
+            "update crm.sessions set seen_at = app.now()
+             where tenant_id = $1 and id = $2 and seen_at < app.now() - interval '1 minute'",
+        )
+        .bind(live.tenant_id)
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+        tx.commit().await?;
+    }
+    Ok(live)
+}
+
+const PURPOSE: &str = "session";
+
+/// The cookie's value: the id and a tag that only this installation can make, so that guesses never reach the database.
+fn token(keys: &Keys, id: SessionId) -> String {
+    let id = id.uuid().into_bytes();
+    URL_SAFE_NO_PAD.encode([id.as_slice(), &keys.sign(PURPOSE, &id)].concat())
+}
+
+/// The id in a cookie's value, if it was made by this installation.
+pub(super) fn read_token(keys: &Keys, token: &str) -> Option<SessionId> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+    let (id, tag) = bytes.split_first_chunk::<16>()?;
+    keys.verify(PURPOSE, id, tag).then(|| Uuid::from_bytes(*id).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_read_only_where_it_was_made_and_unchanged() {
+        let keys = Keys::parse(&"ab".repeat(32).into()).unwrap();
+        let id = SessionId::new();
+        let cookie = token(&keys, id);
+        assert_eq!(read_token(&keys, &cookie), Some(id));
+        assert_eq!(read_token(&Keys::parse(&"cd".repeat(32).into()).unwrap(), &cookie), None);
+        let other = token(&keys, SessionId::new());
+        assert_eq!(read_token(&keys, &format!("{}{}", &other[..20], &cookie[20..])), None);
+        assert_eq!(read_token(&keys, ""), None);
+    }
+}

@@ -1,0 +1,127 @@
+//! draft → active ⇄ paused → completed | cancelled: each step a compare-and-set, so that of two callers one wins.
+
+use db::{Scope, TenantTx};
+use jobs::{Enqueue, gate::Limits, lane};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    App, Error,
+    campaigns::{
+        Audience, CancelRest, CampaignId, ExpandAudience,
+        audience::{check_variables, count},
+        campaign::{Campaign, get},
+        lane_key,
+        progress::CampaignProgress,
+    },
+    messaging::lines,
+    queue, reactions,
+    text::Template,
+};
+
+/// The answer to a launch.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Launched {
+    /// The campaign, active now.
+    pub campaign: Campaign,
+    /// Whom it will reach.
+    pub audience: Audience,
+}
+
+/// Launches a draft: counts, freezes in a job, sends by jobs.
+pub async fn launch(tx: &mut TenantTx, id: CampaignId) -> Result<Launched, Error> {
+    let campaign = step(tx, id, &["draft"], "active").await?;
+    let template = Template::parse(&campaign.body).map_err(|error| Error::invalid("body", error.code(), error.to_string()))?;
+    if let Some(import) = campaign.import_id {
+        let state: String = sqlx::query_scalar("select state from crm.imports where tenant_id = app.tenant_id() and id = $1")
+            .bind(import)
+            .fetch_one(tx.conn())
+            .await?;
+        if state != "completed" {
+            return Err(Error::conflict("import_not_completed", format!("the import is {state}: wait until it has ended")));
+        }
+    }
+    let audience = count(tx, campaign.import_id).await?;
+    if audience.eligible == 0 {
+        let reasons: Vec<String> = audience.skipped.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+        let reasons = if reasons.is_empty() { "the audience is empty".to_owned() } else { reasons.join(", ") };
+        return Err(Error::invalid("audience", "audience_empty", format!("nobody would get this message ({reasons})")));
+    }
+    check_variables(tx, campaign.import_id, &template).await?;
+    configure_lane(tx, &campaign).await?;
+    let batch = jobs::batch::open::<App, CampaignProgress>(tx, &lane_key(id), &CampaignProgress { campaign_id: id }).await?;
+    sqlx::query("update crm.campaigns set batch_id = $2 where tenant_id = app.tenant_id() and id = $1")
+        .bind(id)
+        .bind(batch)
+        .execute(tx.conn())
+        .await?;
+    Enqueue::<App, ExpandAudience>::new().one(tx, &ExpandAudience { campaign_id: id }).await?;
+    reactions::campaigns_moved(tx, [id.uuid()]).await?;
+    Ok(Launched { campaign, audience })
+}
+
+/// The campaign's lane passes its own gate, where it has a rate, and always the line's.
+pub(crate) async fn configure_lane(tx: &mut TenantTx, campaign: &Campaign) -> Result<(), Error> {
+    let mut gates = Vec::new();
+    if let Some(per_minute) = campaign.rate_per_minute {
+        let rate = per_minute / 60.0;
+        let limits = Limits { rate: Some(rate), burst: rate.ceil().max(1.0), cap: None };
+        gates.push(jobs::gate::configure(tx, &lane_key(campaign.id), limits).await?);
+    }
+    let line = jobs::gate::find(tx, &lines::gate_key(campaign.line_id)).await?;
+    gates.push(line.ok_or(Error::NotFound)?.id);
+    lane::configure(tx, queue::OUTBOUND, &lane_key(campaign.id), 1, &gates).await?;
+    Ok(())
+}
+
+/// Nothing of it is sent any more once this has committed, but for the calls in flight.
+pub async fn pause(tx: &mut TenantTx, id: CampaignId) -> Result<Campaign, Error> {
+    let campaign = step(tx, id, &["active"], "paused").await?;
+    lane::pause(tx, queue::OUTBOUND, &lane_key(id)).await?;
+    reactions::campaigns_moved(tx, [id.uuid()]).await?;
+    Ok(campaign)
+}
+
+/// It goes on where it was.
+pub async fn resume(tx: &mut TenantTx, id: CampaignId) -> Result<Campaign, Error> {
+    let campaign = step(tx, id, &["paused"], "active").await?;
+    lane::resume(tx, queue::OUTBOUND, &lane_key(id)).await?;
+    reactions::campaigns_moved(tx, [id.uuid()]).await?;
+    Ok(campaign)
+}
+
+/// What was not sent stays unsent. There is no way back.
+pub async fn cancel(tx: &mut TenantTx, id: CampaignId) -> Result<Campaign, Error> {
+    let campaign = step(tx, id, &["draft", "active", "paused"], "cancelled").await?;
+    lane::cancel(tx, queue::OUTBOUND, &lane_key(id)).await?;
+    Enqueue::<App, CancelRest>::new().one(tx, &CancelRest { campaign_id: id }).await?;
+    reactions::campaigns_moved(tx, [id.uuid()]).await?;
+    Ok(campaign)
+}
+
+async fn step(tx: &mut TenantTx, id: CampaignId, from: &[&str], to: &'static str) -> Result<Campaign, Error> {
+    let moved: Option<Campaign> = sqlx::query_as(
+        "update crm.campaigns set state = $3,
+                launched_at = case when $3 = 'active' then coalesce(launched_at, app.now()) else launched_at end,
+                completed_at = case when $3 = 'cancelled' then app.now() else completed_at end
+          where tenant_id = app.tenant_id() and id = $1 and state = any($2)
+         returning id, name, line_id, import_id, body, on_unknown, rate_per_minute, state, frozen_at, launched_at, completed_at, created_at",
+    )
+    .bind(id)
+    .bind(from)
+    .bind(to)
+    .fetch_optional(tx.conn())
+    .await?;
+    match moved {
+        Some(campaign) => Ok(campaign),
+        None => {
+            let campaign = get(tx, id).await?;
+            let code = match (to, campaign.state.as_str()) {
+                ("active", "active") => "campaign_already_active",
+                ("paused", "paused") => "campaign_already_paused",
+                _ => "campaign_state",
+            };
+            Err(Error::conflict(code, format!("the campaign is {}", campaign.state)))
+        }
+    }
+}

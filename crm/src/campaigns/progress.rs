@@ -1,0 +1,172 @@
+//! Where a campaign stands: counters folded from the deltas that the rows' own trigger writes, told to live clients, and the one place
+//! that notices completion.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{DateTime, Utc};
+use db::{Scope, TenantTx};
+use jobs::{Cx, Done, Job, JobResult, KeyScope, Queue, Tenant, UniqueKey};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    App, Error,
+    campaigns::{Campaign, CampaignId, get, lane_key},
+    events::{self, Event},
+    messaging::lines,
+    queue,
+};
+
+/// The numbers of a campaign: selected = eligible + skipped, and eligible = the sum of the other states.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Progress {
+    /// The campaign's state.
+    pub state: String,
+    /// Contacts chosen at launch.
+    pub selected: i64,
+    /// Those that were to get the message.
+    pub eligible: i64,
+    /// Recipients by state.
+    pub counts: BTreeMap<String, i64>,
+    /// Skipped recipients by reason.
+    pub skipped: BTreeMap<String, i64>,
+    /// Failed, held and unknown recipients by state and cause.
+    pub causes: Vec<Cause>,
+    /// Whether the audience has been frozen to its end.
+    pub is_frozen: bool,
+    /// Whether the line's breaker keeps the campaign waiting.
+    pub waits_for_line: bool,
+    /// When the last one will be sent, at the pace of now.
+    pub finish_at: Option<DateTime<Utc>>,
+}
+
+/// Recipients that did not get the message for one cause.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Cause {
+    /// failed, held or unknown.
+    pub state: String,
+    /// Stable code.
+    pub reason: String,
+    /// How many.
+    pub count: i64,
+}
+
+/// The numbers of now, exact: what is folded and what is not.
+pub async fn progress(tx: &mut TenantTx, id: CampaignId) -> Result<Progress, Error> {
+    let campaign = get(tx, id).await?;
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "select z.state, z.reason, sum(z.n)::bigint from (
+           select c.state, c.reason, c.count as n from crm.campaign_counts c where c.tenant_id = app.tenant_id() and c.campaign_id = $1
+           union all
+           select d.state, d.reason, d.delta from crm.campaign_deltas d where d.tenant_id = app.tenant_id() and d.campaign_id = $1) z
+         group by 1, 2 having sum(z.n) <> 0",
+    )
+    .bind(id)
+    .fetch_all(tx.conn())
+    .await?;
+    let mut progress = Progress {
+        state: campaign.state.clone(),
+        selected: 0,
+        eligible: 0,
+        counts: BTreeMap::new(),
+        skipped: BTreeMap::new(),
+        causes: Vec::new(),
+        is_frozen: campaign.frozen_at.is_some(),
+        waits_for_line: false,
+        finish_at: None,
+    };
+    for (state, reason, count) in rows {
+        progress.selected += count;
+        *progress.counts.entry(state.clone()).or_default() += count;
+        match state.as_str() {
+            // an address may have opted out after the launch: it was eligible and was skipped all the same
+            "skipped" => *progress.skipped.entry(reason).or_default() += count,
+            "failed" | "held" | "unknown" => progress.causes.push(Cause { state, reason, count }),
+            _ => {}
+        }
+    }
+    progress.eligible = progress.selected - progress.skipped.values().sum::<i64>();
+    let line = jobs::gate::find(tx, &lines::gate_key(campaign.line_id)).await?;
+    progress.waits_for_line = line.as_ref().is_some_and(|gate| gate.breaker != "closed");
+    progress.finish_at = finish_at(tx, &campaign, &progress, line.and_then(|gate| gate.rate)).await?;
+    Ok(progress)
+}
+
+/// The pace is the smallest of the line's, the campaign's and the one measured since the launch.
+async fn finish_at(tx: &mut TenantTx, campaign: &Campaign, progress: &Progress, line_rate: Option<f64>) -> Result<Option<DateTime<Utc>>, Error> {
+    let count = |state: &str| progress.counts.get(state).copied().unwrap_or(0);
+    let left = count("pending") + count("sending");
+    let (Some(launched_at), true) = (campaign.launched_at, campaign.state == "active" && left > 0) else { return Ok(None) };
+    let elapsed = (tx.now() - launched_at).as_seconds_f64();
+    let sent = progress.eligible - left;
+    let measured = (sent > 0 && elapsed > 1.0).then(|| sent as f64 / elapsed);
+    let own = jobs::gate::find(tx, &lane_key(campaign.id)).await?.and_then(|gate| gate.rate);
+    let pace = [measured, own, line_rate].into_iter().flatten().fold(f64::INFINITY, f64::min);
+    if !pace.is_finite() || pace <= 0.0 {
+        return Ok(None);
+    }
+    let wait = Duration::from_secs_f64((left as f64 / pace).min(10.0 * 365.0 * 86_400.0));
+    Ok(Some(tx.now() + wait))
+}
+
+/// Folds, tells, and completes a campaign whose last recipient has been settled. Collapses by its key: at most two a second.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CampaignProgress {
+    /// The campaign.
+    pub campaign_id: CampaignId,
+}
+
+impl Job<App> for CampaignProgress {
+    type Scope = Tenant;
+    const KIND: &'static str = "campaigns.progress";
+    const QUEUE: Queue = queue::DEFAULT;
+    const UNIQUE: KeyScope = KeyScope::UntilStarted;
+
+    fn unique_key(&self) -> Option<UniqueKey> {
+        Some(self.campaign_id.into())
+    }
+
+    async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
+        let mut tx = cx.tx().await?;
+        fold(&mut tx, self.campaign_id).await?;
+        let mut progress = progress(&mut tx, self.campaign_id).await?;
+        let open = ["pending", "sending", "unknown"].iter().any(|state| progress.counts.get(*state).copied().unwrap_or(0) > 0);
+        if !open && progress.is_frozen {
+            let completed = sqlx::query(
+                "update crm.campaigns set state = 'completed', completed_at = app.now()
+                  where tenant_id = app.tenant_id() and id = $1 and state = 'active' and frozen_at is not null",
+            )
+            .bind(self.campaign_id)
+            .execute(tx.conn())
+            .await?;
+            if completed.rows_affected() == 1 {
+                progress.state = "completed".to_owned();
+            }
+        }
+        let event = events::CampaignProgress {
+            campaign_id: self.campaign_id.uuid(),
+            state: progress.state,
+            counts: progress.counts,
+            finish_at: progress.finish_at,
+        };
+        let tenant_id = tx.tenant_id();
+        events::emit(&mut tx, tenant_id, &Event::CampaignProgress(event)).await?;
+        Ok(Done::with(tx))
+    }
+}
+
+/// Adds the deltas up. Two folders at once take different rows, and the counters are sums, so nothing is counted twice.
+async fn fold(tx: &mut TenantTx, id: CampaignId) -> Result<(), Error> {
+    sqlx::query(
+        "with d as (
+           delete from crm.campaign_deltas x where x.ctid = any(array(
+             select y.ctid from crm.campaign_deltas y where y.tenant_id = app.tenant_id() and y.campaign_id = $1 for update skip locked)) returning x.state, x.reason, x.delta)
+         insert into crm.campaign_counts (campaign_id, state, reason, count)
+           select $1, d.state, d.reason, sum(d.delta) from d group by d.state, d.reason order by d.state, d.reason
+         on conflict (tenant_id, campaign_id, state, reason) do update set count = crm.campaign_counts.count + excluded.count",
+    )
+    .bind(id)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

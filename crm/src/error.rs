@@ -1,0 +1,132 @@
+//! What can go wrong in the product, each with a stable code that the API returns and the screens translate.
+
+use std::{borrow::Cow, time::Duration};
+
+/// An error of the product.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing, or not in this tenant: both answer alike.
+    #[error("not found")]
+    NotFound,
+    /// What was sent can't be taken.
+    #[error("{message}")]
+    Invalid {
+        /// The field at fault, as the request names it.
+        field: Cow<'static, str>,
+        /// Stable code, `template_unknown_variable`.
+        code: &'static str,
+        /// What to do, in English.
+        message: String,
+    },
+    /// The thing is in a state that does not allow it.
+    #[error("{message}")]
+    Conflict {
+        /// Stable code, `campaign_already_active`.
+        code: &'static str,
+        /// What to do, in English.
+        message: String,
+    },
+    /// Nobody, or nobody known, asks.
+    #[error("log in, or send an API key")]
+    Unauthorized,
+    /// The log-in was refused; alike for an unknown name and a wrong password.
+    #[error("the e-mail or the password is wrong")]
+    BadCredentials,
+    /// Whoever asks may not.
+    #[error("this needs the permission {0}")]
+    Forbidden(&'static str),
+    /// The tenant may not send or change anything for now.
+    #[error("the tenant is suspended")]
+    Suspended,
+    /// Too much was asked.
+    #[error("too many requests; try again in {} s", .retry_after.as_secs())]
+    Limited {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// Larger than allowed.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Something we stand on does not answer; trying again helps.
+    #[error("a service does not answer for the moment")]
+    Unavailable,
+    /// A fault of ours.
+    #[error(transparent)]
+    Internal(#[from] anyhow::Error),
+}
+
+impl Error {
+    /// A field that can't be taken.
+    pub fn invalid(field: impl Into<Cow<'static, str>>, code: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), code, message: message.into() }
+    }
+    /// A state that does not allow it.
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Conflict { code, message: message.into() }
+    }
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Invalid { code, .. } | Self::Conflict { code, .. } => code,
+            Self::Unauthorized => "unauthorized",
+            Self::BadCredentials => "bad_credentials",
+            Self::Forbidden(_) => "forbidden",
+            Self::Suspended => "tenant_suspended",
+            Self::Limited { .. } => "limited",
+            Self::TooLarge(_) => "too_large",
+            Self::Unavailable => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        if matches!(error, sqlx::Error::RowNotFound) {
+            Self::NotFound
+        } else if db::constraint::is_transient(&error) {
+            tracing::warn!(%error, "the database did not answer");
+            Self::Unavailable
+        } else {
+            Self::Internal(error.into())
+        }
+    }
+}
+impl From<db::Error> for Error {
+    fn from(error: db::Error) -> Self {
+        match error {
+            db::Error::NoTenant => Self::NotFound,
+            db::Error::Sqlx(error) => error.into(),
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+impl From<jobs::EnqueueError> for Error {
+    fn from(error: jobs::EnqueueError) -> Self {
+        match error {
+            jobs::EnqueueError::LaneCancelled => Self::conflict("lane_cancelled", "this work was cancelled"),
+            jobs::EnqueueError::Payload(message) => Self::invalid("payload", "payload_refused", message),
+            jobs::EnqueueError::Sqlx(error) => error.into(),
+        }
+    }
+}
+impl From<db::BadCursor> for Error {
+    fn from(error: db::BadCursor) -> Self {
+        Self::invalid("cursor", "bad_cursor", error.to_string())
+    }
+}
+/// Decides once, for all jobs, what a failure of the product means for the job that met it.
+impl From<Error> for jobs::JobError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound | Error::Invalid { .. } | Error::Conflict { .. } | Error::Forbidden(_) | Error::TooLarge(_) => {
+                Self::discard(error)
+            }
+            Error::Limited { retry_after } => Self::Snooze { wait: retry_after },
+            Error::Suspended => Self::Snooze { wait: Duration::from_secs(3600) },
+            Error::Unauthorized | Error::BadCredentials | Error::Unavailable | Error::Internal(_) => Self::retry(error),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The product: one folder per feature, the job registry, and the start-up of a process. Knows nothing of HTTP.
+
+pub mod access;
+pub mod campaigns;
+pub mod contacts;
+mod error;
+pub mod events;
+mod groups;
+pub mod messaging;
+pub mod phone;
+pub mod process;
+pub mod queue;
+mod reactions;
+pub mod secrets;
+pub mod tenancy;
+pub mod text;
+
+pub use error::Error;
+pub use process::{App, Config};
+
+/// Every job kind there is. Two of one name are refused at start-up.
+#[must_use]
+pub fn registry() -> jobs::Registry<App> {
+    jobs::Registry::new()
+        .add::<campaigns::CancelRest>()
+        .add::<campaigns::ExpandAudience>()
+        .add::<campaigns::progress::CampaignProgress>()
+        .add::<campaigns::send::SendToRecipient>()
+        .add::<messaging::inbound::Ingest>()
+        .add::<messaging::lines::RegisterHook>()
+        .add::<messaging::sweep::Sweep>()
+        .add::<messaging::sweep::SweepLines>()
+}
+
+/// Every schedule there is.
+#[must_use]
+pub fn schedules() -> Vec<jobs::schedule::Schedule> {
+    use jobs::schedule::Schedule;
+    vec![Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {})]
+}

@@ -1,0 +1,9 @@
+//! Messages in and out: lines and their gateways, what comes in by webhook or is read back, conversations.
+
+pub mod apply;
+mod arrivals;
+pub mod conversations;
+pub mod inbound;
+pub mod keywords;
+pub mod lines;
+pub mod sweep;

@@ -1,0 +1,295 @@
+//! One sweep a line asks the gateway for what its webhooks may have lost: new rows, receipts, error rows found later, and the sends whose
+//! outcome is unknown. Never one request a message.
+
+use std::{collections::HashMap, time::Duration};
+
+use chrono::{DateTime, Utc};
+use clients::gateway::{GatewayMessage, text_key};
+use db::{Scope, TenantTx};
+use jobs::{Cx, Done, Enqueue, Job, JobError, JobResult, KeyScope, Queue, Retry, Tenant, UniqueKey};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    App, Error,
+    messaging::{
+        apply,
+        lines::{self, LineGateway, LineId},
+    },
+    queue, reactions,
+};
+
+/// Rows asked for at once.
+const PAGE: u32 = 1000;
+/// Pages read in one run; the next run goes on.
+const PAGES: u32 = 20;
+/// Receipts are looked for this long after a message was sent.
+const RECEIPTS_FOR: &str = "24 hours";
+/// The gateway's clock may differ by so much.
+const SLACK_MS: i64 = 15_000;
+
+/// Sweeps one line.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Sweep {
+    /// The line.
+    pub line_id: LineId,
+}
+
+/// Has a line swept, after `wait`.
+pub async fn enqueue(tx: &mut TenantTx, line_id: LineId, wait: Duration) -> Result<(), Error> {
+    Enqueue::<App, Sweep>::new().wait(wait).one(tx, &Sweep { line_id }).await?;
+    Ok(())
+}
+
+impl Job<App> for Sweep {
+    type Scope = Tenant;
+    const KIND: &'static str = "messaging.sweep";
+    const QUEUE: Queue = queue::INBOUND;
+    const RETRY: Retry = Retry::exponential(30).from_secs(2).up_to_secs(60);
+    const TIMEOUT: Duration = Duration::from_secs(300);
+    const UNIQUE: KeyScope = KeyScope::UntilStarted;
+
+    fn unique_key(&self) -> Option<UniqueKey> {
+        Some(self.line_id.into())
+    }
+
+    async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
+        let mut tx = cx.tx().await?;
+        let line = lines::open(&cx.app, &mut tx, self.line_id).await?;
+        let unknown = ripe(&mut tx, self.line_id, line.resolve_after).await?;
+        let oldest = oldest_undelivered(&mut tx, self.line_id).await?;
+        let now = tx.now();
+        drop(tx);
+        self.catch_up(&cx, &line).await?;
+        // receipts and unknown outcomes are found among our own messages since the oldest of them
+        let since = unknown.iter().map(|row| row.sending_at).chain(oldest).min();
+        let found = match since {
+            Some(since) => self.read_back(&cx, &line, since, now).await?,
+            None => Vec::new(),
+        };
+        let mut tx = cx.tx().await?;
+        resolve(&mut tx, unknown, &found).await?;
+        if let Some(next) = next_ripe(&mut tx, self.line_id, line.resolve_after).await? {
+            enqueue(&mut tx, self.line_id, next).await?;
+        }
+        Ok(Done::with(tx))
+    }
+}
+
+fn gateway_failed(error: &clients::ClientError) -> JobError {
+    JobError::retry(format!("the gateway could not be read: {}", error.code()))
+}
+
+impl Sweep {
+    /// Rows that the gateway stored after the last one we worked in.
+    async fn catch_up(&self, cx: &Cx<App, Tenant>, line: &LineGateway) -> Result<(), JobError> {
+        let mut greatest = line.row_cursor;
+        for page in 0..PAGES {
+            let rows = if line.row_cursor == 0 {
+                let after = line.created_at.timestamp_millis() - SLACK_MS;
+                line.gateway.messages_between(after, i64::MAX / 1_000_000, None, PAGE, page * PAGE).await
+            } else {
+                line.gateway.messages_since(line.row_cursor, PAGE, page * PAGE).await
+            }
+            .map_err(|error| gateway_failed(&error))?;
+            let count = rows.len();
+            greatest = rows.iter().filter_map(|row| row.row_id).max().unwrap_or(0).max(greatest);
+            self.work_in(cx, rows).await?;
+            if count < PAGE as usize {
+                break;
+            }
+        }
+        let mut tx = cx.tx().await?;
+        sqlx::query("update crm.lines set row_cursor = greatest(row_cursor, $2) where tenant_id = app.tenant_id() and id = $1")
+            .bind(self.line_id)
+            .bind(greatest)
+            .execute(tx.conn())
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Our own messages since then, worked in and handed back for comparison.
+    async fn read_back(
+        &self,
+        cx: &Cx<App, Tenant>,
+        line: &LineGateway,
+        since: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<GatewayMessage>, JobError> {
+        let mut found = Vec::new();
+        for page in 0..PAGES {
+            let rows = line
+                .gateway
+                .messages_between(since.timestamp_millis() - SLACK_MS, now.timestamp_millis() + SLACK_MS, Some(true), PAGE, page * PAGE)
+                .await
+                .map_err(|error| gateway_failed(&error))?;
+            let count = rows.len();
+            self.work_in(cx, rows.clone()).await?;
+            found.extend(rows);
+            if count < PAGE as usize {
+                return Ok(found);
+            }
+        }
+        // not everything was seen: nothing may be called missing
+        tracing::warn!(line.id = %self.line_id, "too many rows for one sweep: unknown outcomes wait");
+        Err(JobError::Snooze { wait: Duration::from_secs(30) })
+    }
+
+    async fn work_in(&self, cx: &Cx<App, Tenant>, rows: Vec<GatewayMessage>) -> Result<(), JobError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut tx = cx.tx().await?;
+        // read rows are no events: there is nothing to wait for, and the next sweep sees them again
+        apply::apply(&mut tx, self.line_id, rows.into_iter().map(|row| (0, false, row)).collect()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// A send whose outcome is unknown.
+#[derive(Debug, sqlx::FromRow)]
+struct Unknown {
+    id: Uuid,
+    address: String,
+    body: String,
+    sending_at: DateTime<Utc>,
+}
+
+/// Unknown sends for which the gateway's own longest wait is over.
+async fn ripe(tx: &mut TenantTx, line_id: LineId, after: Duration) -> Result<Vec<Unknown>, Error> {
+    Ok(sqlx::query_as(
+        "select id, address, body, sending_at from crm.messages
+          where tenant_id = app.tenant_id() and line_id = $1 and status = 'unknown' and reason is distinct from 'not_confirmed'
+            and sending_at <= app.now() - make_interval(secs => $2)
+          order by sending_at, id limit 2000",
+    )
+    .bind(line_id)
+    .bind(after.as_secs_f64())
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+async fn next_ripe(tx: &mut TenantTx, line_id: LineId, after: Duration) -> Result<Option<Duration>, Error> {
+    let seconds: Option<f64> = sqlx::query_scalar(
+        "select extract(epoch from min(sending_at) + make_interval(secs => $2) - app.now())::float8 from crm.messages
+          where tenant_id = app.tenant_id() and line_id = $1 and status = 'unknown' and reason is distinct from 'not_confirmed'",
+    )
+    .bind(line_id)
+    .bind(after.as_secs_f64())
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.5))))
+}
+
+async fn oldest_undelivered(tx: &mut TenantTx, line_id: LineId) -> Result<Option<DateTime<Utc>>, Error> {
+    Ok(sqlx::query_scalar(
+        "select min(sent_at) from crm.messages
+          where tenant_id = app.tenant_id() and line_id = $1 and status = 'sent' and sent_at > app.now() - $2::text::interval",
+    )
+    .bind(line_id)
+    .bind(RECEIPTS_FOR)
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// What is still unknown after the read-back has been worked in: found by address and text it was sent, else nobody can confirm it.
+async fn resolve(tx: &mut TenantTx, unknown: Vec<Unknown>, found: &[GatewayMessage]) -> Result<(), Error> {
+    let mut by_text: HashMap<(String, String), Vec<&GatewayMessage>> = HashMap::new();
+    for message in found {
+        if let (Some(address), Some(text)) = (message.address.as_ref().or(message.sender.as_ref()), &message.text) {
+            by_text.entry((address.clone(), text_key(text))).or_default().push(message);
+        }
+    }
+    let (mut sent, mut guids, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+    for row in unknown {
+        let earliest = row.sending_at - Duration::from_millis(SLACK_MS.unsigned_abs());
+        let candidates = by_text.get_mut(&(row.address.clone(), text_key(&row.body)));
+        let hit = candidates.and_then(|rows| {
+            let place = rows.iter().position(|message| message.created_at.is_none_or(|at| at >= earliest))?;
+            Some(rows.remove(place))
+        });
+        match hit {
+            Some(message) => {
+                sent.push(row.id);
+                guids.push(message.guid.clone());
+            }
+            None => lost.push(row.id),
+        }
+    }
+    confirm(tx, &sent, &guids).await?;
+    hold(tx, &lost).await
+}
+
+async fn confirm(tx: &mut TenantTx, ids: &[Uuid], guids: &[String]) -> Result<(), Error> {
+    let campaigns: Vec<Uuid> = sqlx::query_scalar(
+        "with u as materialized (select u.* from unnest($1::uuid[], $2::text[]) u(id, guid)),
+         lr as materialized (select r.id from crm.recipients r where r.tenant_id = app.tenant_id() and r.message_id in (select u.id from u) order by r.id for update),
+         m as (
+           update crm.messages x set status = crm.next_status(x.status, 'sent'), reason = null, sent_at = coalesce(x.sent_at, app.now()),
+               guid = case when x.guid is null and not exists (select from crm.messages o where o.tenant_id = x.tenant_id and o.line_id = x.line_id and o.guid = u.guid) then u.guid else x.guid end
+             from u where x.tenant_id = app.tenant_id() and x.id = u.id and x.status = 'unknown' and (select count(*) from lr) >= 0
+           returning x.id)
+         update crm.recipients r set state = crm.next_status(r.state, 'sent'), reason = null, sent_at = coalesce(r.sent_at, app.now())
+           from m where r.tenant_id = app.tenant_id() and r.message_id = m.id
+         returning r.campaign_id",
+    )
+    .bind(ids)
+    .bind(guids)
+    .fetch_all(tx.conn())
+    .await?;
+    reactions::campaigns_moved(tx, campaigns).await
+}
+
+/// Not found past every wait. A campaign holds it for a person, or sends it once more where its setting says so.
+async fn hold(tx: &mut TenantTx, ids: &[Uuid]) -> Result<(), Error> {
+    let rows: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(
+        "with lr as materialized (
+           select r.id, c.on_unknown = 'resend_once' and r.resent_count = 0 and c.state in ('active', 'paused') as again
+             from crm.recipients r join crm.campaigns c on c.tenant_id = r.tenant_id and c.id = r.campaign_id
+            where r.tenant_id = app.tenant_id() and r.message_id = any($1) and r.state = 'unknown' order by r.id for update of r),
+         m as (
+           update crm.messages x set reason = 'not_confirmed'
+            where x.tenant_id = app.tenant_id() and x.id = any($1) and x.status = 'unknown' and (select count(*) from lr) >= 0)
+         update crm.recipients r set state = case when lr.again then 'pending' else 'held' end, reason = case when lr.again then null else 'not_confirmed' end,
+             resent_count = r.resent_count + case when lr.again then 1 else 0 end
+           from lr where r.tenant_id = app.tenant_id() and r.id = lr.id
+         returning r.id, r.campaign_id, lr.again",
+    )
+    .bind(ids)
+    .fetch_all(tx.conn())
+    .await?;
+    reactions::campaigns_moved(tx, rows.iter().map(|row| row.1)).await?;
+    reactions::send_again(tx, rows.into_iter().filter(|row| row.2).map(|(recipient, campaign, _)| (recipient, campaign))).await
+}
+
+/// Has every line swept that has something to find out; made by the schedule.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SweepLines {}
+
+impl Job<App> for SweepLines {
+    type Scope = jobs::Platform;
+    const KIND: &'static str = "messaging.sweep_lines";
+    const QUEUE: Queue = queue::DEFAULT;
+    const UNIQUE: KeyScope = KeyScope::WhileLive;
+
+    fn unique_key(&self) -> Option<UniqueKey> {
+        Some("all".into())
+    }
+
+    async fn run(self, cx: Cx<App, jobs::Platform>) -> JobResult {
+        let mut tx = cx.tx().await?;
+        let lines: Vec<(i32, Uuid)> = sqlx::query_as(
+            "select t.number, l.id from crm.lines l join crm.tenants t on t.id = l.tenant_id
+              where l.hook_state = 'registered' and t.state <> 'closed' order by t.number, l.id",
+        )
+        .fetch_all(tx.conn())
+        .await?;
+        for (tenant_number, line_id) in lines {
+            let job = Sweep { line_id: line_id.into() };
+            Enqueue::<App, Sweep>::new().many_for(&mut tx, tenant_number, std::slice::from_ref(&job)).await?;
+        }
+        Ok(Done::with(tx))
+    }
+}

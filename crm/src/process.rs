@@ -1,0 +1,112 @@
+//! Start-up of a process: configuration from the environment, the application that handlers and routes work with, telemetry, signals.
+
+use std::sync::Arc;
+
+use clap::Args;
+use clients::{Egress, Http, HttpOptions};
+use db::Db;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::{groups::Groups, messaging::lines::LineCache, secrets::Keys};
+
+/// Settings that every server binary takes. All faults are reported at once, then the process ends.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// The database, as the role `paloma`: postgres://paloma@host/paloma.
+    #[arg(long, env = "PALOMA_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Signs sessions and encrypts secrets at rest: 32 bytes or more, as hex.
+    #[arg(long, env = "PALOMA_SECRET", hide_env_values = true)]
+    pub secret: SecretString,
+    /// The bearer token of the platform's operator, 32 characters or more; without it the platform's routes answer 401.
+    #[arg(long, env = "PALOMA_OPERATOR_TOKEN", hide_env_values = true)]
+    pub operator_token: Option<SecretString>,
+    /// Where gateways reach the api: webhooks are registered under it.
+    #[arg(long, env = "PALOMA_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
+    pub public_url: String,
+    /// Lets gateways of lines stand at private and loopback addresses, as a Mac in the office does.
+    #[arg(long, env = "PALOMA_ALLOW_PRIVATE_GATEWAYS", default_value_t = false, action = clap::ArgAction::Set)]
+    pub allow_private_gateways: bool,
+    /// Most connections to the database of this process.
+    #[arg(long, env = "PALOMA_DATABASE_CONNECTIONS", default_value_t = 10)]
+    pub database_connections: u32,
+    /// Logs as JSON lines instead of text.
+    #[arg(long, env = "PALOMA_LOG_JSON", default_value_t = false, action = clap::ArgAction::Set)]
+    pub log_json: bool,
+}
+
+/// What handlers and routes work with. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The database, behind the wall.
+    pub db: Db,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The one client for calls to the outside.
+    pub http: Http,
+    /// Keys derived from the secret.
+    pub keys: Keys,
+    /// Group commits of this process.
+    pub groups: Groups,
+    /// Lines as this process last read them.
+    pub lines: LineCache,
+    /// Cancelled when the process is asked to stop.
+    pub stop: CancellationToken,
+}
+
+impl App {
+    /// Connects, refuses an unsafe database, registers the job kinds.
+    pub async fn start(config: Config, name: &'static str) -> anyhow::Result<Self> {
+        install_tls();
+        let keys = Keys::parse(&config.secret)?;
+        let db = Db::connect(db::Options { url: config.database_url.clone(), name, connections: config.database_connections }).await?;
+        crate::registry().register(&db).await?;
+        let egress = if config.allow_private_gateways { Egress::AllowPrivate } else { Egress::Public };
+        let http = Http::new(HttpOptions::new(egress))?;
+        let groups = Groups::start(&db);
+        Ok(Self { db, config: Arc::new(config), http, keys, groups, lines: LineCache::default(), stop: CancellationToken::new() })
+    }
+}
+
+/// Installs the one TLS provider; a second call changes nothing.
+pub fn install_tls() {
+    // the error says that one is installed already, which is what is wanted
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Logs to standard error: text for people, JSON lines by setting; `RUST_LOG` filters.
+pub fn install_logs(json: bool) {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let installed = if json { logs.json().try_init() } else { logs.with_target(false).try_init() };
+    // a second installation (tests) keeps the first
+    let _ = installed;
+}
+
+/// Cancels the token when the process is asked to stop; a second time ends it at once.
+pub async fn stop_on_signal(stop: CancellationToken) {
+    stop_signal().await;
+    tracing::info!("asked to stop");
+    stop.cancel();
+    stop_signal().await;
+    std::process::exit(130);
+}
+
+/// Ends when the process is asked to stop, by SIGTERM or Ctrl-C.
+pub async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut stream) => {
+                stream.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = terminate => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,5 @@
+//! Tenants: the customers of the platform, each behind the wall.
+
+pub mod tenants;
+
+pub use tenants::{State, Tenant};

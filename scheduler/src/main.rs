@@ -1,0 +1,23 @@
+//! The scheduler: takes the product's schedules and fires them. Any number may run.
+
+use clap::Parser;
+use crm::{App, Config, process};
+
+/// Fires the schedules of a Paloma installation.
+#[derive(Debug, Parser)]
+#[command(name = "paloma-scheduler", version)]
+struct Args {
+    #[command(flatten)]
+    config: Config,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    process::install_logs(args.config.log_json);
+    let app = App::start(args.config, "paloma-scheduler").await?;
+    tokio::spawn(process::stop_on_signal(app.stop.clone()));
+    tracing::info!("ready");
+    jobs::schedule::run(&app.db, &crm::schedules(), app.stop.clone()).await?;
+    Ok(())
+}

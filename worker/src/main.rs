@@ -1,0 +1,49 @@
+//! The worker: takes the product's registry, runs the engine under apalis, drains on SIGTERM.
+
+use clap::Parser;
+use crm::{App, Config, process, queue};
+use jobs::{Engine, Settings};
+
+/// Runs jobs of a Paloma installation.
+#[derive(Debug, Parser)]
+#[command(name = "paloma-worker", version)]
+struct Args {
+    #[command(flatten)]
+    config: Config,
+    /// Slots for calls to gateways.
+    #[arg(long, env = "PALOMA_OUTBOUND_SLOTS", default_value_t = 48)]
+    outbound_slots: usize,
+    /// Slots for what comes in from gateways.
+    #[arg(long, env = "PALOMA_INBOUND_SLOTS", default_value_t = 4)]
+    inbound_slots: usize,
+    /// Slots for everything short.
+    #[arg(long, env = "PALOMA_DEFAULT_SLOTS", default_value_t = 8)]
+    default_slots: usize,
+    /// Slots for imports, which take memory; 0: this worker imports nothing.
+    #[arg(long, env = "PALOMA_IMPORT_SLOTS", default_value_t = 1)]
+    import_slots: usize,
+    /// Seconds that running jobs may go on after a stop was asked for.
+    #[arg(long, env = "PALOMA_GRACE_S", default_value_t = 20)]
+    grace_s: u64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    process::install_logs(args.config.log_json);
+    let app = App::start(args.config, "paloma-worker").await?;
+    let slots = [
+        (queue::OUTBOUND, args.outbound_slots),
+        (queue::INBOUND, args.inbound_slots),
+        (queue::DEFAULT, args.default_slots),
+        (queue::IMPORT, args.import_slots),
+    ];
+    let mut settings = Settings::new("worker", slots.into_iter().filter(|(_, count)| *count > 0).collect());
+    settings.grace = std::time::Duration::from_secs(args.grace_s);
+    let stop = app.stop.clone();
+    tokio::spawn(process::stop_on_signal(stop.clone()));
+    let engine = Engine::start(app.db.clone(), app, crm::registry(), settings).await?;
+    tracing::info!("ready");
+    jobs::apalis::run(engine, "paloma", stop).await;
+    Ok(())
+}
