@@ -24,6 +24,22 @@ begin
   raise exception 'the lane % could not be made', p_key;
 end $$;
 
+-- Which lock stands for a key "until started": 64 a kind and tenant, so that a bulk enqueue does not fill the table of locks. A lock of the
+-- server's own table is fair: a job that waits to start is not starved by enqueuers that keep coming, as it would be at a row lock.
+create function jobs.key_lock(p_tenant int, p_kind smallint, p_key bytea) returns int language sql immutable
+return hashtext(p_tenant || '/' || p_kind || '/' || (get_byte(sha256(p_key), 0) % 64));
+
+-- The job starts: its key "until started" ends. Waits for enqueuers that have seen it and not committed yet.
+create function jobs.give_up_key(p_job bigint) returns void language plpgsql set synchronous_commit = off as $$
+declare
+  x record;
+begin
+  for x in select tenant_number, kind, key from jobs.job_keys where job_id = p_job and scope = 1 loop
+    perform pg_advisory_xact_lock(7234, jobs.key_lock(x.tenant_number, x.kind, x.key));
+    delete from jobs.job_keys d where d.tenant_number = x.tenant_number and d.kind = x.kind and d.key = x.key and d.job_id = p_job;
+  end loop;
+end $$;
+
 create function jobs.enqueue(
   p_tenant int, p_kind text, p_queue text, p_lane text, p_class smallint, p_priority smallint, p_max_attempts smallint, p_batch bigint,
   p_scope smallint, p_window interval, p_payloads jsonb[], p_keys bytea[], p_run_ats timestamptz[])
@@ -46,6 +62,11 @@ begin
     -- A key's row is the one authority. Rows are inserted in key order, so that batches in opposite orders do not deadlock; a conflict
     -- with an uncommitted holder waits for it, and a holder that went away meanwhile means another round.
     holders := array_fill(null::bigint, array[cardinality(ids)]);
+    if p_scope = 1 then
+      -- "Until started": the holder may not start before this transaction ends, or it could miss what we are about to commit.
+      perform pg_advisory_xact_lock_shared(7234, z.lock) from (
+        select distinct jobs.key_lock(p_tenant, k, u.key) as lock from unnest(p_keys) u(key) order by 1) z;
+    end if;
     for round in 1..50 loop
       if p_scope = 3 then
         delete from jobs.job_keys d using unnest(p_keys) u(key)
@@ -57,11 +78,6 @@ begin
                  where holders[u.ord] is null order by u.key, u.ord) w
           order by w.key
         on conflict (tenant_number, kind, key) do nothing;
-      if p_scope = 1 then
-        -- "Until started": the holder may not start before this transaction ends, or it could miss what we are about to commit.
-        perform from jobs.job_keys j where j.tenant_number = p_tenant and j.kind = k
-          and j.key in (select u.key from unnest(p_keys) u(key)) order by j.key for key share;
-      end if;
       select array_agg((select j.job_id from jobs.job_keys j where j.tenant_number = p_tenant and j.kind = k and j.key = u.key) order by u.ord)
         into holders from unnest(p_keys) with ordinality u(key, ord);
       exit when array_position(holders, null) is null;

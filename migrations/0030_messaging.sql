@@ -68,6 +68,7 @@ create table crm.messages (
   client_guid text,                              -- ours, derived from the id
   guid text,                                     -- the gateway's
   sending_at timestamptz,
+  sending_fence bigint,                          -- the lease under which it was marked
   sent_at timestamptz,
   delivered_at timestamptz,
   read_at timestamptz,

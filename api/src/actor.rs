@@ -41,25 +41,25 @@ impl FromRequestParts<Api> for Call {
 
 /// The name of the cookie. Over TLS its prefix makes the browser refuse one that another host or path has set.
 #[must_use]
-pub fn cookie_name(app: &App) -> &'static str {
-    if app.config.public_url.starts_with("https://") { "__Host-paloma_session" } else { "paloma_session" }
+pub fn cookie_name(public_url: &str) -> &'static str {
+    if public_url.starts_with("https://") { "__Host-paloma_session" } else { "paloma_session" }
 }
 
 /// The header that sets the cookie for that many seconds; zero removes it.
 #[must_use]
-pub fn set_cookie(app: &App, token: &str, seconds: i64) -> String {
-    let name = cookie_name(app);
+pub fn set_cookie(public_url: &str, token: &str, seconds: i64) -> String {
+    let name = cookie_name(public_url);
     let secure = if name.starts_with("__Host-") { "; Secure" } else { "" };
     format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
 }
 
 /// What the request brings to say who asks. A bearer token goes before a cookie.
 #[must_use]
-pub fn credential(app: &App, headers: &HeaderMap) -> Option<Credential> {
+pub fn credential(public_url: &str, headers: &HeaderMap) -> Option<Credential> {
     if let Some(token) = bearer(headers) {
         return Some(Credential::Key(token.to_owned()));
     }
-    let name = cookie_name(app);
+    let name = cookie_name(public_url);
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     cookies
         .flat_map(|value| value.split(';'))
@@ -113,6 +113,23 @@ mod tests {
         assert_eq!(forwarded_for(&headers), Some("203.0.113.9".parse().unwrap()));
         headers.insert("x-forwarded-for", "nonsense".parse().unwrap());
         assert_eq!(forwarded_for(&headers), None);
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others_and_gives_way_to_a_key() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, "a=b; paloma_session=xyz; c=d".parse().unwrap());
+        let plain = |headers: &HeaderMap| credential("http://127.0.0.1:8080", headers);
+        assert!(matches!(plain(&headers), Some(Credential::Session(token)) if token == "xyz"));
+        assert!(credential("https://app.example.com", &headers).is_none());
+        headers.insert(header::AUTHORIZATION, "Bearer pk_1".parse().unwrap());
+        assert!(matches!(plain(&headers), Some(Credential::Key(token)) if token == "pk_1"));
+    }
+
+    #[test]
+    fn a_cookie_over_tls_is_bound_to_the_host_and_out_of_reach_of_scripts() {
+        let cookie = set_cookie("https://app.example.com", "t", 60);
+        assert_eq!(cookie, "__Host-paloma_session=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
     }
 
     #[test]

@@ -97,7 +97,9 @@ async fn json_bytes(request: Request, api: &Api) -> Result<Bytes, Problem> {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
     }
     Bytes::from_request(request, api).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::from(Error::TooLarge("the body is larger than allowed here".to_owned())),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::from(Error::TooLarge("the body is larger than allowed here".to_owned()))
+        }
         status => Problem::new(status, "bad_request", rejection.body_text()),
     })
 }

@@ -123,7 +123,9 @@ impl Routes {
         for entry in &mut self.entries {
             let label = entry.access.label();
             for (path, item) in &mut entry.routes.1.paths {
-                lines.extend(openapi::operations(item).into_iter().map(|(method, _)| format!("{method} {path} {label}")));
+                lines.extend(
+                    openapi::operations(item).into_iter().map(|(method, _)| format!("{method} {path} {label}")),
+                );
             }
         }
         lines.sort();
@@ -132,10 +134,11 @@ impl Routes {
     /// The routes without their guards, for the document alone.
     #[must_use]
     pub fn describe(self) -> OpenApiRouter<Api> {
-        self.entries.into_iter().fold(OpenApiRouter::with_openapi(openapi::head()), |router, entry| router.routes(entry.routes))
+        self.entries
+            .into_iter()
+            .fold(OpenApiRouter::with_openapi(openapi::head()), |router, entry| router.routes(entry.routes))
     }
     /// The routes behind their guards.
-    #[must_use]
     pub fn mount(self, api: &Api) -> axum::Router<Api> {
         let router = self.entries.into_iter().fold(OpenApiRouter::default(), |router, entry| {
             let routes = entry.routes.map(|methods| {
@@ -183,7 +186,7 @@ async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> 
 async fn admit(guard: &Guard, request: &mut Request) -> Result<(), Problem> {
     let app = &guard.api.app;
     refuse_nul(request)?;
-    let credential = actor::credential(app, request.headers());
+    let credential = actor::credential(&app.config.public_url, request.headers());
     // a token in a header is put there by a program; a cookie comes along by itself, whatever page asks
     let by_header = matches!(credential, Some(Credential::Key(_)));
     if !by_header && origin::must_be_checked(request.method(), request.headers()) {
@@ -229,7 +232,6 @@ fn refuse_nul(request: &Request) -> Result<(), Problem> {
     }
     Ok(())
 }
-
 
 #[cfg(test)]
 mod tests {

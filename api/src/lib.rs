@@ -52,13 +52,11 @@ impl FromRef<Api> for App {
 }
 
 /// The api over an application, with default settings. Needs a runtime: the live feed's tasks start here and end with `app.stop`.
-#[must_use]
 pub fn router(app: App) -> Router {
     router_with(app, Settings::default())
 }
 
 /// The api over an application.
-#[must_use]
 pub fn router_with(app: App, settings: Settings) -> Router {
     telemetry::recorder();
     let hub = Hub::start(app.clone());
@@ -78,7 +76,11 @@ pub async fn serve(app: App, listener: TcpListener) -> std::io::Result<()> {
     serve_router(router(app), listener, async move { stop.cancelled().await }).await
 }
 
-async fn serve_router(router: Router, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+async fn serve_router(
+    router: Router,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let listener = listener.tap_io(|tcp| {
         // small answers wait for nothing; a socket that refuses the option still works
         let _ = tcp.set_nodelay(true);
@@ -97,7 +99,11 @@ async fn no_route() -> Problem {
 }
 
 async fn wrong_method() -> Problem {
-    Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not take that method")
+    Problem::new(
+        axum::http::StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this address does not take that method",
+    )
 }
 
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {

@@ -52,7 +52,13 @@ impl Once {
         self.answer(tx, StatusCode::CREATED, &body, &body).await
     }
     /// The same where a repeated request may not be shown all of the first answer.
-    pub async fn answer(self, mut tx: TenantTx, status: StatusCode, shown: &Value, kept: &Value) -> Result<Response, Problem> {
+    pub async fn answer(
+        self,
+        mut tx: TenantTx,
+        status: StatusCode,
+        shown: &Value,
+        kept: &Value,
+    ) -> Result<Response, Problem> {
         if let Some(key) = &self.0 {
             idempotency::finish(&mut tx, key, status.as_u16(), kept).await?;
         }

@@ -32,7 +32,9 @@ pub fn head() -> utoipa::openapi::OpenApi {
     components.schemas.insert("Problem".to_owned(), ProblemBody::schema());
     let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("paloma_session")));
     let bearer = |text: &str| {
-        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text.to_owned())).build())
+        SecurityScheme::Http(
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text.to_owned())).build(),
+        )
     };
     components.add_security_scheme("session", cookie);
     components.add_security_scheme("api_key", bearer("an API key of a tenant, pk_…"));
@@ -130,6 +132,9 @@ mod tests {
     fn the_checked_in_document_is_the_codes() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.json");
         let checked_in = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(checked_in == text(), "regenerate it: cargo run -p api --bin paloma-api -- --print-openapi > openapi.json");
+        assert!(
+            checked_in == text(),
+            "regenerate it: cargo run -p api --bin paloma-api -- --print-openapi > openapi.json"
+        );
     }
 }

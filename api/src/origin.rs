@@ -17,7 +17,8 @@ pub fn is_ours(headers: &HeaderMap, public_url: &str) -> bool {
         return matches!(site, None | Some(b"same-origin" | b"none"));
     };
     let Ok(origin) = origin.to_str() else { return false };
-    let Some((scheme, authority)) = origin.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https")) else {
+    let Some((scheme, authority)) = origin.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
+    else {
         return false;
     };
     let public = public_url.trim_end_matches('/');
@@ -50,7 +51,9 @@ mod tests {
 
     #[test]
     fn foreign_pages_may_not() {
-        for origin in ["https://evil.example", "null", "https://app.example.com.evil.example", "http://app.example.com", ""] {
+        for origin in
+            ["https://evil.example", "null", "https://app.example.com.evil.example", "http://app.example.com", ""]
+        {
             assert!(!ours(&[("origin", origin), ("host", "app.example.com")]), "{origin}");
         }
         assert!(!ours(&[("sec-fetch-site", "cross-site"), ("host", "app.example.com")]));

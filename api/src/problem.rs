@@ -156,9 +156,11 @@ async fn of_framework(status: StatusCode, body: Body) -> Problem {
         status if status.is_server_error() => "internal",
         _ => "bad_request",
     };
-    let text = to_bytes(body, 4096).await.ok().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default();
+    let text =
+        to_bytes(body, 4096).await.ok().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default();
     let fits = !status.is_server_error() && !text.is_empty();
-    let detail = if fits { text } else { status.canonical_reason().unwrap_or("the request was refused").to_lowercase() };
+    let detail =
+        if fits { text } else { status.canonical_reason().unwrap_or("the request was refused").to_lowercase() };
     Problem::new(status, code, detail)
 }
 
@@ -208,7 +210,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_limit_says_when_to_come_back() {
-        let response = render(Problem::from(Error::Limited { retry_after: Duration::from_millis(1500) }).into_response(), "r").await;
+        let response =
+            render(Problem::from(Error::Limited { retry_after: Duration::from_millis(1500) }).into_response(), "r")
+                .await;
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");
     }
 }

@@ -15,9 +15,14 @@ pub fn recorder() -> Option<&'static PrometheusHandle> {
 }
 
 fn install() -> Option<PrometheusHandle> {
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS).ok()?;
+    let builder =
+        PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS).ok()?;
     let handle = builder.install_recorder().ok()?;
-    metrics::describe_histogram!("paloma_http_request_seconds", metrics::Unit::Seconds, "Time from request to answer, by route");
+    metrics::describe_histogram!(
+        "paloma_http_request_seconds",
+        metrics::Unit::Seconds,
+        "Time from request to answer, by route"
+    );
     metrics::describe_gauge!("paloma_live_sockets", "Open sockets of the live feed");
     metrics::describe_counter!("paloma_live_closed_total", "Sockets of the live feed that were closed, by reason");
     metrics::describe_counter!("paloma_events_numbered_total", "Events that this process has numbered");

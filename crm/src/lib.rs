@@ -26,8 +26,10 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<campaigns::ExpandAudience>()
         .add::<campaigns::progress::CampaignProgress>()
         .add::<campaigns::send::SendToRecipient>()
+        .add::<contacts::import::RunImport>()
         .add::<messaging::inbound::Ingest>()
         .add::<messaging::lines::RegisterHook>()
+        .add::<messaging::send::SendMessage>()
         .add::<messaging::sweep::Sweep>()
         .add::<messaging::sweep::SweepLines>()
 }

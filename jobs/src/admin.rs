@@ -8,6 +8,14 @@ use sqlx::{PgConnection, types::Json};
 
 use crate::{enqueue::CHANNEL, gate::Gate};
 
+mod health;
+mod steer;
+
+pub use health::{ProcessRow, ScheduleRow, Stuck, find_schedule, processes, schedules, stuck};
+pub use steer::{
+    GateChange, annotate, cancel_lane, close_gate, pause_gate, pause_lane, resume_gate, resume_lane, set_gate,
+};
+
 /// How much waits and runs in one queue.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct Depth {

@@ -15,6 +15,8 @@ use crate::dispatch::{Finished, Leased, Running, RunningJobs};
 
 /// Outcomes wait this long for others to join them.
 const LINGER: Duration = Duration::from_millis(1);
+/// Cycles of a busy process follow one another no faster than this, so that each carries more.
+const PACE: Duration = Duration::from_millis(5);
 /// So many outcomes are written without waiting for more.
 const ENOUGH: usize = 200;
 /// A claim takes at most so many jobs of one queue.
@@ -122,14 +124,16 @@ impl Cycle {
         let mut claims: HashMap<i64, usize> = HashMap::new();
         let mut next = Instant::now();
         let mut failures = 0_u32;
+        let mut last = Instant::now();
         loop {
             let done = self.stopping.is_cancelled() && outbox.len() == 0 && self.count() == 0;
             if done {
                 break;
             }
-            if !self.gather(&mut outbox, next).await {
+            if !self.gather(&mut outbox, next, last).await {
                 break;
             }
+            last = Instant::now();
             match self.once(&mut conn, &outbox, &mut claims).await {
                 Ok((leased, wait)) => {
                     failures = 0;
@@ -153,7 +157,7 @@ impl Cycle {
     }
 
     /// Waits until there is something to do, then a little longer for more of it. False: nobody is left to hear from.
-    async fn gather(&mut self, outbox: &mut Outbox, next: Instant) -> bool {
+    async fn gather(&mut self, outbox: &mut Outbox, next: Instant, last: Instant) -> bool {
         if outbox.len() == 0 {
             let idle = self.stopping.is_cancelled();
             tokio::select! {
@@ -162,13 +166,16 @@ impl Cycle {
                     Some(finished) => outbox.push(finished),
                     None => return false,
                 },
-                () = self.wake.notified(), if !idle => {}
+                // told often, as by a stream of webhooks, it still looks no faster than its pace
+                () = async { self.wake.notified().await; tokio::time::sleep_until((last + PACE).into()).await }, if !idle => {}
                 () = tokio::time::sleep_until(next.into()) => {}
                 () = self.stopping.cancelled(), if !idle => {}
             }
         }
-        let until = tokio::time::Instant::now() + LINGER;
+        let linger = tokio::time::Instant::now() + LINGER;
         while outbox.len() > 0 && outbox.len() < ENOUGH {
+            // with nothing else running there is nothing more to wait for
+            let until = if outbox.len() < self.count() { linger.max((last + PACE).into()) } else { linger };
             match tokio::time::timeout_at(until, self.finished.recv()).await {
                 Ok(Some(finished)) => outbox.push(finished),
                 Ok(None) | Err(_) => break,

@@ -1,6 +1,10 @@
 //! One listener and one numbering loop per process, and one channel per tenant that has sockets open. Holds no socket.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::extract::ws::Utf8Bytes;
 use crm::{App, Error, access::Permission, events};
@@ -67,11 +71,13 @@ impl Hub {
     /// Joins a tenant's feed: the number of the last event before it, and every one after.
     pub async fn join(&self, tenant_id: Uuid) -> Result<(i64, broadcast::Receiver<Arc<Frame>>), Error> {
         let mut feeds = self.feeds.lock().await;
-        if !feeds.contains_key(&tenant_id) {
-            let seq = events::last_seq(&self.app.db, tenant_id).await?;
-            feeds.insert(tenant_id, Feed { frames: broadcast::channel(BEHIND).0, seq });
-        }
-        let feed = feeds.get(&tenant_id).ok_or(Error::Unavailable)?;
+        let feed = match feeds.entry(tenant_id) {
+            Entry::Occupied(feed) => feed.into_mut(),
+            Entry::Vacant(place) => {
+                let seq = events::last_seq(&self.app.db, tenant_id).await?;
+                place.insert(Feed { frames: broadcast::channel(BEHIND).0, seq })
+            }
+        };
         self.joined.notify_one();
         Ok((feed.seq, feed.frames.subscribe()))
     }

@@ -22,8 +22,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, interval_at},
 };
 
-pub use hub::Hub;
 use hub::Frame;
+pub use hub::Hub;
 
 use crate::{Api, problem::Problem};
 

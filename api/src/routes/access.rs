@@ -80,7 +80,7 @@ async fn log_in(
     let log_in = LogIn { email: body.email, password: body.password, tenant: body.tenant, address, user_agent };
     let opened = sessions::open(&api.app, log_in).await?;
     let caller = access::identify(&api.app, &access::Credential::Session(opened.token.clone())).await?;
-    let cookie = actor::set_cookie(&api.app, &opened.token, i64::from(DAYS) * 86_400);
+    let cookie = actor::set_cookie(&api.app.config.public_url, &opened.token, i64::from(DAYS) * 86_400);
     let me = me(&Call { app: api.app, caller }).await?;
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Json(me)).into_response())
 }
@@ -108,7 +108,7 @@ async fn log_out(call: Call) -> Result<Response, Problem> {
         sessions::revoke(&mut tx, id).await?;
         tx.commit().await?;
     }
-    let cookie = actor::set_cookie(&call.app, "", 0);
+    let cookie = actor::set_cookie(&call.app.config.public_url, "", 0);
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(header::SET_COOKIE, cookie)])).into_response())
 }
 
@@ -151,7 +151,8 @@ async fn create_key(call: Call, Create { body, once }: Create<KeyBody>) -> Resul
     if let Some(replay) = once.replay(&mut tx).await? {
         return Ok(replay);
     }
-    let new = NewApiKey { name: body.name, permissions: body.permissions.into_iter().collect(), expires_at: body.expires_at };
+    let new =
+        NewApiKey { name: body.name, permissions: body.permissions.into_iter().collect(), expires_at: body.expires_at };
     let (key, token) = api_keys::create(&mut tx, &call.caller, new).await?;
     let kept = json!(KeyMade { key, token: None });
     let mut shown = kept.clone();

@@ -69,7 +69,11 @@ async fn get(call: Call, Path(id): Path<CampaignId>) -> Result<Json<Campaign>, P
     patch, path = "/api/v1/campaigns/{id}", tag = "campaigns", params(("id" = Uuid, Path)), request_body = CampaignChange,
     responses((status = 200, body = Campaign))
 )]
-async fn update(call: Call, Path(id): Path<CampaignId>, Json(change): Json<CampaignChange>) -> Result<Json<Campaign>, Problem> {
+async fn update(
+    call: Call,
+    Path(id): Path<CampaignId>,
+    Json(change): Json<CampaignChange>,
+) -> Result<Json<Campaign>, Problem> {
     let mut tx = call.tx().await?;
     let campaign = campaigns::update(&mut tx, id, change).await?;
     tx.commit().await?;

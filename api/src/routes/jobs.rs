@@ -53,7 +53,18 @@ struct JobView {
 impl From<JobRow> for JobView {
     fn from(row: JobRow) -> Self {
         let JobRow { id, kind, queue, lane, state, attempt, max_attempts, run_at, finished_at, errors, .. } = row;
-        Self { id, kind, queue, lane, state, attempt, max_attempts, run_at, finished_at, errors: errors.map(|errors| errors.0) }
+        Self {
+            id,
+            kind,
+            queue,
+            lane,
+            state,
+            attempt,
+            max_attempts,
+            run_at,
+            finished_at,
+            errors: errors.map(|errors| errors.0),
+        }
     }
 }
 
@@ -62,6 +73,7 @@ impl From<JobRow> for JobView {
 #[into_params(parameter_in = Query)]
 struct Filter {
     /// Only in that state.
+    #[param(inline)]
     state: Option<State>,
 }
 
@@ -93,7 +105,11 @@ impl State {
 
 /// The jobs that are live or have failed, newest first.
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", params(Filter, Paging), responses((status = 200, body = Page<JobView>)))]
-async fn list(call: Call, Query(filter): Query<Filter>, Query(paging): Query<Paging>) -> Result<Json<Page<JobView>>, Problem> {
+async fn list(
+    call: Call,
+    Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<JobView>>, Problem> {
     let mut tx = call.tx().await?;
     let Page { items, next_cursor } = admin::list(&mut tx, filter.state.map(State::name), &paging.of()?).await?;
     Ok(Json(Page { items: items.into_iter().map(JobView::from).collect(), next_cursor }))

@@ -10,6 +10,7 @@ mod imports;
 mod jobs;
 mod lines;
 mod live;
+mod suppressions;
 mod tenants;
 
 use crate::gate::Routes;
@@ -28,6 +29,7 @@ pub fn all() -> Routes {
         jobs::routes(),
         lines::routes(),
         live::routes(),
+        suppressions::routes(),
         tenants::routes(),
     ]
     .into_iter()

@@ -80,7 +80,10 @@ async fn list(State(app): State<App>, Query(paging): Query<Paging>) -> Result<Js
     post, path = "/api/v1/platform/tenants", tag = "tenants", request_body = TenantBody,
     responses((status = 201, description = "Made", body = TenantMade))
 )]
-async fn create(State(app): State<App>, Json(body): Json<TenantBody>) -> Result<(StatusCode, Json<TenantMade>), Problem> {
+async fn create(
+    State(app): State<App>,
+    Json(body): Json<TenantBody>,
+) -> Result<(StatusCode, Json<TenantMade>), Problem> {
     let TenantBody { slug, name, region, time_zone, owner } = body;
     let owner = NewUser::prepare(&owner.email, &owner.name, Role::Owner, owner.password).await?;
     let mut tx = app.db.platform(Why::Operator).await?;

@@ -56,13 +56,12 @@ pub async fn begin(tx: &mut TenantTx, key: &Key) -> Result<Option<Replay>, Error
     if taken.rows_affected() == 1 {
         return Ok(None);
     }
-    let (request_hash, status, body): (Vec<u8>, Option<i32>, Option<Json<Value>>) = sqlx::query_as(
-        "select request_hash, status, body from crm.idempotency_keys where operation = $1 and key = $2",
-    )
-    .bind(&key.operation)
-    .bind(&key.key)
-    .fetch_one(tx.conn())
-    .await?;
+    let (request_hash, status, body): (Vec<u8>, Option<i32>, Option<Json<Value>>) =
+        sqlx::query_as("select request_hash, status, body from crm.idempotency_keys where operation = $1 and key = $2")
+            .bind(&key.operation)
+            .bind(&key.key)
+            .fetch_one(tx.conn())
+            .await?;
     if request_hash != key.request_hash {
         let message = "this key was used for another request; take a new one for each";
         return Err(Error::invalid("Idempotency-Key", "idempotency_key_reused", message));
@@ -85,9 +84,10 @@ pub async fn finish(tx: &mut TenantTx, key: &Key, status: u16, body: &Value) -> 
 
 /// Removes answers that are no longer kept.
 pub async fn prune(tx: &mut PlatformTx) -> Result<u64, Error> {
-    let removed = sqlx::query("delete from crm.idempotency_keys where created_at < app.now() - make_interval(hours => $1)")
-        .bind(KEPT_HOURS)
-        .execute(tx.conn())
-        .await?;
+    let removed =
+        sqlx::query("delete from crm.idempotency_keys where created_at < app.now() - make_interval(hours => $1)")
+            .bind(KEPT_HOURS)
+            .execute(tx.conn())
+            .await?;
     Ok(removed.rows_affected())
 }

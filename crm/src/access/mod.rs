@@ -5,6 +5,7 @@ mod caller;
 pub mod idempotency;
 pub mod password;
 pub mod permission;
+mod prune;
 pub mod role;
 pub mod sessions;
 pub mod throttle;
@@ -12,4 +13,5 @@ pub mod users;
 
 pub use caller::{Caller, Credential, identify};
 pub use permission::{Permission, Permissions};
+pub use prune::Prune;
 pub use role::Role;

@@ -28,10 +28,18 @@ static NOBODY: LazyLock<String> = LazyLock::new(|| {
 pub async fn hash(field: &'static str, password: SecretString) -> Result<String, Error> {
     let length = password.expose_secret().chars().count();
     if length < MIN_LENGTH {
-        return Err(Error::invalid(field, "password_too_short", format!("a password has {MIN_LENGTH} characters or more")));
+        return Err(Error::invalid(
+            field,
+            "password_too_short",
+            format!("a password has {MIN_LENGTH} characters or more"),
+        ));
     }
     if length > MAX_LENGTH {
-        return Err(Error::invalid(field, "password_too_long", format!("a password has {MAX_LENGTH} characters or fewer")));
+        return Err(Error::invalid(
+            field,
+            "password_too_long",
+            format!("a password has {MAX_LENGTH} characters or fewer"),
+        ));
     }
     in_background(move || {
         let hash = Argon2::default().hash_password(password.expose_secret().as_bytes());

@@ -64,7 +64,9 @@ impl Role {
             P::ContactsDelete | P::ContactsImport | P::ContactsExport | P::ContactsBulkMove | P::MediaDelete => {
                 &[Self::Admin, Self::Supervisor, Self::Marketing]
             }
-            P::CampaignsView | P::CampaignsViewAnalytics => &[Self::Admin, Self::Supervisor, Self::Marketing, Self::ReadOnly],
+            P::CampaignsView | P::CampaignsViewAnalytics => {
+                &[Self::Admin, Self::Supervisor, Self::Marketing, Self::ReadOnly]
+            }
             P::CampaignsCreate
             | P::CampaignsEdit
             | P::CampaignsLaunch
@@ -74,7 +76,9 @@ impl Role {
             | P::TemplatesManage => &[Self::Admin, Self::Marketing],
             P::CalendarView => &[Self::Admin, Self::Supervisor, Self::Agent, Self::ReadOnly],
             P::CalendarBook | P::CalendarConnectGoogle => &[Self::Admin, Self::Supervisor, Self::Agent],
-            P::BillingView | P::BillingManageSubscription | P::BillingManagePaymentMethods | P::BillingRefund => &[Self::Billing],
+            P::BillingView | P::BillingManageSubscription | P::BillingManagePaymentMethods | P::BillingRefund => {
+                &[Self::Billing]
+            }
             P::AdminUsersView => &[Self::Admin, Self::Supervisor],
             P::AdminSettingsView => &[Self::Admin, Self::ReadOnly],
             P::ConsentOptInOverride

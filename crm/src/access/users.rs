@@ -45,7 +45,8 @@ impl NewUser {
     pub async fn prepare(email: &str, name: &str, role: Role, password: SecretString) -> Result<Self, Error> {
         let email = normal_email(email);
         let (local, domain) = email.split_once('@').unwrap_or_default();
-        let shaped = !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !email.contains(char::is_whitespace);
+        let shaped =
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !email.contains(char::is_whitespace);
         if !shaped || email.len() > 254 {
             return Err(Error::invalid("email", "email_malformed", "this is not an e-mail address"));
         }

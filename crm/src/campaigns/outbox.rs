@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     events::{self, Event, MessageStatus},
-    messaging::lines::LineId,
+    messaging::{call::Ending, lines::LineId},
     reactions,
 };
 
@@ -226,53 +226,6 @@ fn verdict(word: &str) -> Verdict {
         "in_doubt" => Verdict::InDoubt,
         "lost" => Verdict::Lost,
         _ => Verdict::Over,
-    }
-}
-
-/// How a call ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ending {
-    /// It is out, under the gateway's guid where that is known.
-    Sent {
-        /// The gateway's id.
-        guid: Option<String>,
-        /// What carries it.
-        service: &'static str,
-    },
-    /// It is not out and never will be.
-    Failed {
-        /// Stable code.
-        reason: String,
-    },
-    /// Nobody knows.
-    Unknown {
-        /// Stable code.
-        reason: &'static str,
-    },
-    /// It is not out: try again after so many seconds.
-    Again {
-        /// Seconds.
-        after_s: f64,
-        /// Stable code.
-        reason: String,
-    },
-}
-
-impl Ending {
-    const fn word(&self) -> &'static str {
-        match self {
-            Self::Sent { .. } => "sent",
-            Self::Failed { .. } => "failed",
-            Self::Unknown { .. } => "unknown",
-            Self::Again { .. } => "again",
-        }
-    }
-    fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Sent { .. } => None,
-            Self::Failed { reason } | Self::Again { reason, .. } => Some(reason),
-            Self::Unknown { reason } => Some(reason),
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use clients::{ClientError, gateway::SendText};
+use clients::gateway::SendText;
 use db::Id;
 use jobs::{Cx, Done, GroupError, Job, JobError, JobResult, Queue, Retry, Tenant};
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,12 @@ use crate::{
     App,
     campaigns::{
         CampaignId, RecipientId,
-        outbox::{Ending, Loaded, Mark, Record, Verdict, Wanted},
+        outbox::{Loaded, Mark, Record, Verdict, Wanted},
     },
-    messaging::lines::{self, LineGateway},
+    messaging::{
+        call::{self, Ending},
+        lines::LineGateway,
+    },
     queue,
     text::Template,
 };
@@ -37,8 +40,8 @@ impl Job<App> for SendToRecipient {
     type Scope = Tenant;
     const KIND: &'static str = "campaigns.send";
     const QUEUE: Queue = queue::OUTBOUND;
-    const RETRY: Retry = Retry::exponential(8).from_secs(2).up_to_secs(120);
-    const TIMEOUT: Duration = Duration::from_secs(700);
+    const RETRY: Retry = call::RETRY;
+    const TIMEOUT: Duration = call::TIMEOUT;
 
     async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
         let wanted = Wanted { tenant_number: cx.tenant_number, recipient_id: self.recipient_id.uuid() };
@@ -56,7 +59,7 @@ impl Job<App> for SendToRecipient {
             let message = self.message(&loaded, &line, address, text);
             match self.mark(&cx, &loaded, &message).await? {
                 Verdict::Go => {
-                    let ending = self.call(&cx, &line, &loaded, message, wanted).await;
+                    let ending = call::send(&cx, &line, loaded.line_id, message, proven(&cx, wanted)).await;
                     return self.record(&cx, ending).await;
                 }
                 Verdict::Stale => {}
@@ -110,33 +113,6 @@ impl SendToRecipient {
         cx.app.groups.mark.submit(mark).await.map_err(JobError::retry)
     }
 
-    async fn call(&self, cx: &Cx<App, Tenant>, line: &LineGateway, loaded: &Loaded, message: SendText, wanted: Wanted) -> Ending {
-        let gate = lines::gate_key(loaded.line_id);
-        let result = tokio::select! {
-            result = line.gateway.send_text(&message) => result,
-            () = proven(cx, wanted) => {
-                cx.report(&gate, true, "");
-                return Ending::Sent { guid: None, service: "unknown" };
-            }
-        };
-        let result = match result {
-            // the gateway spells this chat otherwise: ask once, then send under its own name; nothing has gone out yet
-            Err(ClientError::Rejected { code: "chat_not_found", .. }) => match line.gateway.find_chat(&message.address).await {
-                Ok(Some(chat)) => line.gateway.send_text(&SendText { chat_guid: Some(chat.guid), ..message }).await,
-                Ok(None) => Err(ClientError::Rejected { code: "chat_not_found", message: "the gateway has no chat with this address" }),
-                Err(error) => Err(error),
-            },
-            other => other,
-        };
-        let answered = match &result {
-            Ok(_) | Err(ClientError::Limited { .. }) => true,
-            Err(ClientError::Rejected { code, .. }) => !is_of_line(code),
-            Err(ClientError::Transient { .. } | ClientError::Unauthorized | ClientError::UnknownOutcome { .. }) => false,
-        };
-        cx.report(&gate, answered, result.as_ref().err().map_or("", |error| error.code()));
-        ending(cx, result)
-    }
-
     async fn record(&self, cx: &Cx<App, Tenant>, ending: Ending) -> JobResult {
         let record = Record { tenant_number: cx.tenant_number, recipient_id: self.recipient_id.uuid(), lease: cx.lease, ending };
         let mut last = GroupError(String::new());
@@ -160,32 +136,5 @@ async fn proven(cx: &Cx<App, Tenant>, wanted: Wanted) {
             return;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// Faults of the line or its gateway, not of this recipient.
-fn is_of_line(code: &str) -> bool {
-    matches!(code, "private_api_off" | "not_supported" | "proxy_refused" | "redirected" | "egress_refused" | "bad_base_url" | "not_found")
-}
-
-/// What an answer of the gateway means for the recipient.
-fn ending(cx: &Cx<App, Tenant>, result: Result<clients::gateway::Sent, ClientError>) -> Ending {
-    let again = |reason: String, after: Option<Duration>| {
-        if cx.is_last_attempt() {
-            Ending::Failed { reason }
-        } else {
-            let wait = after.unwrap_or_else(|| SendToRecipient::RETRY.wait(cx.attempt));
-            Ending::Again { after_s: wait.as_secs_f64(), reason }
-        }
-    };
-    match result {
-        Ok(sent) => match sent.error {
-            None | Some(0) => Ending::Sent { guid: Some(sent.guid), service: sent.service.as_str() },
-            Some(code) => Ending::Failed { reason: format!("gateway_error_{code}") },
-        },
-        Err(ClientError::UnknownOutcome { reason }) => Ending::Unknown { reason },
-        Err(ClientError::Rejected { code, .. }) if !is_of_line(code) => Ending::Failed { reason: code.to_owned() },
-        Err(ClientError::Limited { retry_after }) => again("limited".to_owned(), retry_after),
-        Err(error) => again(error.code().to_owned(), None),
     }
 }

@@ -3,3 +3,17 @@
 pub mod contact;
 pub mod import;
 pub mod suppressions;
+
+use db::TenantTx;
+
+use crate::{
+    Error,
+    phone::{Region, RegionError},
+    tenancy::tenants,
+};
+
+/// The country of the tenant's numbers that have no country code.
+async fn home_region(tx: &mut TenantTx) -> Result<Region, Error> {
+    let region = tenants::own(tx).await?.region;
+    region.parse().map_err(|error: RegionError| Error::Internal(error.into()))
+}

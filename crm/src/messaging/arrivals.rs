@@ -12,8 +12,14 @@ use crate::{
     messaging::{
         keywords::{self, Keyword},
         lines::LineId,
+        send,
     },
 };
+
+/// What somebody who leaves is told, once.
+const CONFIRMATION_EN: &str = "You are unsubscribed and will get no more messages from us. Reply START to get them again.";
+/// The same in Spanish.
+const CONFIRMATION_ES: &str = "Te diste de baja y ya no recibirás más mensajes nuestros. Responde ALTA para volver a recibirlos.";
 
 /// A message sent from the line's own device.
 #[derive(Debug)]
@@ -175,7 +181,7 @@ async fn obey(tx: &mut TenantTx, message: &Stored) -> Result<(), Error> {
         Keyword::OptOut => "opted_out",
         Keyword::Review => "opt_out_review",
     };
-    sqlx::query(
+    let added = sqlx::query(
         "insert into crm.suppressions (address, reason, source, message_id) values ($1, $2, 'keyword', $3)
          on conflict (tenant_id, address, reason) do nothing",
     )
@@ -183,6 +189,12 @@ async fn obey(tx: &mut TenantTx, message: &Stored) -> Result<(), Error> {
     .bind(reason)
     .bind(message.message_id)
     .execute(tx.conn())
-    .await?;
+    .await?
+    .rows_affected();
+    if added == 1 && reason == "opted_out" {
+        // one confirmation, then nothing: a second STOP adds no row
+        let text = if keywords::is_spanish(&message.body) { CONFIRMATION_ES } else { CONFIRMATION_EN };
+        send::queue_system(tx, message.conversation_id, text).await?;
+    }
     Ok(())
 }

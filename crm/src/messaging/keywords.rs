@@ -59,6 +59,13 @@ pub fn classify(text: &str) -> Keyword {
     }
 }
 
+/// Whether the word by which somebody leaves or rejoins is Spanish: the confirmation answers in the same language.
+#[must_use]
+pub fn is_spanish(text: &str) -> bool {
+    const SPANISH: [&str; 10] = ["alto", "baja", "dar de baja", "parar", "detener", "cancelar", "salir", "no mas", "alta", "si"];
+    SPANISH.contains(&normalise(text).as_str())
+}
+
 /// Lower-case words of letters and digits, separated by single spaces.
 fn normalise(text: &str) -> String {
     let mut words = String::with_capacity(text.len());

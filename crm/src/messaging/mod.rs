@@ -2,8 +2,10 @@
 
 pub mod apply;
 mod arrivals;
+pub mod call;
 pub mod conversations;
 pub mod inbound;
 pub mod keywords;
 pub mod lines;
+pub mod send;
 pub mod sweep;

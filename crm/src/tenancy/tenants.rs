@@ -93,7 +93,11 @@ fn check(new: &NewTenant) -> Result<Region, Error> {
         && slug.first().is_some_and(|first| *first != b'-')
         && slug.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == b'-');
     if !is_slug {
-        return Err(Error::invalid("slug", "slug_malformed", "a slug has 1 to 63 of a-z, 0-9 and -, and does not begin with -"));
+        return Err(Error::invalid(
+            "slug",
+            "slug_malformed",
+            "a slug has 1 to 63 of a-z, 0-9 and -, and does not begin with -",
+        ));
     }
     if new.name.trim().is_empty() || new.name.chars().count() > 200 {
         return Err(Error::invalid("name", "name_length", "a name has 1 to 200 characters"));

@@ -396,7 +396,8 @@ impl ContactDraft {
     }
 }
 
-fn is_email(text: &str) -> bool {
+/// Whether a text has the form of an e-mail address.
+pub(in crate::contacts) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let labels = || domain.split('.');
     !local.is_empty()

@@ -1,0 +1,60 @@
+# One-line verbs. `make` alone lists them.
+.DEFAULT_GOAL := help
+NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
+
+.PHONY: help
+help: ## list the verbs
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: run
+run: ## everything on this machine, in the foreground; Ctrl-C stops it
+	cargo build --quiet
+	@"$$(./.ci/target-dir)/debug/paloma" run
+
+.PHONY: test
+test: ## all tests; starts the Postgres that they need
+	cargo build --quiet
+ifdef NEXTEST
+	cargo nextest run --workspace
+else
+	cargo test --workspace
+endif
+
+.PHONY: check
+check: ## does it compile
+	cargo check --workspace --all-targets
+
+.PHONY: lint
+lint: ## format and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+.PHONY: e2e
+e2e: ## tests through HTTP and the queue
+	cargo build --quiet
+	cargo nextest run -p e2e --test e2e
+
+.PHONY: crash
+crash: ## real processes, killed
+	cargo build --quiet
+	cargo nextest run -p e2e --test crash
+
+.PHONY: snapshots
+snapshots: ## rewrite openapi.json and tests/snapshots after a wanted change
+	cargo build --quiet
+	"$$(./.ci/target-dir)/debug/paloma-api" --print-openapi > openapi.json
+	UPDATE_SNAPSHOTS=1 cargo nextest run -p e2e --test architecture
+
+.PHONY: demo
+demo: ## the main job with 50,000 contacts and four workers, release build
+	cargo build --quiet --release
+	"$$(./.ci/target-dir)/release/paloma" demo --rows 50000 --workers 4
+
+.PHONY: bench
+bench: ## the queue alone, release build
+	cargo build --quiet --release
+	for w in enqueue drain latency; do "$$(./.ci/target-dir)/release/paloma" bench queue --workload $$w --json || exit 1; done
+
+.PHONY: ci
+ci: ## what runs before a change lands
+	./.ci/run

@@ -1,0 +1,176 @@
+//! `paloma doctor`: whether an installation keeps its promises right now. Only looks; says of each thing that it is well, or what
+//! to do about it.
+
+use crate::operate::Operator;
+use crate::print;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use cli::cluster;
+use db::{Db, PageOf, Scope, Why};
+use jobs::admin;
+use serde::Serialize;
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+/// Sessions and tokens live by the hour; more than this makes logs of two machines hard to read together.
+const WORST_SKEW_S: f64 = 5.0;
+/// A process is given up when it was not heard of for a lease.
+const SEEN_WITHIN_S: f64 = 30.0;
+/// Open work is claimed within a second unless all slots are busy.
+const DUE_WITHIN_S: f64 = 60.0;
+
+/// Settings of `paloma doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    #[command(flatten)]
+    operator: Operator,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    is_ok: bool,
+    detail: String,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn note(&mut self, check: &'static str, is_ok: bool, detail: impl Into<String>) {
+        self.0.push(Finding { check, is_ok, detail: detail.into() });
+    }
+}
+
+/// Looks at everything and prints a line of each; an error where something is at fault.
+pub async fn doctor(arguments: &DoctorArguments) -> Result<()> {
+    let operator = &arguments.operator;
+    let mut findings = Findings::default();
+    secret(&mut findings);
+    match reach(operator, &mut findings).await {
+        Ok(db) => {
+            if let Err(error) = examine(&db, &mut findings).await {
+                findings.note("engine", false, format!("{error:#}"));
+            }
+        }
+        Err(error) => findings.note("reachability", false, format!("{error:#}")),
+    }
+    let faults = findings.0.iter().filter(|finding| !finding.is_ok).count();
+    if operator.json {
+        print::json(&serde_json::json!({ "is_ok": faults == 0, "checks": findings.0 }))?;
+    } else {
+        for finding in &findings.0 {
+            println!("{:<5} {:<12} {}", if finding.is_ok { "ok" } else { "FAULT" }, finding.check, finding.detail);
+        }
+    }
+    if faults > 0 { bail!("{faults} at fault") } else { Ok(()) }
+}
+
+/// The secret of the environment, else the one that `paloma run` keeps.
+fn secret(findings: &mut Findings) {
+    let set = std::env::var("PALOMA_SECRET").ok().filter(|secret| !secret.is_empty());
+    let (secret, place) = match set {
+        Some(secret) => (Some(secret), "PALOMA_SECRET".to_owned()),
+        None => {
+            let kept = cluster::data_folder().map(|folder| folder.join("secret"));
+            let text = kept.as_ref().ok().and_then(|path| std::fs::read_to_string(path).ok());
+            (text, kept.map_or_else(|error| error.to_string(), |path| path.display().to_string()))
+        }
+    };
+    match secret {
+        None => findings.note("secret", false, format!("neither PALOMA_SECRET is set nor is there {place}")),
+        Some(secret) => match crm::secrets::Keys::parse(&secret.into()) {
+            Ok(_) => findings.note("secret", true, format!("from {place}")),
+            Err(error) => findings.note("secret", false, format!("{place}: {error}")),
+        },
+    }
+}
+
+async fn reach(operator: &Operator, findings: &mut Findings) -> Result<Db> {
+    let url = operator.address()?;
+    let options = db::Options { url, name: "paloma-doctor", connections: 2 };
+    let connecting = tokio::time::timeout(Duration::from_secs(10), Db::connect_unchecked(options));
+    let db = connecting.await.context("no answer within 10 s")??;
+    let asked = std::time::Instant::now();
+    db.ping().await?;
+    findings.note("reachability", true, format!("answers in {:.1} ms", asked.elapsed().as_secs_f64() * 1e3));
+    Ok(db)
+}
+
+async fn examine(db: &Db, findings: &mut Findings) -> Result<()> {
+    let faults = db::check_report(db).await.context("the self-check")?;
+    if faults.is_empty() {
+        findings.note("role", true, "can't pass the wall");
+        findings.note("wall", true, "stands around every table");
+        findings.note("migrations", true, "the schema is this version's");
+    }
+    let is_ours = faults.is_empty();
+    for fault in faults {
+        findings.note("self-check", false, fault);
+    }
+    if !is_ours {
+        // what follows would ask tables that may not be there
+        return Ok(());
+    }
+    clock(db, findings).await?;
+    engine(db, findings).await?;
+    schedules(db, findings).await
+}
+
+async fn clock(db: &Db, findings: &mut Findings) -> Result<()> {
+    let before = SystemTime::now();
+    let tx = db.platform(Why::Operator).await?;
+    let after = SystemTime::now();
+    let theirs: SystemTime = tx.now().into();
+    // the database read its clock somewhere between the two
+    let skew = match (theirs.duration_since(after), before.duration_since(theirs)) {
+        (Ok(ahead), _) => ahead.as_secs_f64(),
+        (_, Ok(behind)) => -behind.as_secs_f64(),
+        _ => 0.0,
+    };
+    let detail = format!("the database's clock is {skew:+.3} s from this machine's");
+    findings.note("clocks", skew.abs() <= WORST_SKEW_S, detail);
+    Ok(())
+}
+
+async fn engine(db: &Db, findings: &mut Findings) -> Result<()> {
+    let mut tx = db.platform(Why::Operator).await?;
+    let processes = admin::processes(&mut tx).await?;
+    let live: Vec<_> = processes.iter().filter(|process| process.seen_s <= SEEN_WITHIN_S).collect();
+    let names: Vec<String> = live.iter().map(|p| format!("{}@{}:{} {:.0} s ago", p.name, p.host, p.pid, p.seen_s)).collect();
+    match names.is_empty() {
+        true => findings.note("processes", false, format!("none was heard of within {SEEN_WITHIN_S} s: start a worker")),
+        false => findings.note("processes", true, names.join(", ")),
+    }
+    let served: HashSet<&str> = live.iter().flat_map(|process| process.queues.iter().map(String::as_str)).collect();
+    for depth in admin::depths(tx.conn()).await? {
+        let idle = depth.due > 0 && !served.contains(depth.queue.as_str());
+        let nobody = if idle { "; no process serves it" } else { "" };
+        let (queue, due, running, later) = (&depth.queue, depth.due, depth.running, depth.scheduled);
+        let age = depth.oldest_due_s;
+        findings.note("queue", !idle, format!("{queue}: {due} due (oldest {age:.0} s), {running} running, {later} later{nobody}"));
+    }
+    let stuck = admin::stuck(&mut tx).await?;
+    let open = format!("the oldest due job that nothing holds back has waited {:.0} s", stuck.oldest_open_s);
+    findings.note("oldest due", stuck.oldest_open_s <= DUE_WITHIN_S, open);
+    findings.note("leases", stuck.expired == 0, format!("{} running jobs past their lease", stuck.expired));
+    Ok(())
+}
+
+async fn schedules(db: &Db, findings: &mut Findings) -> Result<()> {
+    let mut tx = db.platform(Why::Operator).await?;
+    let now = tx.now();
+    let all = admin::schedules(&mut tx, &PageOf { limit: db::page::MAX_LIMIT, after: None }).await?;
+    if all.items.is_empty() {
+        findings.note("schedules", false, "none is stored: start a scheduler");
+    }
+    for schedule in all.items {
+        let late_s = (now - schedule.next_fire_at).as_seconds_f64();
+        let is_ok = schedule.paused_at.is_some() || late_s <= DUE_WITHIN_S;
+        let last = print::time(schedule.last_fired_at);
+        let late = if is_ok { String::new() } else { format!("; {late_s:.0} s late: does a scheduler run?") };
+        findings.note("schedule", is_ok, format!("{}: fired {last}, next {}{late}", schedule.name, print::time(Some(schedule.next_fire_at))));
+    }
+    Ok(())
+}

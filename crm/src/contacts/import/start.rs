@@ -1,0 +1,261 @@
+//! The upload: bytes as they come become rows of 1 MiB, and once all are here and the header fits the mapping, a job is enqueued.
+//! Holds two chunks in memory at most, whatever the size of the file.
+
+use std::collections::BTreeMap;
+
+use bytes::{Buf, Bytes};
+use db::{Scope, TenantTx};
+use jobs::Enqueue;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+use utoipa::ToSchema;
+
+use super::{
+    decode::Encoding,
+    map::{Field, Mapping, MappingError},
+    progress::{self, Import, ImportId, Mode},
+    run::RunImport,
+    sniff::{self, EncodingEvidence, Overrides, SniffError, Sniffed},
+};
+use crate::{
+    App, Error,
+    contacts::home_region,
+    phone::{Region, RegionError},
+};
+
+/// Bytes of one stored row of the upload; the last one may be shorter.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// How a file is to be read; what is absent is judged from the file.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = ImportOptions)]
+pub struct Options {
+    /// The name shown for the file.
+    pub file_name: Option<String>,
+    /// What happens to phones that are known already.
+    pub mode: Mode,
+    /// Column to field: phone, first_name, …, `attribute:name` or ignore. Columns not named are judged by their header.
+    pub mapping: BTreeMap<String, String>,
+    /// The column of the phone; the same as mapping it to phone.
+    pub phone_column: Option<String>,
+    /// utf-8, utf-16le, utf-16be, windows-1252 or macintosh.
+    pub encoding: Option<Encoding>,
+    /// Comma, semicolon, | or `tab`.
+    pub delimiter: Option<String>,
+    /// Whether the first row names the columns.
+    pub has_header: Option<bool>,
+    /// Country of numbers without a country code, ISO 3166; the tenant's unless said otherwise.
+    pub region: Option<String>,
+}
+
+impl Options {
+    /// What people know better than the file shows.
+    fn overrides(&self) -> Result<Overrides, Error> {
+        let delimiter = match self.delimiter.as_deref() {
+            None | Some("") => None,
+            Some("tab" | "\\t") => Some('\t'),
+            Some(text) => match (text.chars().next(), text.chars().nth(1)) {
+                (Some(only), None) => Some(only),
+                _ => return Err(Error::invalid("delimiter", "delimiter_invalid", "a delimiter is one character, or tab")),
+            },
+        };
+        Ok(Overrides { encoding: self.encoding, delimiter, has_header: self.has_header })
+    }
+
+    /// The fields that were asked for, by column.
+    fn asked(&self) -> Result<BTreeMap<String, Field>, Error> {
+        let mut asked = BTreeMap::new();
+        for (column, field) in &self.mapping {
+            let field = field.parse().map_err(|error| refuse_mapping(&error, &[]))?;
+            asked.insert(column.clone(), field);
+        }
+        if let Some(column) = &self.phone_column {
+            asked.insert(column.clone(), Field::Phone);
+        }
+        Ok(asked)
+    }
+
+    fn shown_name(&self) -> String {
+        let name = self.file_name.as_deref().unwrap_or_default();
+        let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+        let name: String = name.chars().filter(|c| !c.is_control()).take(255).collect();
+        if name.trim().is_empty() { "contacts.csv".to_owned() } else { name }
+    }
+}
+
+/// An upload on its way: [`Upload::take`] pieces, [`Upload::store`] each full chunk in a transaction of its own, [`Upload::finish`].
+#[derive(Debug)]
+pub struct Upload {
+    id: ImportId,
+    /// What is not stored yet.
+    chunk: Vec<u8>,
+    /// The first chunk, by which the file is judged.
+    head: Bytes,
+    stored: i32,
+    byte_count: i64,
+    evidence: EncodingEvidence,
+}
+
+impl Default for Upload {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Upload {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let evidence = EncodingEvidence::default();
+        Self { id: ImportId::new(), chunk: Vec::new(), head: Bytes::new(), stored: 0, byte_count: 0, evidence }
+    }
+
+    /// Takes as much of a piece as fits; true: the chunk is full and has to be stored before more is taken.
+    pub fn take(&mut self, piece: &mut Bytes) -> bool {
+        if self.chunk.capacity() < CHUNK_BYTES && self.chunk.len() + piece.len() > 64 << 10 {
+            self.chunk.reserve_exact(CHUNK_BYTES - self.chunk.len());
+        }
+        let fitting = piece.len().min(CHUNK_BYTES - self.chunk.len());
+        self.chunk.extend_from_slice(&piece[..fitting]);
+        piece.advance(fitting);
+        self.chunk.len() == CHUNK_BYTES
+    }
+
+    /// Whether something of it is in the database, which [`abandon`] removes.
+    #[must_use]
+    pub const fn stored(&self) -> Option<ImportId> {
+        if self.stored > 0 { Some(self.id) } else { None }
+    }
+
+    /// Stores the chunk. With the first one the file is refused if it is none we can read.
+    pub async fn store(&mut self, tx: &mut TenantTx, options: &Options) -> Result<(), Error> {
+        self.keep(tx, options, false).await
+    }
+
+    async fn keep(&mut self, tx: &mut TenantTx, options: &Options, complete: bool) -> Result<(), Error> {
+        if self.chunk.is_empty() {
+            return Ok(());
+        }
+        self.evidence.push(&self.chunk);
+        if self.stored == 0 {
+            self.head = Bytes::copy_from_slice(&self.chunk);
+            judge(self.head.clone(), complete, options.overrides()?).await.map_err(refuse_file)?;
+            begin(tx, self.id, options).await?;
+        }
+        sqlx::query("insert into crm.upload_chunks (import_id, number, bytes) values ($1, $2, $3)")
+            .bind(self.id)
+            .bind(self.stored)
+            .bind(self.chunk.as_slice())
+            .execute(tx.conn())
+            .await?;
+        self.stored += 1;
+        self.byte_count += i64::try_from(self.chunk.len()).unwrap_or(i64::MAX);
+        self.chunk.clear();
+        Ok(())
+    }
+
+    /// All bytes are here: settles how they are read and enqueues the job, in this transaction.
+    pub async fn finish(mut self, tx: &mut TenantTx, options: &Options) -> Result<Import, Error> {
+        self.keep(tx, options, self.stored == 0).await?;
+        if self.stored == 0 {
+            return Err(refuse_file(SniffError::Empty));
+        }
+        let mut overrides = options.overrides()?;
+        overrides.encoding = overrides.encoding.or_else(|| Some(self.evidence.verdict(true)));
+        let complete = self.stored == 1;
+        let sniffed = judge(self.head.clone(), complete, overrides).await.map_err(refuse_file)?;
+        let mapping = Mapping::from_request(&sniffed.headers, &options.asked()?)
+            .map_err(|error| refuse_mapping(&error, &sniffed.headers))?;
+        let region: Region = match &options.region {
+            Some(region) => {
+                let unknown = |error: RegionError| Error::invalid("region", "region_unknown", error.to_string());
+                region.parse().map_err(unknown)?
+            }
+            None => home_region(tx).await?,
+        };
+        self.queue(tx, options, &sniffed, &mapping, region).await?;
+        Enqueue::<App, RunImport>::new().lane(format!("import/{}", self.id)).one(tx, &RunImport { import_id: self.id }).await?;
+        progress::get(tx, self.id).await
+    }
+
+    async fn queue(
+        &self,
+        tx: &mut TenantTx,
+        options: &Options,
+        sniffed: &Sniffed,
+        mapping: &Mapping,
+        region: Region,
+    ) -> Result<(), Error> {
+        let fields: BTreeMap<&str, String> =
+            sniffed.headers.iter().map(String::as_str).zip(mapping.fields().iter().map(ToString::to_string)).collect();
+        let queued = sqlx::query(
+            "update crm.imports
+             set state = 'queued', file_name = $2, byte_count = $3, mode = $4, mapping = $5, encoding = $6, delimiter = $7,
+               has_header = $8, header = $9, region = $10, created_at = app.now()
+             where tenant_id = app.tenant_id() and id = $1 and state = 'uploading'",
+        )
+        .bind(self.id)
+        .bind(options.shown_name())
+        .bind(self.byte_count)
+        .bind(options.mode)
+        .bind(Json(fields))
+        .bind(sniffed.format.encoding.name())
+        .bind(char::from(sniffed.format.delimiter).to_string())
+        .bind(sniffed.format.has_header)
+        .bind(Json(&sniffed.headers))
+        .bind(region.code())
+        .execute(tx.conn())
+        .await?;
+        // swept away as forgotten while the last bytes came in
+        if queued.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound) }
+    }
+}
+
+/// Makes the import's row, which nobody is shown yet, and sweeps away the tenant's uploads that broke off without a word.
+async fn begin(tx: &mut TenantTx, id: ImportId, options: &Options) -> Result<(), Error> {
+    sqlx::query(
+        "delete from crm.imports
+         where tenant_id = app.tenant_id() and state = 'uploading' and created_at < app.now() - interval '1 day'",
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query("insert into crm.imports (id, file_name, byte_count, mode, state) values ($1, $2, 0, $3, 'uploading')")
+        .bind(id)
+        .bind(options.shown_name())
+        .bind(options.mode)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Removes what is stored of an upload that will not be finished.
+pub async fn abandon(tx: &mut TenantTx, id: ImportId) -> Result<(), Error> {
+    sqlx::query("delete from crm.imports where tenant_id = app.tenant_id() and id = $1 and state = 'uploading'")
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// A megabyte is judged in some milliseconds of pure work, so not on a thread that others wait for.
+async fn judge(head: Bytes, complete: bool, overrides: Overrides) -> Result<Sniffed, SniffError> {
+    match tokio::task::spawn_blocking(move || sniff::sniff(&head, complete, &overrides)).await {
+        Ok(judged) => judged,
+        Err(fault) => std::panic::resume_unwind(fault.into_panic()),
+    }
+}
+
+fn refuse_file(error: SniffError) -> Error {
+    let field = if matches!(error, SniffError::Delimiter(_)) { "delimiter" } else { "file" };
+    Error::invalid(field, error.code(), error.to_string())
+}
+
+fn refuse_mapping(error: &MappingError, columns: &[String]) -> Error {
+    let mut message = error.to_string();
+    if !columns.is_empty() {
+        let known: Vec<String> = columns.iter().take(100).map(|name| format!("\"{name}\"")).collect();
+        message = format!("{message}; the columns of the file are {}", known.join(", "));
+    }
+    Error::invalid("mapping", error.code(), message)
+}

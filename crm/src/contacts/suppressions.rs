@@ -1,0 +1,131 @@
+//! Addresses nobody may write to. A person puts them on the list and takes them off; the words of opt-out act elsewhere and land here too.
+
+use chrono::{DateTime, Utc};
+use db::{Page, PageOf, Scope, TenantTx};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{contact, home_region};
+use crate::{Error, phone};
+
+/// Why an address is on the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = SuppressionReason)]
+pub enum Reason {
+    /// Its owner said stop.
+    OptedOut,
+    /// The tenant does not want to write to it.
+    Blacklisted,
+    /// Its owner wrote something that may mean stop; a person has to decide.
+    OptOutReview,
+}
+
+/// An address on the list, for one reason.
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+pub struct Suppression {
+    /// A phone in E.164, or an e-mail address.
+    pub address: String,
+    /// Why.
+    pub reason: Reason,
+    /// By what it came here: keyword, api.
+    pub source: String,
+    /// The message that said so.
+    pub message_id: Option<Uuid>,
+    /// Who put it here.
+    pub created_by: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The key of the list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SuppressionKey(String, String);
+
+/// The list, by address.
+pub async fn list(
+    tx: &mut TenantTx,
+    reason: Option<Reason>,
+    page: &PageOf<SuppressionKey>,
+) -> Result<Page<Suppression>, Error> {
+    let rows: Vec<Suppression> = sqlx::query_as(
+        "select s.address, s.reason, s.source, s.message_id, s.created_by, s.created_at
+         from crm.suppressions s
+         where s.tenant_id = app.tenant_id()
+           and ($1::text is null or (s.address, s.reason) > ($1, $2))
+           and ($3::text is null or s.reason = $3)
+         order by s.address, s.reason
+         limit $4",
+    )
+    .bind(page.after.as_ref().map(|key| key.0.as_str()))
+    .bind(page.after.as_ref().map(|key| key.1.as_str()))
+    .bind(reason)
+    .bind(page.fetch())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(page.finish(rows, |row| SuppressionKey(row.address.clone(), row.reason.name().to_owned())))
+}
+
+/// Puts an address on the list. One that is there for that reason already stays as it is.
+pub async fn add(tx: &mut TenantTx, address: &str, reason: Reason) -> Result<Suppression, Error> {
+    if reason == Reason::OptOutReview {
+        let message = "only a message asks for a decision; use blacklisted or opted_out";
+        return Err(Error::invalid("reason", "reason_not_allowed", message));
+    }
+    let address = normalise(tx, address).await?;
+    sqlx::query(
+        "insert into crm.suppressions (address, reason, source) values ($1, $2, 'api')
+         on conflict on constraint suppressions_pkey do nothing",
+    )
+    .bind(&address)
+    .bind(reason)
+    .execute(tx.conn())
+    .await?;
+    let row = sqlx::query_as(
+        "select s.address, s.reason, s.source, s.message_id, s.created_by, s.created_at
+         from crm.suppressions s where s.tenant_id = app.tenant_id() and s.address = $1 and s.reason = $2",
+    )
+    .bind(&address)
+    .bind(reason)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(row)
+}
+
+/// Takes an address off the list: for one reason, or for all of them.
+pub async fn remove(tx: &mut TenantTx, address: &str, reason: Option<Reason>) -> Result<(), Error> {
+    let address = normalise(tx, address).await.map_err(|_| Error::NotFound)?;
+    let removed = sqlx::query(
+        "delete from crm.suppressions
+         where tenant_id = app.tenant_id() and address = $1 and ($2::text is null or reason = $2)",
+    )
+    .bind(&address)
+    .bind(reason)
+    .execute(tx.conn())
+    .await?;
+    if removed.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
+}
+
+/// The address as messages carry it: one number has one spelling, or the list could be walked around.
+async fn normalise(tx: &mut TenantTx, address: &str) -> Result<String, Error> {
+    if address.contains('@') {
+        return contact::email("address", address);
+    }
+    let region = home_region(tx).await?;
+    let parsed = phone::parse(address, region).map_err(|error| Error::invalid("address", error.code(), error.to_string()))?;
+    Ok(parsed.phone.as_str().to_owned())
+}
+
+impl Reason {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OptedOut => "opted_out",
+            Self::Blacklisted => "blacklisted",
+            Self::OptOutReview => "opt_out_review",
+        }
+    }
+}

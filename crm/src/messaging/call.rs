@@ -1,0 +1,126 @@
+//! One call to a gateway and what its end proves. The call is made once; what can't be known is said so, never repeated blindly.
+
+use std::{future::Future, time::Duration};
+
+use clients::{
+    ClientError,
+    gateway::{SendText, Sent},
+};
+use jobs::{Cx, Retry, Tenant};
+
+use crate::{
+    App,
+    messaging::lines::{self, LineGateway, LineId},
+};
+
+/// How a send is tried again that is known not to have gone out.
+pub const RETRY: Retry = Retry::exponential(8).from_secs(2).up_to_secs(120);
+/// Past the longest a gateway may be given for one send.
+pub const TIMEOUT: Duration = Duration::from_secs(700);
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// It is out, under the gateway's guid where that is known.
+    Sent {
+        /// The gateway's id.
+        guid: Option<String>,
+        /// What carries it.
+        service: &'static str,
+    },
+    /// It is not out and never will be.
+    Failed {
+        /// Stable code.
+        reason: String,
+    },
+    /// Nobody knows.
+    Unknown {
+        /// Stable code.
+        reason: &'static str,
+    },
+    /// It is not out: try again after so many seconds.
+    Again {
+        /// Seconds.
+        after_s: f64,
+        /// Stable code.
+        reason: String,
+    },
+}
+
+impl Ending {
+    /// The word for it in SQL.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Sent { .. } => "sent",
+            Self::Failed { .. } => "failed",
+            Self::Unknown { .. } => "unknown",
+            Self::Again { .. } => "again",
+        }
+    }
+    /// Why, as a stable code.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Sent { .. } => None,
+            Self::Failed { reason } | Self::Again { reason, .. } => Some(reason),
+            Self::Unknown { reason } => Some(reason),
+        }
+    }
+}
+
+/// Sends one text and tells the line's gate how the gateway behaved. `proven` ends the wait early, when something else has shown that the
+/// message is out.
+pub async fn send(cx: &Cx<App, Tenant>, line: &LineGateway, line_id: LineId, message: SendText, proven: impl Future<Output = ()>) -> Ending {
+    let gate = lines::gate_key(line_id);
+    let result = tokio::select! {
+        result = line.gateway.send_text(&message) => result,
+        () = proven => {
+            cx.report(&gate, true, "");
+            return Ending::Sent { guid: None, service: "unknown" };
+        }
+    };
+    let result = match result {
+        // the gateway spells this chat otherwise: ask once, then send under its own name; nothing has gone out yet
+        Err(ClientError::Rejected { code: "chat_not_found", .. }) => under_its_own_name(line, message).await,
+        other => other,
+    };
+    let answered = match &result {
+        Ok(_) | Err(ClientError::Limited { .. }) => true,
+        Err(ClientError::Rejected { code, .. }) => !is_of_line(code),
+        Err(ClientError::Transient { .. } | ClientError::Unauthorized | ClientError::UnknownOutcome { .. }) => false,
+    };
+    cx.report(&gate, answered, result.as_ref().err().map_or("", |error| error.code()));
+    ending(cx, result)
+}
+
+async fn under_its_own_name(line: &LineGateway, message: SendText) -> Result<Sent, ClientError> {
+    match line.gateway.find_chat(&message.address).await? {
+        Some(chat) => line.gateway.send_text(&SendText { chat_guid: Some(chat.guid), ..message }).await,
+        None => Err(ClientError::Rejected { code: "chat_not_found", message: "the gateway has no chat with this address" }),
+    }
+}
+
+/// Faults of the line or its gateway, not of the one who is written to.
+fn is_of_line(code: &str) -> bool {
+    matches!(code, "private_api_off" | "not_supported" | "proxy_refused" | "redirected" | "egress_refused" | "bad_base_url" | "not_found")
+}
+
+/// What an answer of the gateway means for the message.
+fn ending(cx: &Cx<App, Tenant>, result: Result<Sent, ClientError>) -> Ending {
+    let again = |reason: String, after: Option<Duration>| {
+        if cx.is_last_attempt() {
+            Ending::Failed { reason }
+        } else {
+            Ending::Again { after_s: after.unwrap_or_else(|| RETRY.wait(cx.attempt)).as_secs_f64(), reason }
+        }
+    };
+    match result {
+        Ok(sent) => match sent.error {
+            None | Some(0) => Ending::Sent { guid: Some(sent.guid), service: sent.service.as_str() },
+            Some(code) => Ending::Failed { reason: format!("gateway_error_{code}") },
+        },
+        Err(ClientError::UnknownOutcome { reason }) => Ending::Unknown { reason },
+        Err(ClientError::Rejected { code, .. }) if !is_of_line(code) => Ending::Failed { reason: code.to_owned() },
+        Err(ClientError::Limited { retry_after }) => again("limited".to_owned(), retry_after),
+        Err(error) => again(error.code().to_owned(), None),
+    }
+}

@@ -1,0 +1,203 @@
+//! Gates: rate, cap and pause, one truth for the fleet.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use db::{Scope, Why};
+use jobs::{Enqueue, gate::Limits};
+
+use super::{
+    kinds::{Act, Do, WORK, registry},
+    world::EngineWorld,
+};
+
+async fn lane_behind(world: &EngineWorld, lane: &str, limits: Limits) -> i64 {
+    let mut tx = world.tx().await;
+    let gate = jobs::gate::configure(&mut tx, "line", limits).await.unwrap();
+    jobs::lane::configure(&mut tx, WORK, lane, 1, &[gate]).await.unwrap();
+    tx.commit().await.unwrap();
+    gate
+}
+
+async fn fill(world: &EngineWorld, lane: &str, count: usize, act: Act) {
+    let jobs: Vec<Do> = (0..count).map(|n| Do::new(format!("{lane}/{n}"), act.clone())).collect();
+    world.enqueue_many(Enqueue::new().lane(lane), &jobs).await;
+}
+
+async fn lease_times(world: &EngineWorld) -> Vec<f64> {
+    let mut tx = world.db.platform(Why::Operator).await.unwrap();
+    let times: Vec<DateTime<Utc>> =
+        sqlx::query_scalar("select leased_at from jobs.jobs where leased_at is not null order by leased_at")
+            .fetch_all(tx.conn())
+            .await
+            .unwrap();
+    times.iter().map(|time| (*time - times[0]).as_seconds_f64()).collect()
+}
+
+#[tokio::test]
+async fn eight_claimers_on_one_bucket_take_what_it_gives_and_never_more() {
+    const RATE: f64 = 200.0;
+    const BURST: f64 = 60.0;
+    let world = EngineWorld::new().await;
+    lane_behind(&world, "a", Limits { rate: Some(RATE), burst: BURST, cap: None }).await;
+    lane_behind(&world, "b", Limits { rate: Some(RATE), burst: BURST, cap: None }).await;
+    fill(&world, "a", 1_500, Act::Nothing).await;
+    fill(&world, "b", 1_500, Act::Nothing).await;
+    let until = Instant::now() + Duration::from_millis(2_500);
+    let mut claimers = Vec::new();
+    for _ in 0..8 {
+        let mut hand = world.hand().await;
+        claimers.push(tokio::spawn(async move {
+            while Instant::now() < until {
+                if hand.claim(50).await.is_empty() {
+                    // what the engine does with the answer of an empty claim
+                    let mut next = tokio::time::interval(Duration::from_millis(4));
+                    next.tick().await;
+                    next.tick().await;
+                }
+            }
+        }));
+    }
+    for claimer in claimers {
+        claimer.await.unwrap();
+    }
+    let times = lease_times(&world).await;
+    for (i, from) in times.iter().enumerate() {
+        for (j, to) in times.iter().enumerate().skip(i) {
+            let granted = (j - i + 1) as f64;
+            assert!(granted <= BURST + RATE * (to - from) + 1e-6, "{granted} in {} s", to - from);
+        }
+    }
+    let window = times.last().unwrap();
+    let used = (times.len() as f64 - BURST) / (RATE * window);
+    assert!(used >= 0.97, "only {used} of the rate was used in {window} s");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn tokens_collect_up_to_the_burst_and_no_further() {
+    let world = EngineWorld::new().await;
+    lane_behind(&world, "a", Limits { rate: Some(0.01), burst: 7.0, cap: None }).await;
+    fill(&world, "a", 100, Act::Nothing).await;
+    let mut hand = world.hand().await;
+    assert_eq!(hand.claim_some(50).await.len(), 7);
+    assert!(hand.claim(50).await.is_empty());
+    world.advance(Duration::from_secs(300)).await;
+    assert_eq!(hand.claim_some(50).await.len(), 3, "three hundred seconds of a hundredth");
+    world.advance(Duration::from_secs(86_400)).await;
+    assert_eq!(hand.claim_some(50).await.len(), 7);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_grants_nothing_twice() {
+    let world = EngineWorld::new().await;
+    lane_behind(&world, "a", Limits { rate: Some(1.0), burst: 5.0, cap: None }).await;
+    fill(&world, "a", 100, Act::Nothing).await;
+    let mut hand = world.hand().await;
+    world.execute("update app.test_clock set shift = '10 minutes'").await;
+    assert_eq!(hand.claim_some(50).await.len(), 5);
+    world.execute("update app.test_clock set shift = '0'").await;
+    world.execute("update jobs.turns set parked_until = null").await;
+    assert!(hand.claim(50).await.len() <= 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_cap_holds_over_two_workers() {
+    let world = EngineWorld::new().await;
+    lane_behind(&world, "a", Limits { rate: None, burst: 1.0, cap: Some(3) }).await;
+    fill(&world, "a", 12, Act::Wait).await;
+    let (one, two) = (world.worker().await, world.worker().await);
+    e2e::eventually("three run", || async { world.runs().len() == 3 }).await;
+    // other work goes on beside it, and by the time it has ended both workers have looked again
+    for n in 0..20 {
+        let id = world.work(Do::nothing(format!("beside {n}"))).await;
+        world.reaches(id, "completed").await;
+    }
+    assert_eq!(world.runs().iter().filter(|run| run.name.starts_with("a/")).count(), 3);
+    world.open_latch();
+    world.drained().await;
+    assert_eq!(world.runs().len(), 12 + 20);
+    one.stop().await;
+    two.stop().await;
+    assert_eq!(world.number("select coalesce(sum(running), 0)::bigint from jobs.gate_slots").await, 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_cap_of_one_runs_one_after_the_other_to_the_end() {
+    let world = EngineWorld::new().await;
+    lane_behind(&world, "a", Limits { rate: None, burst: 1.0, cap: Some(1) }).await;
+    fill(&world, "a", 40, Act::Effect).await;
+    let (one, two) = (world.worker().await, world.worker().await);
+    world.drained().await;
+    assert_eq!(world.effects().await, 40);
+    one.stop().await;
+    two.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn one_gate_before_many_lanes_is_shared_and_not_multiplied() {
+    let world = EngineWorld::new().await;
+    for lane in ["a", "b", "c", "d"] {
+        lane_behind(&world, lane, Limits { rate: None, burst: 1.0, cap: Some(5) }).await;
+        fill(&world, lane, 10, Act::Nothing).await;
+    }
+    let mut hand = world.hand().await;
+    assert_eq!(hand.claim_some(100).await.len(), 5);
+    assert!(hand.claim(100).await.is_empty());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_lane_with_two_gates_obeys_both() {
+    let world = EngineWorld::new().await;
+    let mut tx = world.tx().await;
+    let line = jobs::gate::configure(&mut tx, "line", Limits { rate: Some(0.001), burst: 8.0, cap: None }).await.unwrap();
+    let campaign = jobs::gate::configure(&mut tx, "campaign", Limits { rate: None, burst: 1.0, cap: Some(3) }).await.unwrap();
+    jobs::lane::configure(&mut tx, WORK, "both", 1, &[campaign, line]).await.unwrap();
+    jobs::lane::configure(&mut tx, WORK, "one", 1, &[line]).await.unwrap();
+    tx.commit().await.unwrap();
+    fill(&world, "both", 20, Act::Nothing).await;
+    fill(&world, "one", 20, Act::Nothing).await;
+    let mut hand = world.hand().await;
+    let leased = hand.claim_some(100).await;
+    let both = leased.iter().filter(|job| job.gates.len() == 2).count();
+    assert_eq!((leased.len(), both), (8, 3), "eight tokens of the line, three places of the campaign");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_paused_gate_lets_nothing_through_until_it_is_resumed() {
+    let world = EngineWorld::new().await;
+    lane_behind(&world, "a", Limits { rate: None, burst: 1.0, cap: Some(9) }).await;
+    fill(&world, "a", 3, Act::Nothing).await;
+    world.execute("update jobs.gates set paused_at = app.now()").await;
+    let mut hand = world.hand().await;
+    for _ in 0..5 {
+        assert!(hand.claim(10).await.is_empty());
+        world.advance(Duration::from_secs(2)).await;
+    }
+    world.execute("update jobs.gates set paused_at = null").await;
+    world.advance(Duration::from_secs(2)).await;
+    assert_eq!(hand.claim_some(10).await.len(), 3);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_slow_lane_does_not_hold_up_a_free_one() {
+    let world = EngineWorld::new().await;
+    lane_behind(&world, "slow", Limits { rate: Some(0.001), burst: 1.0, cap: None }).await;
+    fill(&world, "slow", 500, Act::Nothing).await;
+    fill(&world, "free", 500, Act::Nothing).await;
+    let worker = world.worker_with(registry(), world.settings(8)).await;
+    e2e::eventually("all of the free lane ran", || async {
+        world.runs().iter().filter(|run| run.name.starts_with("free/")).count() == 500
+    })
+    .await;
+    assert!(world.runs().iter().filter(|run| run.name.starts_with("slow/")).count() <= 1);
+    worker.stop().await;
+    world.finish().await;
+}

@@ -1,0 +1,19 @@
+//! The queue engine's promises, one by one, on a small application of its own: engine.md sections 2, 3 and 9.
+
+mod batches;
+mod breaker;
+mod connections;
+mod drain;
+mod enqueue;
+mod fairness;
+mod fences;
+mod gates;
+mod kinds;
+mod lanes;
+mod operators;
+mod outcomes;
+mod races;
+mod rescue;
+mod schedules;
+mod unique;
+mod world;

@@ -1,0 +1,88 @@
+//! A database for one test: a clone of the migrated template, with a clock that moves by one number.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
+
+use crate::cluster::{Cluster, cluster};
+
+/// One test's database.
+pub struct Database {
+    cluster: &'static Cluster,
+    /// Its name in the cluster.
+    pub name: String,
+}
+
+impl Database {
+    /// Clones the template.
+    ///
+    /// # Panics
+    /// Where the cluster refuses.
+    pub async fn new() -> Self {
+        let cluster = cluster().await;
+        let name = format!("t_{}", uuid::Uuid::now_v7().simple());
+        db::testing::clone_template(&cluster.url("postgres", "postgres"), &cluster.template, &name)
+            .await
+            .expect("a clone of the template");
+        Self { cluster, name }
+    }
+
+    /// The address that a process of ours is given.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.cluster.url("paloma", &self.name)
+    }
+
+    /// The address of the database for another role.
+    #[must_use]
+    pub fn url_of(&self, role: &str) -> String {
+        self.cluster.url(role, &self.name)
+    }
+
+    /// Connects as a process of ours does, wall and self-check included.
+    ///
+    /// # Panics
+    /// When the self-check refuses the database.
+    pub async fn connect(&self, name: &'static str, connections: u32) -> db::Db {
+        db::Db::connect(db::Options { url: self.url(), name, connections }).await.expect("a database behind its wall")
+    }
+
+    /// A connection that no wall binds, for states that no API can reach.
+    ///
+    /// # Panics
+    /// Where the cluster refuses.
+    pub async fn superuser(&self) -> PgConnection {
+        PgConnection::connect(&self.url_of("postgres")).await.expect("a connection of the superuser")
+    }
+
+    /// Moves the time forward.
+    ///
+    /// # Panics
+    /// Where the cluster refuses.
+    pub async fn advance(&self, by: Duration) {
+        db::testing::advance(&self.url_of("postgres"), &self.name, by).await.expect("time moves");
+    }
+
+    /// Ends every connection of the processes with that name, as a restart or a failover would. Answers how many.
+    ///
+    /// # Panics
+    /// Where the cluster refuses.
+    pub async fn cut(&self, name: &str) -> i64 {
+        sqlx::query_scalar(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = $1 and application_name = $2",
+        )
+        .bind(&self.name)
+        .bind(name)
+        .fetch_one(&mut self.superuser().await)
+        .await
+        .expect("connections are cut")
+    }
+
+    /// Drops it.
+    ///
+    /// # Panics
+    /// Where the cluster refuses.
+    pub async fn drop(self) {
+        db::testing::drop_clone(&self.cluster.url("postgres", "postgres"), &self.name).await.expect("the clone goes");
+    }
+}

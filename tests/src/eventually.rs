@@ -1,0 +1,45 @@
+//! Waiting for a state, never for a time: asks again until it holds, within a bound that only a failure reaches.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+/// The longest that anything may take.
+const BOUND: Duration = Duration::from_secs(30);
+const BETWEEN: Duration = Duration::from_millis(10);
+
+/// Waits until `holds` answers true.
+///
+/// # Panics
+/// When it still does not after thirty seconds.
+pub async fn eventually<F, Fut>(what: &str, mut holds: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let until = Instant::now() + BOUND;
+    while !holds().await {
+        assert!(Instant::now() < until, "not within {BOUND:?}: {what}");
+        tokio::time::sleep(BETWEEN).await;
+    }
+}
+
+/// Waits until `find` answers something, and answers that.
+///
+/// # Panics
+/// When it still answers nothing after thirty seconds.
+pub async fn eventually_some<T, F, Fut>(what: &str, mut find: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let until = Instant::now() + BOUND;
+    loop {
+        if let Some(found) = find().await {
+            return found;
+        }
+        assert!(Instant::now() < until, "not within {BOUND:?}: {what}");
+        tokio::time::sleep(BETWEEN).await;
+    }
+}

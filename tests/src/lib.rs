@@ -1,0 +1,8 @@
+//! The harness: a database cluster shared by a test run, a database for each test, and words that read like the product's.
+
+pub mod cluster;
+mod database;
+mod eventually;
+
+pub use database::Database;
+pub use eventually::{eventually, eventually_some};
