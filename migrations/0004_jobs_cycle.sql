@@ -245,8 +245,8 @@ end $$;
 create function jobs.next_wake(q smallint) returns float8 language sql
 set enable_seqscan = off as $$
   select greatest(0, least(1.0,
-    case when exists (select from jobs.wakes w where w.queue = q) then 0.002 end,
-    case when exists (select from jobs.turns u where u.queue = q and u.parked_until is null) then 0.005 end,
+    case when exists (select from jobs.wakes w where w.queue = q) then 0 end,
+    case when exists (select from jobs.turns u where u.queue = q and u.parked_until is null) then 0 end,
     extract(epoch from (select u.parked_until from jobs.turns u where u.queue = q and u.parked_until is not null order by u.parked_until limit 1) - app.clock()),
     extract(epoch from (select s.run_at from jobs.scheduled s where s.queue = q order by s.run_at limit 1) - app.clock())))::float8
 $$;
@@ -260,6 +260,7 @@ returns setof jobs.leased language plpgsql as $$
 declare
   header jobs.leased;
   wait float8 := 1;
+  due float8;
   got int;
 begin
   header.settled := 0;
@@ -267,19 +268,24 @@ begin
     header.settled := jobs.settle(p_process, p_ids, p_fences, p_outcomes, p_delays, p_errors);
   end if;
   if cardinality(p_gates) > 0 then
-    insert into jobs.gate_slots (gate_id, process, running) select u.g, p_process, u.r from unnest(p_gates, p_running) u(g, r) order by u.g
+    insert into jobs.gate_slots (gate_id, process, running)
+      select u.g, p_process, u.r from unnest(p_gates, p_running) u(g, r) join jobs.gates z on z.id = u.g where z.cap is not null order by u.g
       on conflict (gate_id, process) do update set running = excluded.running;
   end if;
   if cardinality(p_done_claims) > 0 then
     delete from jobs.claims c where c.process = p_process and c.fence = any(p_done_claims);
   end if;
   for i in 1..cardinality(p_queues) loop
+    -- a queue without free slots is looked at again when one is freed
+    continue when p_free[i] <= 0;
+    due := jobs.next_wake(p_queues[i]);
     got := 0;
-    if p_free[i] > 0 then
+    if due <= 0.01 then
       return query select * from jobs.claim(p_process, p_queues[i], p_free[i], make_interval(secs => p_lease_s));
       get diagnostics got = row_count;
     end if;
-    wait := least(wait, case when got > 0 then 0.001 else jobs.next_wake(p_queues[i]) end);
+    -- ready and yet not taken: somebody else is at it, so not at once again
+    wait := least(wait, case when got > 0 then 0 else greatest(due, 0.01) end);
   end loop;
   header.wake_s := wait;
   return next header;

@@ -104,7 +104,8 @@ async fn json_bytes(request: Request, api: &Api) -> Result<Bytes, Problem> {
     })
 }
 
-fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+/// A value out of JSON, or what is wrong with it.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if holds_nul(bytes) {
         return Err(Error::invalid("body", "nul_character", "the body contains a NUL character").into());
     }

@@ -109,8 +109,8 @@ impl Routes {
     }
 
     fn add(mut self, access: Access, size: Size, mut routes: UtoipaMethodRouter<Api>) -> Self {
-        for item in routes.1.paths.values_mut() {
-            openapi::operations(item).into_iter().for_each(|(_, operation)| describe(access, operation));
+        for (path, item) in &mut routes.1.paths {
+            openapi::operations(item).into_iter().for_each(|(_, operation)| describe(access, path, operation));
         }
         self.entries.push(Entry { access, size, routes });
         self
@@ -159,8 +159,8 @@ impl Routes {
 }
 
 /// Adds to the document what the gate knows of an operation.
-fn describe(access: Access, operation: &mut Operation) {
-    openapi::name(operation);
+fn describe(access: Access, path: &str, operation: &mut Operation) {
+    openapi::name(operation, path);
     openapi::add_access(operation, access);
     openapi::add_problem(operation);
 }

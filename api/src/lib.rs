@@ -14,6 +14,7 @@ pub mod problem;
 mod routes;
 mod settings;
 mod telemetry;
+mod upload;
 
 use std::{net::SocketAddr, sync::Arc};
 

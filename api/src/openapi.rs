@@ -66,13 +66,12 @@ pub fn operations(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
     found.into_iter().filter_map(|(method, operation)| Some((method, operation?))).collect()
 }
 
-/// Names the operation after its feature and its handler, `lines_create`: names of handlers alone are not unique.
-pub fn name(operation: &mut Operation) {
-    let tags = operation.tags.get_or_insert_default();
-    tags.dedup();
-    if let (Some(tag), Some(handler)) = (tags.first(), &operation.operation_id) {
-        operation.operation_id = Some(format!("{tag}_{handler}"));
-    }
+/// Names the operation after its first word in the path and its handler, `lines_create`: names of handlers alone are not unique.
+pub fn name(operation: &mut Operation, path: &str) {
+    operation.tags.get_or_insert_default().dedup();
+    let path = path.strip_prefix("/api/v1/").unwrap_or(path.trim_start_matches('/'));
+    let noun = path.split('/').next().unwrap_or_default().replace(['-', '.'], "_");
+    operation.operation_id = operation.operation_id.take().map(|handler| format!("{noun}_{handler}"));
 }
 
 /// Says who may call the operation.

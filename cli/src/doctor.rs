@@ -51,10 +51,10 @@ pub async fn doctor(arguments: &DoctorArguments) -> Result<()> {
     match reach(operator, &mut findings).await {
         Ok(db) => {
             if let Err(error) = examine(&db, &mut findings).await {
-                findings.note("engine", false, format!("{error:#}"));
+                findings.note("engine", false, told(&error));
             }
         }
-        Err(error) => findings.note("reachability", false, format!("{error:#}")),
+        Err(error) => findings.note("reachability", false, told(&error)),
     }
     let faults = findings.0.iter().filter(|finding| !finding.is_ok).count();
     if operator.json {
@@ -118,6 +118,17 @@ async fn examine(db: &Db, findings: &mut Findings) -> Result<()> {
     schedules(db, findings).await
 }
 
+/// The chain of causes, without those that only say the same again.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (_, true) => text,
+            (false, false) => format!("{text}: {cause}"),
+        }
+    })
+}
+
 async fn clock(db: &Db, findings: &mut Findings) -> Result<()> {
     let before = SystemTime::now();
     let tx = db.platform(Why::Operator).await?;
@@ -138,9 +149,12 @@ async fn engine(db: &Db, findings: &mut Findings) -> Result<()> {
     let mut tx = db.platform(Why::Operator).await?;
     let processes = admin::processes(&mut tx).await?;
     let live: Vec<_> = processes.iter().filter(|process| process.seen_s <= SEEN_WITHIN_S).collect();
-    let names: Vec<String> = live.iter().map(|p| format!("{}@{}:{} {:.0} s ago", p.name, p.host, p.pid, p.seen_s)).collect();
+    let names: Vec<String> =
+        live.iter().map(|p| format!("{}@{}:{} {:.0} s ago", p.name, p.host, p.pid, p.seen_s)).collect();
     match names.is_empty() {
-        true => findings.note("processes", false, format!("none was heard of within {SEEN_WITHIN_S} s: start a worker")),
+        true => {
+            findings.note("processes", false, format!("none was heard of within {SEEN_WITHIN_S} s: start a worker"))
+        }
         false => findings.note("processes", true, names.join(", ")),
     }
     let served: HashSet<&str> = live.iter().flat_map(|process| process.queues.iter().map(String::as_str)).collect();
@@ -149,7 +163,11 @@ async fn engine(db: &Db, findings: &mut Findings) -> Result<()> {
         let nobody = if idle { "; no process serves it" } else { "" };
         let (queue, due, running, later) = (&depth.queue, depth.due, depth.running, depth.scheduled);
         let age = depth.oldest_due_s;
-        findings.note("queue", !idle, format!("{queue}: {due} due (oldest {age:.0} s), {running} running, {later} later{nobody}"));
+        findings.note(
+            "queue",
+            !idle,
+            format!("{queue}: {due} due (oldest {age:.0} s), {running} running, {later} later{nobody}"),
+        );
     }
     let stuck = admin::stuck(&mut tx).await?;
     let open = format!("the oldest due job that nothing holds back has waited {:.0} s", stuck.oldest_open_s);
@@ -170,7 +188,11 @@ async fn schedules(db: &Db, findings: &mut Findings) -> Result<()> {
         let is_ok = schedule.paused_at.is_some() || late_s <= DUE_WITHIN_S;
         let last = print::time(schedule.last_fired_at);
         let late = if is_ok { String::new() } else { format!("; {late_s:.0} s late: does a scheduler run?") };
-        findings.note("schedule", is_ok, format!("{}: fired {last}, next {}{late}", schedule.name, print::time(Some(schedule.next_fire_at))));
+        findings.note(
+            "schedule",
+            is_ok,
+            format!("{}: fired {last}, next {}{late}", schedule.name, print::time(Some(schedule.next_fire_at))),
+        );
     }
     Ok(())
 }

@@ -121,9 +121,11 @@ impl From<db::BadCursor> for Error {
 impl From<Error> for jobs::JobError {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound | Error::Invalid { .. } | Error::Conflict { .. } | Error::Forbidden(_) | Error::TooLarge(_) => {
-                Self::discard(error)
-            }
+            Error::NotFound
+            | Error::Invalid { .. }
+            | Error::Conflict { .. }
+            | Error::Forbidden(_)
+            | Error::TooLarge(_) => Self::discard(error),
             Error::Limited { retry_after } => Self::Snooze { wait: retry_after },
             Error::Suspended => Self::Snooze { wait: Duration::from_secs(3600) },
             Error::Unauthorized | Error::BadCredentials | Error::Unavailable | Error::Internal(_) => Self::retry(error),

@@ -34,7 +34,7 @@ macro_rules! group {
         Group::start(MOST, move |items| {
             let db = db.clone();
             async move {
-                let tx = db.platform(Why::Group).await.map_err(|error| GroupError(error.to_string()))?;
+                let tx = db.keyed_platform(Why::Group).await.map_err(|error| GroupError(error.to_string()))?;
                 $flush(tx, items).await
             }
         })

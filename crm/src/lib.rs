@@ -22,6 +22,7 @@ pub use process::{App, Config};
 #[must_use]
 pub fn registry() -> jobs::Registry<App> {
     jobs::Registry::new()
+        .add::<access::Prune>()
         .add::<campaigns::CancelRest>()
         .add::<campaigns::ExpandAudience>()
         .add::<campaigns::progress::CampaignProgress>()
@@ -38,5 +39,8 @@ pub fn registry() -> jobs::Registry<App> {
 #[must_use]
 pub fn schedules() -> Vec<jobs::schedule::Schedule> {
     use jobs::schedule::Schedule;
-    vec![Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {})]
+    vec![
+        Schedule::new::<App, _>("access.prune", "17 * * * *", chrono_tz::UTC, access::Prune {}),
+        Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {}),
+    ]
 }

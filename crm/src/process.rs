@@ -60,12 +60,25 @@ impl App {
     pub async fn start(config: Config, name: &'static str) -> anyhow::Result<Self> {
         install_tls();
         let keys = Keys::parse(&config.secret)?;
-        let db = Db::connect(db::Options { url: config.database_url.clone(), name, connections: config.database_connections }).await?;
+        let db = Db::connect(db::Options {
+            url: config.database_url.clone(),
+            name,
+            connections: config.database_connections,
+        })
+        .await?;
         crate::registry().register(&db).await?;
         let egress = if config.allow_private_gateways { Egress::AllowPrivate } else { Egress::Public };
         let http = Http::new(HttpOptions::new(egress))?;
         let groups = Groups::start(&db);
-        Ok(Self { db, config: Arc::new(config), http, keys, groups, lines: LineCache::default(), stop: CancellationToken::new() })
+        Ok(Self {
+            db,
+            config: Arc::new(config),
+            http,
+            keys,
+            groups,
+            lines: LineCache::default(),
+            stop: CancellationToken::new(),
+        })
     }
 }
 

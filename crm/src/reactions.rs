@@ -20,7 +20,10 @@ pub async fn campaigns_moved(tx: &mut TenantTx, campaigns: impl IntoIterator<Ite
 }
 
 /// The same from a group that spans tenants: `(tenant number, campaign)`.
-pub async fn campaigns_moved_in(tx: &mut db::PlatformTx, campaigns: impl IntoIterator<Item = (i32, Uuid)>) -> Result<(), jobs::EnqueueError> {
+pub async fn campaigns_moved_in(
+    tx: &mut db::PlatformTx,
+    campaigns: impl IntoIterator<Item = (i32, Uuid)>,
+) -> Result<(), jobs::EnqueueError> {
     let campaigns: BTreeSet<(i32, Uuid)> = campaigns.into_iter().collect();
     for (tenant_number, campaign_id) in campaigns {
         let job = CampaignProgress { campaign_id: campaign_id.into() };
@@ -40,7 +43,10 @@ pub async fn outcomes_unknown_in(
     let lines: BTreeSet<(i32, Uuid, Duration)> = lines.into_iter().collect();
     for (tenant_number, line_id, wait) in lines {
         let job = Sweep { line_id: LineId::from(line_id) };
-        jobs::Enqueue::<App, Sweep>::new().run_at(tx.now() + wait).many_for(tx, tenant_number, std::slice::from_ref(&job)).await?;
+        jobs::Enqueue::<App, Sweep>::new()
+            .run_at(tx.now() + wait)
+            .many_for(tx, tenant_number, std::slice::from_ref(&job))
+            .await?;
     }
     Ok(())
 }
@@ -48,7 +54,10 @@ pub async fn outcomes_unknown_in(
 /// Recipients whose send could not be confirmed and whose campaign sends once more: `(recipient, campaign)`.
 pub async fn send_again(tx: &mut TenantTx, recipients: impl IntoIterator<Item = (Uuid, Uuid)>) -> Result<(), Error> {
     for (recipient_id, campaign_id) in recipients {
-        let job = crate::campaigns::send::SendToRecipient { recipient_id: recipient_id.into(), campaign_id: campaign_id.into() };
+        let job = crate::campaigns::send::SendToRecipient {
+            recipient_id: recipient_id.into(),
+            campaign_id: campaign_id.into(),
+        };
         jobs::Enqueue::new().lane(crate::campaigns::lane_key(campaign_id.into())).one(tx, &job).await?;
     }
     Ok(())

@@ -18,7 +18,10 @@ impl Keys {
     pub fn parse(secret: &SecretString) -> anyhow::Result<Self> {
         let text = secret.expose_secret().trim();
         let is_hex = text.len() >= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        anyhow::ensure!(is_hex, "PALOMA_SECRET must be 32 bytes or more, as hex (make one with `openssl rand -hex 32`)");
+        anyhow::ensure!(
+            is_hex,
+            "PALOMA_SECRET must be 32 bytes or more, as hex (make one with `openssl rand -hex 32`)"
+        );
         let master = hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes());
         let signing = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&master, b"signing").as_ref());
         let mut sealing = [0; 32];
@@ -41,7 +44,11 @@ impl Keys {
         fill_random(&mut nonce);
         let mut sealed = secret.expose_secret().as_bytes().to_vec();
         self.cipher()?
-            .seal_in_place_append_tag(aead::Nonce::assume_unique_for_key(nonce), aead::Aad::from(purpose.as_bytes()), &mut sealed)
+            .seal_in_place_append_tag(
+                aead::Nonce::assume_unique_for_key(nonce),
+                aead::Aad::from(purpose.as_bytes()),
+                &mut sealed,
+            )
             .map_err(|_| anyhow::anyhow!("a secret could not be sealed"))?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
@@ -51,11 +58,15 @@ impl Keys {
         let (nonce, body) = sealed.split_at_checked(aead::NONCE_LEN).ok_or_else(unreadable)?;
         let nonce = aead::Nonce::try_assume_unique_for_key(nonce).map_err(|_| unreadable())?;
         let mut body = body.to_vec();
-        let plain = self.cipher()?.open_in_place(nonce, aead::Aad::from(purpose.as_bytes()), &mut body).map_err(|_| unreadable())?;
+        let plain = self
+            .cipher()?
+            .open_in_place(nonce, aead::Aad::from(purpose.as_bytes()), &mut body)
+            .map_err(|_| unreadable())?;
         Ok(String::from_utf8(plain.to_vec()).map_err(|_| unreadable())?.into())
     }
     fn cipher(&self) -> Result<aead::LessSafeKey, Error> {
-        let key = aead::UnboundKey::new(&aead::AES_256_GCM, &self.sealing).map_err(|_| anyhow::anyhow!("the sealing key is refused"))?;
+        let key = aead::UnboundKey::new(&aead::AES_256_GCM, &self.sealing)
+            .map_err(|_| anyhow::anyhow!("the sealing key is refused"))?;
         Ok(aead::LessSafeKey::new(key))
     }
 }
@@ -65,7 +76,9 @@ fn message(purpose: &str, data: &[u8]) -> Vec<u8> {
 }
 
 fn fill_random(bytes: &mut [u8]) {
-    ring::rand::SystemRandom::new().fill(bytes).expect("the system's source of random bytes does not fail after start-up");
+    ring::rand::SystemRandom::new()
+        .fill(bytes)
+        .expect("the system's source of random bytes does not fail after start-up");
 }
 
 /// A random token of 32 bytes as hex, for links and keys.

@@ -16,7 +16,7 @@ use crate::dispatch::{Finished, Leased, Running, RunningJobs};
 /// Outcomes wait this long for others to join them.
 const LINGER: Duration = Duration::from_millis(1);
 /// Cycles of a busy process follow one another no faster than this, so that each carries more.
-const PACE: Duration = Duration::from_millis(5);
+const PACE: Duration = Duration::from_millis(12);
 /// So many outcomes are written without waiting for more.
 const ENOUGH: usize = 200;
 /// A claim takes at most so many jobs of one queue.
@@ -168,7 +168,7 @@ impl Cycle {
                 },
                 // told often, as by a stream of webhooks, it still looks no faster than its pace
                 () = async { self.wake.notified().await; tokio::time::sleep_until((last + PACE).into()).await }, if !idle => {}
-                () = tokio::time::sleep_until(next.into()) => {}
+                () = tokio::time::sleep_until(next.max(last + PACE).into()) => {}
                 () = self.stopping.cancelled(), if !idle => {}
             }
         }

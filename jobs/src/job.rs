@@ -263,6 +263,12 @@ impl<S> Cx<S, Tenant> {
         self.db.tenant_by_number(self.tenant_number, Actor::Job(self.kind)).await
     }
 }
+impl<S> Cx<S, Tenant> {
+    /// The same for statements over arrays that find each row by its key (see [`Db::keyed_tenant_by_number`]).
+    pub async fn keyed_tx(&self) -> Result<TenantTx, db::Error> {
+        self.db.keyed_tenant_by_number(self.tenant_number, Actor::Job(self.kind)).await
+    }
+}
 impl<S> Cx<S, Platform> {
     /// A transaction that sees every tenant.
     pub async fn tx(&self) -> Result<PlatformTx, db::Error> {

@@ -38,3 +38,15 @@ pub async fn hold(tx: &mut db::TenantTx, lease: Lease) -> Result<bool, sqlx::Err
         .fetch_one(db::Scope::conn(tx))
         .await
 }
+
+/// Notes, in the transaction of a chunk, that the job got further. Workers that died before are forgiven then: a long job that goes on
+/// where it was is given up only when workers die over one and the same chunk.
+pub async fn note_progress(tx: &mut db::TenantTx, lease: Lease) -> Result<(), sqlx::Error> {
+    sqlx::query("select jobs.note_progress($1, $2, $3)")
+        .bind(lease.job_id)
+        .bind(lease.fence)
+        .bind(lease.process)
+        .execute(db::Scope::conn(tx))
+        .await?;
+    Ok(())
+}

@@ -3,7 +3,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use db::{Db, Scope, Why};
@@ -60,7 +60,8 @@ impl Schedule {
 /// The first time after `at` at which the cron line fires in the zone.
 pub fn next_fire(cron: &str, time_zone: Tz, at: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
     let cron = Cron::from_str(cron).map_err(|error| format!("the cron line {cron:?} can't be read: {error}"))?;
-    cron.find_next_occurrence(&at.with_timezone(&time_zone), false)
+    // a cron line knows whole seconds; what is left of one in `at` would be carried into every fire
+    cron.find_next_occurrence(&at.trunc_subsecs(0).with_timezone(&time_zone), false)
         .map(|next| next.with_timezone(&Utc))
         .map_err(|error| format!("no next time: {error}"))
 }
@@ -158,6 +159,13 @@ mod tests {
         let second = next_fire("0 9 * * *", zone, first).unwrap();
         assert_eq!(first.to_rfc3339(), "2026-03-08T13:00:00+00:00");
         assert_eq!(second.to_rfc3339(), "2026-03-09T13:00:00+00:00");
+    }
+
+    #[test]
+    fn a_fire_time_is_a_whole_second() {
+        let at = DateTime::parse_from_rfc3339("2026-03-07T20:00:00.608Z").unwrap().with_timezone(&Utc);
+        let next = next_fire("*/15 * * * * *", chrono_tz::UTC, at).unwrap();
+        assert_eq!(next.to_rfc3339(), "2026-03-07T20:00:15+00:00");
     }
 
     #[test]

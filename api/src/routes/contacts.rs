@@ -46,7 +46,11 @@ struct Wanted {
     get, path = "/api/v1/contacts", tag = "contacts", params(Wanted, Paging),
     responses((status = 200, body = Page<Contact>))
 )]
-async fn list(call: Call, Query(wanted): Query<Wanted>, Query(paging): Query<Paging>) -> Result<Json<Page<Contact>>, Problem> {
+async fn list(
+    call: Call,
+    Query(wanted): Query<Wanted>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Contact>>, Problem> {
     let mut tx = call.tx().await?;
     let filter = Filter { phone: wanted.phone, import_id: wanted.import_id };
     Ok(Json(contact::list(&mut tx, &filter, &paging.of()?).await?))
@@ -81,7 +85,11 @@ async fn get(call: Call, Path(id): Path<ContactId>) -> Result<Json<Contact>, Pro
     patch, path = "/api/v1/contacts/{id}", tag = "contacts", params(("id" = Uuid, Path)), request_body = ContactFields,
     responses((status = 200, body = Contact))
 )]
-async fn update(call: Call, Path(id): Path<ContactId>, Json(body): Json<ContactFields>) -> Result<Json<Contact>, Problem> {
+async fn update(
+    call: Call,
+    Path(id): Path<ContactId>,
+    Json(body): Json<ContactFields>,
+) -> Result<Json<Contact>, Problem> {
     let mut tx = call.tx().await?;
     let contact = contact::update(&mut tx, id, body).await?;
     tx.commit().await?;

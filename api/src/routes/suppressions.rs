@@ -48,7 +48,11 @@ struct SuppressionBody {
     get, path = "/api/v1/suppressions", tag = "contacts", params(For, Paging),
     responses((status = 200, body = Page<Suppression>))
 )]
-async fn list(call: Call, Query(wanted): Query<For>, Query(paging): Query<Paging>) -> Result<Json<Page<Suppression>>, Problem> {
+async fn list(
+    call: Call,
+    Query(wanted): Query<For>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Suppression>>, Problem> {
     let mut tx = call.tx().await?;
     Ok(Json(suppressions::list(&mut tx, wanted.reason, &paging.of()?).await?))
 }

@@ -14,6 +14,7 @@ pub fn of(durable: bool, memory: u64) -> Vec<String> {
         "random_page_cost=1.1",
         "jit=off", // compiling costs more than it saves on queries of milliseconds
         "max_wal_size=2GB",
+        "autovacuum_naptime=10s", // tables grow from nothing to thousands of rows in seconds: their statistics follow
     ]
     .map(str::to_owned)
     .into();
@@ -25,6 +26,10 @@ pub fn of(durable: bool, memory: u64) -> Vec<String> {
         all.extend(quick.map(str::to_owned));
         let little_log = ["wal_level=minimal", "max_wal_senders=0", "checkpoint_timeout=1h"];
         all.extend(little_log.map(str::to_owned));
+    }
+    // the operator's own, `name=value,name=value`; the last one wins
+    if let Ok(own) = std::env::var("PALOMA_PG_SETTINGS") {
+        all.extend(own.split(',').filter(|setting| setting.contains('=')).map(str::to_owned));
     }
     all
 }

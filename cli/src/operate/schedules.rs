@@ -72,7 +72,8 @@ pub async fn schedules(on: On<SchedulesVerb>) -> Result<()> {
             let mut at = db::Scope::now(&tx);
             let mut fires = Vec::new();
             for _ in 0..preview.count {
-                let zone = zone.parse().map_err(|_| anyhow!("there is no time zone {zone}: a name is Europe/Berlin"))?;
+                let zone =
+                    zone.parse().map_err(|_| anyhow!("there is no time zone {zone}: a name is Europe/Berlin"))?;
                 at = next_fire(&cron, zone, at).map_err(anyhow::Error::msg)?;
                 fires.push(at);
             }

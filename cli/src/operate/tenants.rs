@@ -81,8 +81,7 @@ pub async fn tenants(on: On<TenantsVerb>) -> Result<()> {
         TenantsVerb::Create(create) => {
             let db = on.operator.db().await?;
             let password = create.owner_password.map_or_else(first_line, Ok)?;
-            let owner =
-                NewUser::prepare(&create.owner_email, &create.owner_name, Role::Owner, password.into()).await?;
+            let owner = NewUser::prepare(&create.owner_email, &create.owner_name, Role::Owner, password.into()).await?;
             let name = create.name.unwrap_or_else(|| create.slug.clone());
             let (slug, region, time_zone) = (create.slug, create.region, create.time_zone);
             let mut tx = db.platform(Why::Operator).await?;

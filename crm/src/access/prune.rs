@@ -8,7 +8,7 @@ use super::{idempotency, throttle};
 use crate::{App, queue};
 
 /// Removes what no longer says anything.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Prune {}
 
 impl Job<App> for Prune {

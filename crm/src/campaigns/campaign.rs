@@ -87,10 +87,11 @@ pub async fn create(tx: &mut TenantTx, new: NewCampaign) -> Result<Campaign, Err
     }
     lines::get(tx, new.line_id).await?;
     if let Some(import) = new.import_id {
-        let exists: bool = sqlx::query_scalar("select exists (select from crm.imports where tenant_id = app.tenant_id() and id = $1)")
-            .bind(import)
-            .fetch_one(tx.conn())
-            .await?;
+        let exists: bool =
+            sqlx::query_scalar("select exists (select from crm.imports where tenant_id = app.tenant_id() and id = $1)")
+                .bind(import)
+                .fetch_one(tx.conn())
+                .await?;
         if !exists {
             return Err(Error::NotFound);
         }
@@ -188,7 +189,10 @@ pub async fn update(tx: &mut TenantTx, id: CampaignId, change: CampaignChange) -
     .map_err(taken)?;
     let Some(campaign) = changed else {
         let campaign = get(tx, id).await?;
-        return Err(Error::conflict("campaign_not_editable", format!("the campaign is {}: pause it first", campaign.state)));
+        return Err(Error::conflict(
+            "campaign_not_editable",
+            format!("the campaign is {}: pause it first", campaign.state),
+        ));
     };
     if campaign.state == "paused" {
         if let Some(template) = template {

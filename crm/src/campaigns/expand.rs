@@ -1,10 +1,10 @@
 //! Freezing the audience: recipients with their skip reasons and one send job each, in chunks, each chunk one transaction that also moves
-//! the place to go on from.
+//! the place to go on from. The lane opens when the last chunk is frozen, so nothing is sent to an audience that may still drift.
 
 use std::time::Duration;
 
 use db::{Scope, TenantTx};
-use jobs::{Cx, Done, Enqueue, Job, JobError, JobResult, KeyScope, Queue, Retry, Tenant, UniqueKey};
+use jobs::{Cx, Done, Enqueue, Job, JobError, JobResult, KeyScope, Queue, Retry, Tenant, UniqueKey, lane};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -47,7 +47,7 @@ impl Job<App> for ExpandAudience {
 
     async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
         loop {
-            let mut tx = cx.tx().await?;
+            let mut tx = cx.keyed_tx().await?;
             if !jobs::hold(&mut tx, cx.lease).await? || cx.cancel.is_cancelled() {
                 return Err(JobError::Release);
             }
@@ -59,13 +59,16 @@ impl Job<App> for ExpandAudience {
             .bind(self.campaign_id)
             .fetch_optional(tx.conn())
             .await?;
-            let Some(place) = place.filter(|place| !place.is_frozen && matches!(place.state.as_str(), "active" | "paused")) else {
+            let Some(place) =
+                place.filter(|place| !place.is_frozen && matches!(place.state.as_str(), "active" | "paused"))
+            else {
                 return Ok(Done::Now);
             };
             let chunk = freeze(&mut tx, self.campaign_id, &place).await?;
             enqueue(&mut tx, self.campaign_id, place.batch_id, &chunk).await?;
             reactions::campaigns_moved(&mut tx, [self.campaign_id.uuid()]).await?;
             if chunk.last.is_some() {
+                jobs::note_progress(&mut tx, cx.lease).await?;
                 tx.commit().await?;
                 continue;
             }
@@ -76,6 +79,9 @@ impl Job<App> for ExpandAudience {
                 .bind(self.campaign_id)
                 .execute(tx.conn())
                 .await?;
+            if place.state == "active" {
+                lane::resume(&mut tx, queue::OUTBOUND, &lane_key(self.campaign_id)).await?;
+            }
             return Ok(Done::with(tx));
         }
     }
@@ -111,7 +117,8 @@ async fn freeze(tx: &mut TenantTx, campaign: CampaignId, place: &Place) -> Resul
                'fullName', nullif(concat_ws(' ', k.first_name, k.last_name), ''), 'phone', k.phone, 'email', k.email, 'company', k.company,
                'city', k.city, 'state', k.state)) || k.attributes as variables
              from unnest($2::uuid[], $3::uuid[]) u(contact_id, recipient_id)
-             join crm.contacts k on k.tenant_id = app.tenant_id() and k.id = u.contact_id),
+             -- `offset 0`: each by its key, whatever the planner believes about a table that was empty a moment ago
+             cross join lateral (select x.* from crm.contacts x where x.tenant_id = app.tenant_id() and x.id = u.contact_id offset 0) k),
          s as (select s.address, max(s.reason) as reason from crm.suppressions s where s.tenant_id = app.tenant_id() and s.address in (select c.phone from c) group by 1),
          v as materialized (
            select c.*, case when c.phone is null then 'no_phone'
@@ -139,8 +146,11 @@ async fn freeze(tx: &mut TenantTx, campaign: CampaignId, place: &Place) -> Resul
 }
 
 async fn enqueue(tx: &mut TenantTx, campaign: CampaignId, batch: Option<i64>, chunk: &Chunk) -> Result<(), Error> {
-    let jobs: Vec<SendToRecipient> =
-        chunk.pending.iter().map(|recipient| SendToRecipient { recipient_id: *recipient, campaign_id: campaign }).collect();
+    let jobs: Vec<SendToRecipient> = chunk
+        .pending
+        .iter()
+        .map(|recipient| SendToRecipient { recipient_id: *recipient, campaign_id: campaign })
+        .collect();
     let mut enqueue = Enqueue::<App, SendToRecipient>::new().lane(lane_key(campaign));
     if let Some(batch) = batch {
         enqueue = enqueue.batch(batch);
@@ -169,7 +179,7 @@ impl Job<App> for CancelRest {
 
     async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
         loop {
-            let mut tx = cx.tx().await?;
+            let mut tx = cx.keyed_tx().await?;
             if !jobs::hold(&mut tx, cx.lease).await? || cx.cancel.is_cancelled() {
                 return Err(JobError::Release);
             }
@@ -188,6 +198,7 @@ impl Job<App> for CancelRest {
             if cancelled < CHUNK.unsigned_abs() {
                 return Ok(Done::with(tx));
             }
+            jobs::note_progress(&mut tx, cx.lease).await?;
             tx.commit().await?;
         }
     }

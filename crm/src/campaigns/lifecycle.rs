@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     App, Error,
     campaigns::{
-        Audience, CancelRest, CampaignId, ExpandAudience,
+        Audience, CampaignId, CancelRest, ExpandAudience,
         audience::{check_variables, count},
         campaign::{Campaign, get},
         lane_key,
@@ -31,25 +31,34 @@ pub struct Launched {
 /// Launches a draft: counts, freezes in a job, sends by jobs.
 pub async fn launch(tx: &mut TenantTx, id: CampaignId) -> Result<Launched, Error> {
     let campaign = step(tx, id, &["draft"], "active").await?;
-    let template = Template::parse(&campaign.body).map_err(|error| Error::invalid("body", error.code(), error.to_string()))?;
+    let template =
+        Template::parse(&campaign.body).map_err(|error| Error::invalid("body", error.code(), error.to_string()))?;
     if let Some(import) = campaign.import_id {
-        let state: String = sqlx::query_scalar("select state from crm.imports where tenant_id = app.tenant_id() and id = $1")
-            .bind(import)
-            .fetch_one(tx.conn())
-            .await?;
+        let state: String =
+            sqlx::query_scalar("select state from crm.imports where tenant_id = app.tenant_id() and id = $1")
+                .bind(import)
+                .fetch_one(tx.conn())
+                .await?;
         if state != "completed" {
-            return Err(Error::conflict("import_not_completed", format!("the import is {state}: wait until it has ended")));
+            return Err(Error::conflict(
+                "import_not_completed",
+                format!("the import is {state}: wait until it has ended"),
+            ));
         }
     }
     let audience = count(tx, campaign.import_id).await?;
     if audience.eligible == 0 {
-        let reasons: Vec<String> = audience.skipped.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+        let reasons: Vec<String> =
+            audience.skipped.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
         let reasons = if reasons.is_empty() { "the audience is empty".to_owned() } else { reasons.join(", ") };
         return Err(Error::invalid("audience", "audience_empty", format!("nobody would get this message ({reasons})")));
     }
     check_variables(tx, campaign.import_id, &template).await?;
     configure_lane(tx, &campaign).await?;
-    let batch = jobs::batch::open::<App, CampaignProgress>(tx, &lane_key(id), &CampaignProgress { campaign_id: id }).await?;
+    // opened by the expansion, once the audience is frozen
+    lane::pause(tx, queue::OUTBOUND, &lane_key(id)).await?;
+    let batch =
+        jobs::batch::open::<App, CampaignProgress>(tx, &lane_key(id), &CampaignProgress { campaign_id: id }).await?;
     sqlx::query("update crm.campaigns set batch_id = $2 where tenant_id = app.tenant_id() and id = $1")
         .bind(id)
         .bind(batch)
@@ -85,7 +94,9 @@ pub async fn pause(tx: &mut TenantTx, id: CampaignId) -> Result<Campaign, Error>
 /// It goes on where it was.
 pub async fn resume(tx: &mut TenantTx, id: CampaignId) -> Result<Campaign, Error> {
     let campaign = step(tx, id, &["paused"], "active").await?;
-    lane::resume(tx, queue::OUTBOUND, &lane_key(id)).await?;
+    if campaign.frozen_at.is_some() {
+        lane::resume(tx, queue::OUTBOUND, &lane_key(id)).await?;
+    }
     reactions::campaigns_moved(tx, [id.uuid()]).await?;
     Ok(campaign)
 }

@@ -51,12 +51,13 @@ pub struct Loaded {
 /// Reads recipients, one answer a wish.
 pub(crate) async fn load(mut tx: PlatformTx, wanted: Vec<Wanted>) -> Result<Vec<Option<Loaded>>, GroupError> {
     let rows: Vec<Loaded> = sqlx::query_as(
+        // `offset 0` keeps each look-up by its own key: without statistics the planner would take all recipients of the campaign instead
         "select u.ord, r.address, r.variables, c.body, c.line_id, v.chat_guid, r.resent_count, c.state as campaign_state
            from unnest($1::int[], $2::uuid[]) with ordinality u(tenant_number, id, ord)
            join crm.tenants t on t.number = u.tenant_number
-           join crm.recipients r on r.tenant_id = t.id and r.id = u.id
-           join crm.campaigns c on c.tenant_id = r.tenant_id and c.id = r.campaign_id
-           left join crm.conversations v on v.tenant_id = r.tenant_id and v.line_id = c.line_id and v.address = r.address",
+           cross join lateral (select x.* from crm.recipients x where x.tenant_id = t.id and x.id = u.id offset 0) r
+           cross join lateral (select x.* from crm.campaigns x where x.tenant_id = t.id and x.id = r.campaign_id offset 0) c
+           left join lateral (select x.chat_guid from crm.conversations x where x.tenant_id = t.id and x.line_id = c.line_id and x.address = r.address offset 0) v on true",
     )
     .bind(wanted.iter().map(|row| row.tenant_number).collect::<Vec<_>>())
     .bind(wanted.iter().map(|row| row.recipient_id).collect::<Vec<_>>())
@@ -204,11 +205,16 @@ pub(crate) async fn mark(mut tx: PlatformTx, marks: Vec<Mark>) -> Result<Vec<Ver
     .await
     .map_err(failed)?;
     let moved = rows.iter().filter(|row| matches!(row.verdict.as_str(), "go" | "in_doubt" | "suppressed"));
-    reactions::campaigns_moved_in(&mut tx, moved.filter_map(|row| Some((row.tenant_number, row.campaign_id?)))).await.map_err(failed)?;
-    let doubt = rows.iter().filter(|row| row.verdict == "in_doubt");
-    reactions::outcomes_unknown_in(&mut tx, doubt.filter_map(|row| Some((row.tenant_number, row.line_id?, seconds(row.resolve_after_s)))))
+    reactions::campaigns_moved_in(&mut tx, moved.filter_map(|row| Some((row.tenant_number, row.campaign_id?))))
         .await
         .map_err(failed)?;
+    let doubt = rows.iter().filter(|row| row.verdict == "in_doubt");
+    reactions::outcomes_unknown_in(
+        &mut tx,
+        doubt.filter_map(|row| Some((row.tenant_number, row.line_id?, seconds(row.resolve_after_s)))),
+    )
+    .await
+    .map_err(failed)?;
     let verdicts = rows.iter().map(|row| verdict(&row.verdict)).collect();
     tx.commit().await.map_err(failed)?;
     Ok(verdicts)
@@ -333,11 +339,16 @@ async fn tell(tx: &mut PlatformTx, rows: &[Recorded]) -> Result<(), GroupError> 
     for (tenant_id, items) in by_tenant {
         events::emit(tx, tenant_id, &Event::MessageStatus(items)).await.map_err(failed)?;
     }
-    reactions::campaigns_moved_in(tx, rows.iter().map(|row| (row.tenant_number, row.campaign_id))).await.map_err(failed)?;
-    let unknown = rows.iter().filter(|row| row.status == "unknown");
-    reactions::outcomes_unknown_in(tx, unknown.map(|row| (row.tenant_number, row.line_id, seconds(Some(row.resolve_after_s)))))
+    reactions::campaigns_moved_in(tx, rows.iter().map(|row| (row.tenant_number, row.campaign_id)))
         .await
-        .map_err(failed)
+        .map_err(failed)?;
+    let unknown = rows.iter().filter(|row| row.status == "unknown");
+    reactions::outcomes_unknown_in(
+        tx,
+        unknown.map(|row| (row.tenant_number, row.line_id, seconds(Some(row.resolve_after_s)))),
+    )
+    .await
+    .map_err(failed)
 }
 
 /// Ends the jobs as the last statement before the commit, each only while its lease holds.

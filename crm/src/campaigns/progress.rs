@@ -93,10 +93,17 @@ pub async fn progress(tx: &mut TenantTx, id: CampaignId) -> Result<Progress, Err
 }
 
 /// The pace is the smallest of the line's, the campaign's and the one measured since the launch.
-async fn finish_at(tx: &mut TenantTx, campaign: &Campaign, progress: &Progress, line_rate: Option<f64>) -> Result<Option<DateTime<Utc>>, Error> {
+async fn finish_at(
+    tx: &mut TenantTx,
+    campaign: &Campaign,
+    progress: &Progress,
+    line_rate: Option<f64>,
+) -> Result<Option<DateTime<Utc>>, Error> {
     let count = |state: &str| progress.counts.get(state).copied().unwrap_or(0);
     let left = count("pending") + count("sending");
-    let (Some(launched_at), true) = (campaign.launched_at, campaign.state == "active" && left > 0) else { return Ok(None) };
+    let (Some(launched_at), true) = (campaign.launched_at, campaign.state == "active" && left > 0) else {
+        return Ok(None);
+    };
     let elapsed = (tx.now() - launched_at).as_seconds_f64();
     let sent = progress.eligible - left;
     let measured = (sent > 0 && elapsed > 1.0).then(|| sent as f64 / elapsed);
@@ -130,7 +137,8 @@ impl Job<App> for CampaignProgress {
         let mut tx = cx.tx().await?;
         fold(&mut tx, self.campaign_id).await?;
         let mut progress = progress(&mut tx, self.campaign_id).await?;
-        let open = ["pending", "sending", "unknown"].iter().any(|state| progress.counts.get(*state).copied().unwrap_or(0) > 0);
+        let open =
+            ["pending", "sending", "unknown"].iter().any(|state| progress.counts.get(*state).copied().unwrap_or(0) > 0);
         if !open && progress.is_frozen {
             let completed = sqlx::query(
                 "update crm.campaigns set state = 'completed', completed_at = app.now()

@@ -31,7 +31,12 @@ pub struct Recipient {
 }
 
 /// The recipients of a campaign in the order of the audience, narrowed to a state where one is given.
-pub async fn recipients(tx: &mut TenantTx, id: CampaignId, state: Option<&str>, page: &PageOf<RecipientId>) -> Result<Page<Recipient>, Error> {
+pub async fn recipients(
+    tx: &mut TenantTx,
+    id: CampaignId,
+    state: Option<&str>,
+    page: &PageOf<RecipientId>,
+) -> Result<Page<Recipient>, Error> {
     get(tx, id).await?;
     let rows = sqlx::query_as(
         "select id, contact_id, address, state, reason, message_id, sent_at from crm.recipients

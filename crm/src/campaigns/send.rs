@@ -114,7 +114,8 @@ impl SendToRecipient {
     }
 
     async fn record(&self, cx: &Cx<App, Tenant>, ending: Ending) -> JobResult {
-        let record = Record { tenant_number: cx.tenant_number, recipient_id: self.recipient_id.uuid(), lease: cx.lease, ending };
+        let record =
+            Record { tenant_number: cx.tenant_number, recipient_id: self.recipient_id.uuid(), lease: cx.lease, ending };
         let mut last = GroupError(String::new());
         for _ in 0..RECORD_TRIES {
             match cx.app.groups.record.submit(record.clone()).await {

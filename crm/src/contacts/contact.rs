@@ -298,7 +298,11 @@ fn fill(contact: &mut Contact, fields: ContactFields, region: Region) -> Result<
         let mut value = contact.attributes.remove(&name);
         let name = name.trim().to_owned();
         if name.is_empty() || name.chars().count() > 200 {
-            return Err(Error::invalid("attributes", "attribute_name", "the name of an attribute has 1 to 200 characters"));
+            return Err(Error::invalid(
+                "attributes",
+                "attribute_name",
+                "the name of an attribute has 1 to 200 characters",
+            ));
         }
         set(&mut value, "attributes", Some(text))?;
         if let Some(value) = value {

@@ -114,7 +114,8 @@ async fn normalise(tx: &mut TenantTx, address: &str) -> Result<String, Error> {
         return contact::email("address", address);
     }
     let region = home_region(tx).await?;
-    let parsed = phone::parse(address, region).map_err(|error| Error::invalid("address", error.code(), error.to_string()))?;
+    let parsed =
+        phone::parse(address, region).map_err(|error| Error::invalid("address", error.code(), error.to_string()))?;
     Ok(parsed.phone.as_str().to_owned())
 }
 

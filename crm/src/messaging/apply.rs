@@ -107,7 +107,11 @@ const fn rank(status: &str) -> u8 {
 }
 
 /// Applies reports about messages of one line: `(event, is_update, message)`.
-pub async fn apply(tx: &mut TenantTx, line_id: LineId, reports: Vec<(i64, bool, GatewayMessage)>) -> Result<Applied, Error> {
+pub async fn apply(
+    tx: &mut TenantTx,
+    line_id: LineId,
+    reports: Vec<(i64, bool, GatewayMessage)>,
+) -> Result<Applied, Error> {
     let mut applied = Applied::default();
     let mut ours: HashMap<String, Evidence> = HashMap::new();
     let mut theirs = Vec::new();
@@ -147,11 +151,18 @@ struct Moved {
 }
 
 /// Moves the messages that the evidence is about, and their recipients; answers the evidence about no message we know.
-async fn match_ours(tx: &mut TenantTx, line_id: LineId, evidence: Vec<Evidence>, applied: &mut Applied) -> Result<Vec<Evidence>, Error> {
+async fn match_ours(
+    tx: &mut TenantTx,
+    line_id: LineId,
+    evidence: Vec<Evidence>,
+    applied: &mut Applied,
+) -> Result<Vec<Evidence>, Error> {
     if evidence.is_empty() {
         return Ok(evidence);
     }
-    let column = |pick: fn(&Evidence) -> Option<DateTime<Utc>>| -> Vec<Option<DateTime<Utc>>> { evidence.iter().map(pick).collect() };
+    let column = |pick: fn(&Evidence) -> Option<DateTime<Utc>>| -> Vec<Option<DateTime<Utc>>> {
+        evidence.iter().map(pick).collect()
+    };
     let moved: Vec<Moved> = sqlx::query_as(
         "with e as materialized (
            select u.* from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[])
@@ -169,7 +180,8 @@ async fn match_ours(tx: &mut TenantTx, line_id: LineId, evidence: Vec<Evidence>,
            select x.id from crm.messages x where x.tenant_id = app.tenant_id() and x.id in (select m.id from m) and (select count(*) from lr) >= 0
             order by x.id for update),
          best as materialized (select distinct on (m.id) m.* from m join lm on lm.id = m.id order by m.id, m.ord),
-         before as materialized (select x.id, x.status from crm.messages x join best on best.id = x.id where x.tenant_id = app.tenant_id()),
+         before as materialized (
+           select x.id, x.conversation_id, x.status, x.reason from crm.messages x join best on best.id = x.id where x.tenant_id = app.tenant_id()),
          up as (
            update crm.messages x set
                status = crm.next_status(x.status, b.status),
@@ -183,6 +195,8 @@ async fn match_ours(tx: &mut TenantTx, line_id: LineId, evidence: Vec<Evidence>,
                delivered_at = coalesce(x.delivered_at, b.delivered_at, case when b.status in ('delivered', 'read') then app.now() end),
                read_at = coalesce(x.read_at, b.read_at)
              from best b where x.tenant_id = app.tenant_id() and x.id = b.id
+              -- most reports say what is known already: they write nothing
+              and (crm.next_status(x.status, b.status) <> x.status or x.guid is null or b.service not in ('unknown', x.service))
            returning x.id, x.conversation_id, x.status, x.reason, b.chat_guid, b.service),
          rec as (
            update crm.recipients r set
@@ -197,8 +211,9 @@ async fn match_ours(tx: &mut TenantTx, line_id: LineId, evidence: Vec<Evidence>,
              from (select distinct on (up.conversation_id) up.conversation_id, up.chat_guid, up.service from up order by up.conversation_id) z
             where c.tenant_id = app.tenant_id() and c.id = z.conversation_id
               and (c.chat_guid is null and z.chat_guid is not null or z.service not in ('unknown', c.service)))
-         select m.ord, up.id as message_id, up.conversation_id, up.status, up.reason, b.status <> up.status as has_moved, rec.campaign_id
-           from m join up on up.id = m.id join before b on b.id = m.id left join rec on rec.message_id = m.id",
+         select m.ord, b.id as message_id, b.conversation_id, coalesce(up.status, b.status) as status, case when up.id is null then b.reason else up.reason end as reason,
+                coalesce(up.status <> b.status, false) as has_moved, rec.campaign_id
+           from m join before b on b.id = m.id left join up on up.id = m.id left join rec on rec.message_id = m.id",
     )
     .bind(line_id)
     .bind(evidence.iter().map(|row| row.guid.as_str()).collect::<Vec<_>>())
@@ -241,7 +256,12 @@ async fn tell(tx: &mut TenantTx, moved: &[Moved]) -> Result<(), Error> {
 }
 
 /// Evidence about no message we know: a send in flight to that address may be it, so it waits; else it was sent from the device.
-async fn settle_unmatched(tx: &mut TenantTx, line_id: LineId, unmatched: Vec<Evidence>, applied: &mut Applied) -> Result<(), Error> {
+async fn settle_unmatched(
+    tx: &mut TenantTx,
+    line_id: LineId,
+    unmatched: Vec<Evidence>,
+    applied: &mut Applied,
+) -> Result<(), Error> {
     if unmatched.is_empty() {
         return Ok(());
     }

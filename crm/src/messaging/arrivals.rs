@@ -17,9 +17,11 @@ use crate::{
 };
 
 /// What somebody who leaves is told, once.
-const CONFIRMATION_EN: &str = "You are unsubscribed and will get no more messages from us. Reply START to get them again.";
+const CONFIRMATION_EN: &str =
+    "You are unsubscribed and will get no more messages from us. Reply START to get them again.";
 /// The same in Spanish.
-const CONFIRMATION_ES: &str = "Te diste de baja y ya no recibirás más mensajes nuestros. Responde ALTA para volver a recibirlos.";
+const CONFIRMATION_ES: &str =
+    "Te diste de baja y ya no recibirás más mensajes nuestros. Responde ALTA para volver a recibirlos.";
 
 /// A message sent from the line's own device.
 #[derive(Debug)]

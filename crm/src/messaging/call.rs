@@ -69,7 +69,13 @@ impl Ending {
 
 /// Sends one text and tells the line's gate how the gateway behaved. `proven` ends the wait early, when something else has shown that the
 /// message is out.
-pub async fn send(cx: &Cx<App, Tenant>, line: &LineGateway, line_id: LineId, message: SendText, proven: impl Future<Output = ()>) -> Ending {
+pub async fn send(
+    cx: &Cx<App, Tenant>,
+    line: &LineGateway,
+    line_id: LineId,
+    message: SendText,
+    proven: impl Future<Output = ()>,
+) -> Ending {
     let gate = lines::gate_key(line_id);
     let result = tokio::select! {
         result = line.gateway.send_text(&message) => result,
@@ -95,13 +101,24 @@ pub async fn send(cx: &Cx<App, Tenant>, line: &LineGateway, line_id: LineId, mes
 async fn under_its_own_name(line: &LineGateway, message: SendText) -> Result<Sent, ClientError> {
     match line.gateway.find_chat(&message.address).await? {
         Some(chat) => line.gateway.send_text(&SendText { chat_guid: Some(chat.guid), ..message }).await,
-        None => Err(ClientError::Rejected { code: "chat_not_found", message: "the gateway has no chat with this address" }),
+        None => {
+            Err(ClientError::Rejected { code: "chat_not_found", message: "the gateway has no chat with this address" })
+        }
     }
 }
 
 /// Faults of the line or its gateway, not of the one who is written to.
 fn is_of_line(code: &str) -> bool {
-    matches!(code, "private_api_off" | "not_supported" | "proxy_refused" | "redirected" | "egress_refused" | "bad_base_url" | "not_found")
+    matches!(
+        code,
+        "private_api_off"
+            | "not_supported"
+            | "proxy_refused"
+            | "redirected"
+            | "egress_refused"
+            | "bad_base_url"
+            | "not_found"
+    )
 }
 
 /// What an answer of the gateway means for the message.

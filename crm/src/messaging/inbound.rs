@@ -82,7 +82,8 @@ pub(crate) async fn store(mut tx: PlatformTx, events: Vec<(HookLine, bytes::Byte
         .execute(tx.conn())
         .await
         .map_err(|error| failed(&error))?;
-    let mut distinct: Vec<HookLine> = events.iter().map(|(line, _)| *line).collect::<HashSet<_>>().into_iter().collect();
+    let mut distinct: Vec<HookLine> =
+        events.iter().map(|(line, _)| *line).collect::<HashSet<_>>().into_iter().collect();
     distinct.sort_by_key(|line| line.line_id);
     for line in distinct {
         let job = Ingest { line_id: line.line_id };
@@ -123,7 +124,7 @@ impl Job<App> for Ingest {
     async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
         let mut after = 0_i64;
         loop {
-            let mut tx = cx.tx().await?;
+            let mut tx = cx.keyed_tx().await?;
             let events: Vec<(i64, Vec<u8>)> = sqlx::query_as(
                 "select id, body from crm.hook_events where tenant_id = app.tenant_id() and line_id = $1 and error is null and id > $2
                   order by id limit $3 for update skip locked",
@@ -138,7 +139,11 @@ impl Job<App> for Ingest {
             let waiting = work_in(&mut tx, self.line_id, events).await?;
             if waiting > 0 && !more {
                 // a send to that address is in flight: its answer tells which message the event is about
-                Enqueue::<App, Self>::new().lane(lane(self.line_id)).wait(Duration::from_millis(500)).one(&mut tx, &self).await?;
+                Enqueue::<App, Self>::new()
+                    .lane(lane(self.line_id))
+                    .wait(Duration::from_millis(500))
+                    .one(&mut tx, &self)
+                    .await?;
             }
             if !more {
                 return Ok(Done::with(tx));
@@ -158,7 +163,9 @@ async fn work_in(tx: &mut db::TenantTx, line_id: LineId, events: Vec<(i64, Vec<u
     for (id, body) in events {
         match parse_event(&body) {
             Ok(GatewayEvent::MessageNew(message)) => messages.push((id, false, *message)),
-            Ok(GatewayEvent::MessageUpdated(message) | GatewayEvent::SendError(message)) => messages.push((id, true, *message)),
+            Ok(GatewayEvent::MessageUpdated(message) | GatewayEvent::SendError(message)) => {
+                messages.push((id, true, *message))
+            }
             Ok(GatewayEvent::HelloWorld) => {
                 restarted = true;
                 done.push(id);
@@ -167,7 +174,12 @@ async fn work_in(tx: &mut db::TenantTx, line_id: LineId, events: Vec<(i64, Vec<u
                 tracing::error!(line.id = %line_id, count = aliases.len(), "the gateway lost addresses: people can't be reached from them");
                 done.push(id);
             }
-            Ok(GatewayEvent::Typing { .. } | GatewayEvent::ReadByUs { .. } | GatewayEvent::ServerMoved { .. } | GatewayEvent::Other { .. }) => done.push(id),
+            Ok(
+                GatewayEvent::Typing { .. }
+                | GatewayEvent::ReadByUs { .. }
+                | GatewayEvent::ServerMoved { .. }
+                | GatewayEvent::Other { .. },
+            ) => done.push(id),
             Err(error) => faulty.push((id, error.code())),
         }
     }

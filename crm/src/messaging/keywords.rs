@@ -62,7 +62,8 @@ pub fn classify(text: &str) -> Keyword {
 /// Whether the word by which somebody leaves or rejoins is Spanish: the confirmation answers in the same language.
 #[must_use]
 pub fn is_spanish(text: &str) -> bool {
-    const SPANISH: [&str; 10] = ["alto", "baja", "dar de baja", "parar", "detener", "cancelar", "salir", "no mas", "alta", "si"];
+    const SPANISH: [&str; 10] =
+        ["alto", "baja", "dar de baja", "parar", "detener", "cancelar", "salir", "no mas", "alta", "si"];
     SPANISH.contains(&normalise(text).as_str())
 }
 

@@ -110,8 +110,9 @@ pub fn gate_key(line: LineId) -> String {
 pub async fn create(app: &App, tx: &mut TenantTx, new: NewLine) -> Result<Line, Error> {
     let method = SendMethod::from_name(&new.method.replace('_', "-"))
         .ok_or_else(|| Error::invalid("method", "method_unknown", "choose apple_script or private_api"))?;
-    let address = normalise_address(&new.address)
-        .ok_or_else(|| Error::invalid("address", "address_invalid", "give a phone in E.164 (+13055550142) or an e-mail handle"))?;
+    let address = normalise_address(&new.address).ok_or_else(|| {
+        Error::invalid("address", "address_invalid", "give a phone in E.164 (+13055550142) or an e-mail handle")
+    })?;
     let name = new.name.trim();
     if name.is_empty() || name.chars().count() > 200 {
         return Err(Error::invalid("name", "name_length", "give a name of 1 to 200 characters"));
@@ -124,7 +125,11 @@ pub async fn create(app: &App, tx: &mut TenantTx, new: NewLine) -> Result<Line, 
     let timeout = new.send_timeout_s.unwrap_or(if method == SendMethod::AppleScript { 135 } else { 200 });
     let resolve = new.resolve_after_s.unwrap_or(timeout + 15);
     if !(1..=600).contains(&timeout) || !(1..=3600).contains(&resolve) {
-        return Err(Error::invalid("send_timeout_s", "timeout_range", "a send may take 1 to 600 s, a look-up may wait 1 to 3600 s"));
+        return Err(Error::invalid(
+            "send_timeout_s",
+            "timeout_range",
+            "a send may take 1 to 600 s, a look-up may wait 1 to 3600 s",
+        ));
     }
     let token = secrets::random_token();
     sqlx::query(
@@ -152,7 +157,12 @@ pub async fn create(app: &App, tx: &mut TenantTx, new: NewLine) -> Result<Line, 
     get(tx, id).await
 }
 
-fn limits(unlimited: bool, rate_per_minute: Option<f64>, burst: Option<f64>, cap: Option<i32>) -> Result<Limits, Error> {
+fn limits(
+    unlimited: bool,
+    rate_per_minute: Option<f64>,
+    burst: Option<f64>,
+    cap: Option<i32>,
+) -> Result<Limits, Error> {
     if unlimited {
         return Ok(Limits { rate: None, burst: 1.0, cap: None });
     }
@@ -213,11 +223,13 @@ pub async fn update(tx: &mut TenantTx, id: LineId, change: LineChange) -> Result
             .execute(tx.conn())
             .await?;
     }
-    if change.unlimited.is_some() || change.rate_per_minute.is_some() || change.burst.is_some() || change.cap.is_some() {
+    if change.unlimited.is_some() || change.rate_per_minute.is_some() || change.burst.is_some() || change.cap.is_some()
+    {
         let unlimited = change.unlimited.unwrap_or(false);
         // a burst that was made for the old rate does not outlive it
         let burst = change.burst.or(if change.rate_per_minute.is_some() { None } else { Some(line.burst) });
-        let limits = limits(unlimited, change.rate_per_minute.or(line.rate_per_minute), burst, change.cap.or(line.cap))?;
+        let limits =
+            limits(unlimited, change.rate_per_minute.or(line.rate_per_minute), burst, change.cap.or(line.cap))?;
         jobs::gate::configure(tx, &gate_key(id), limits).await?;
     }
     get(tx, id).await
@@ -239,13 +251,20 @@ pub struct LineGateway {
     hook_token: Vec<u8>,
 }
 
-fn gateway_of(app: &App, base_url: &str, password: SecretString, method: SendMethod, timeout_s: i32) -> Result<Gateway, Error> {
+fn gateway_of(
+    app: &App,
+    base_url: &str,
+    password: SecretString,
+    method: SendMethod,
+    timeout_s: i32,
+) -> Result<Gateway, Error> {
     let mut line = BlueBubblesLine::new(base_url, password, method);
     let timeout = Duration::from_secs(u64::try_from(timeout_s).unwrap_or(135));
     line.apple_script_timeout = timeout;
     line.private_api_timeout = timeout;
     Ok(Gateway::BlueBubbles(
-        BlueBubbles::new(app.http.clone(), line).map_err(|error| anyhow::anyhow!("a stored line can't be used: {error}"))?,
+        BlueBubbles::new(app.http.clone(), line)
+            .map_err(|error| anyhow::anyhow!("a stored line can't be used: {error}"))?,
     ))
 }
 

@@ -1,7 +1,10 @@
 //! One sweep a line asks the gateway for what its webhooks may have lost: new rows, receipts, error rows found later, and the sends whose
 //! outcome is unknown. Never one request a message.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use clients::gateway::{GatewayMessage, text_key};
@@ -21,10 +24,10 @@ use crate::{
 
 /// Rows asked for at once.
 const PAGE: u32 = 1000;
-/// Pages read in one run; the next run goes on.
-const PAGES: u32 = 20;
-/// Receipts are looked for this long after a message was sent.
-const RECEIPTS_FOR: &str = "24 hours";
+/// Pages read in one run: far more than a Mac can send while an outcome is unknown.
+const PAGES: u32 = 500;
+/// Receipts are looked for this long after a message was sent; SMS has none.
+const RECEIPTS_FOR: &str = "1 hour";
 /// The gateway's clock may differ by so much.
 const SLACK_MS: i64 = 15_000;
 
@@ -64,11 +67,11 @@ impl Job<App> for Sweep {
         // receipts and unknown outcomes are found among our own messages since the oldest of them
         let since = unknown.iter().map(|row| row.sending_at).chain(oldest).min();
         let found = match since {
-            Some(since) => self.read_back(&cx, &line, since, now).await?,
-            None => Vec::new(),
+            Some(since) => self.read_back(&cx, &line, since, now, &unknown).await?,
+            None => Found::default(),
         };
-        let mut tx = cx.tx().await?;
-        resolve(&mut tx, unknown, &found).await?;
+        let mut tx = cx.keyed_tx().await?;
+        resolve(&mut tx, self.line_id, unknown, found).await?;
         if let Some(next) = next_ripe(&mut tx, self.line_id, line.resolve_after).await? {
             enqueue(&mut tx, self.line_id, next).await?;
         }
@@ -100,33 +103,50 @@ impl Sweep {
             }
         }
         let mut tx = cx.tx().await?;
-        sqlx::query("update crm.lines set row_cursor = greatest(row_cursor, $2) where tenant_id = app.tenant_id() and id = $1")
-            .bind(self.line_id)
-            .bind(greatest)
-            .execute(tx.conn())
-            .await?;
+        sqlx::query(
+            "update crm.lines set row_cursor = greatest(row_cursor, $2) where tenant_id = app.tenant_id() and id = $1",
+        )
+        .bind(self.line_id)
+        .bind(greatest)
+        .execute(tx.conn())
+        .await?;
         tx.commit().await?;
         Ok(())
     }
 
-    /// Our own messages since then, worked in and handed back for comparison.
+    /// Our own messages since then, worked in; those that may be one of the unknown sends are handed back.
     async fn read_back(
         &self,
         cx: &Cx<App, Tenant>,
         line: &LineGateway,
         since: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<Vec<GatewayMessage>, JobError> {
-        let mut found = Vec::new();
+        unknown: &[Unknown],
+    ) -> Result<Found, JobError> {
+        let mut found: Found =
+            unknown.iter().map(|row| ((row.address.clone(), text_key(&row.body)), Vec::new())).collect();
         for page in 0..PAGES {
             let rows = line
                 .gateway
-                .messages_between(since.timestamp_millis() - SLACK_MS, now.timestamp_millis() + SLACK_MS, Some(true), PAGE, page * PAGE)
+                .messages_between(
+                    since.timestamp_millis() - SLACK_MS,
+                    now.timestamp_millis() + SLACK_MS,
+                    Some(true),
+                    PAGE,
+                    page * PAGE,
+                )
                 .await
                 .map_err(|error| gateway_failed(&error))?;
             let count = rows.len();
-            self.work_in(cx, rows.clone()).await?;
-            found.extend(rows);
+            for row in &rows {
+                let (Some(address), Some(text)) = (row.address.as_ref().or(row.sender.as_ref()), &row.text) else {
+                    continue;
+                };
+                if let Some(same) = found.get_mut(&(address.clone(), text_key(text))) {
+                    same.push(row.clone());
+                }
+            }
+            self.work_in(cx, rows).await?;
             if count < PAGE as usize {
                 return Ok(found);
             }
@@ -140,13 +160,16 @@ impl Sweep {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut tx = cx.tx().await?;
+        let mut tx = cx.keyed_tx().await?;
         // read rows are no events: there is nothing to wait for, and the next sweep sees them again
         apply::apply(&mut tx, self.line_id, rows.into_iter().map(|row| (0, false, row)).collect()).await?;
         tx.commit().await?;
         Ok(())
     }
 }
+
+/// Messages at the gateway by address and text.
+type Found = HashMap<(String, String), Vec<GatewayMessage>>;
 
 /// A send whose outcome is unknown.
 #[derive(Debug, sqlx::FromRow)]
@@ -186,7 +209,7 @@ async fn next_ripe(tx: &mut TenantTx, line_id: LineId, after: Duration) -> Resul
 async fn oldest_undelivered(tx: &mut TenantTx, line_id: LineId) -> Result<Option<DateTime<Utc>>, Error> {
     Ok(sqlx::query_scalar(
         "select min(sent_at) from crm.messages
-          where tenant_id = app.tenant_id() and line_id = $1 and status = 'sent' and sent_at > app.now() - $2::text::interval",
+          where tenant_id = app.tenant_id() and line_id = $1 and status = 'sent' and service <> 'sms' and sent_at > app.now() - $2::text::interval",
     )
     .bind(line_id)
     .bind(RECEIPTS_FOR)
@@ -195,18 +218,25 @@ async fn oldest_undelivered(tx: &mut TenantTx, line_id: LineId) -> Result<Option
 }
 
 /// What is still unknown after the read-back has been worked in: found by address and text it was sent, else nobody can confirm it.
-async fn resolve(tx: &mut TenantTx, unknown: Vec<Unknown>, found: &[GatewayMessage]) -> Result<(), Error> {
-    let mut by_text: HashMap<(String, String), Vec<&GatewayMessage>> = HashMap::new();
-    for message in found {
-        if let (Some(address), Some(text)) = (message.address.as_ref().or(message.sender.as_ref()), &message.text) {
-            by_text.entry((address.clone(), text_key(text))).or_default().push(message);
-        }
+async fn resolve(tx: &mut TenantTx, line_id: LineId, unknown: Vec<Unknown>, mut found: Found) -> Result<(), Error> {
+    // a row that is one of our messages already is no proof of another with the same words
+    let guids: Vec<&str> = found.values().flatten().map(|message| message.guid.as_str()).collect();
+    let taken: HashSet<String> = sqlx::query_scalar(
+        "select guid from crm.messages where tenant_id = app.tenant_id() and line_id = $1 and guid = any($2)",
+    )
+    .bind(line_id)
+    .bind(&guids)
+    .fetch_all(tx.conn())
+    .await?
+    .into_iter()
+    .collect();
+    for rows in found.values_mut() {
+        rows.retain(|message| !taken.contains(&message.guid));
     }
     let (mut sent, mut guids, mut lost) = (Vec::new(), Vec::new(), Vec::new());
     for row in unknown {
         let earliest = row.sending_at - Duration::from_millis(SLACK_MS.unsigned_abs());
-        let candidates = by_text.get_mut(&(row.address.clone(), text_key(&row.body)));
-        let hit = candidates.and_then(|rows| {
+        let hit = found.get_mut(&(row.address.clone(), text_key(&row.body))).and_then(|rows| {
             let place = rows.iter().position(|message| message.created_at.is_none_or(|at| at >= earliest))?;
             Some(rows.remove(place))
         });
@@ -261,7 +291,11 @@ async fn hold(tx: &mut TenantTx, ids: &[Uuid]) -> Result<(), Error> {
     .fetch_all(tx.conn())
     .await?;
     reactions::campaigns_moved(tx, rows.iter().map(|row| row.1)).await?;
-    reactions::send_again(tx, rows.into_iter().filter(|row| row.2).map(|(recipient, campaign, _)| (recipient, campaign))).await
+    reactions::send_again(
+        tx,
+        rows.into_iter().filter(|row| row.2).map(|(recipient, campaign, _)| (recipient, campaign)),
+    )
+    .await
 }
 
 /// Has every line swept that has something to find out; made by the schedule.

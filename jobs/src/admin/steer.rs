@@ -85,11 +85,13 @@ pub async fn set_gate(tx: &mut PlatformTx, id: i64, change: GateChange) -> Resul
 
 /// Nothing passes the gate once this has committed. False: there is no such gate.
 pub async fn pause_gate(tx: &mut PlatformTx, id: i64, reason: &str) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query("update jobs.gates set paused_at = coalesce(paused_at, app.now()), reason = left($2, 500) where id = $1")
-        .bind(id)
-        .bind(reason)
-        .execute(tx.conn())
-        .await?;
+    let done = sqlx::query(
+        "update jobs.gates set paused_at = coalesce(paused_at, app.now()), reason = left($2, 500) where id = $1",
+    )
+    .bind(id)
+    .bind(reason)
+    .execute(tx.conn())
+    .await?;
     Ok(done.rows_affected() > 0)
 }
 

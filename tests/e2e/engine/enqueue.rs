@@ -121,6 +121,7 @@ async fn a_kind_nobody_has_registered_can_not_be_enqueued() {
     let mut tx = world.tx().await;
     let error = Enqueue::new().one(&mut tx, &Newer {}).await.unwrap_err();
     assert!(error.to_string().contains("test.newer"), "{error}");
+    drop(tx);
     world.finish().await;
 }
 
@@ -134,5 +135,6 @@ async fn a_cancelled_lane_takes_no_more_jobs() {
     let mut tx = world.tx().await;
     let refused = Enqueue::new().lane("campaign/1").one(&mut tx, &Do::nothing("after")).await;
     assert!(matches!(refused, Err(EnqueueError::LaneCancelled)));
+    drop(tx);
     world.finish().await;
 }

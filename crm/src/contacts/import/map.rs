@@ -152,7 +152,7 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// Judges by the headers alone. Columns nobody recognises become custom attributes of the same name.
+    /// Judges by the headers alone. Columns nobody recognises become custom attributes.
     pub fn guess(headers: &[String]) -> Self {
         Self::complete(headers, vec![None; headers.len()])
     }
@@ -273,8 +273,10 @@ fn attribute(header: &str) -> Field {
     if REPORT_COLUMNS.contains(&header) {
         return Field::Ignore;
     }
-    let name = value(header, &Field::Ignore).ok().flatten();
-    name.map_or(Field::Ignore, Field::Attribute)
+    match (guess::camel_case(header), value(header, &Field::Ignore).ok().flatten()) {
+        (name, _) if !name.is_empty() => Field::Attribute(name),
+        (_, name) => name.map_or(Field::Ignore, Field::Attribute),
+    }
 }
 
 /// A contact as one row describes it. Empty cells are None.

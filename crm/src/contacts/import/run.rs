@@ -151,7 +151,7 @@ impl RunImport {
         if cx.cancel.is_cancelled() {
             return Err(Stop::Release);
         }
-        let mut tx = cx.tx().await?;
+        let mut tx = cx.keyed_tx().await?;
         if jobs::hold(&mut tx, cx.lease).await? { Ok(tx) } else { Err(Stop::Release) }
     }
 
@@ -171,6 +171,7 @@ impl RunImport {
     async fn commit(&self, cx: &Cx<App, Tenant>, mode: Mode, batch: Batch, told: &mut Instant) -> Result<(), Stop> {
         let mut tx = self.tx(cx).await?;
         let standing = stage::write(&mut tx, self.import_id, mode, batch).await?;
+        jobs::note_progress(&mut tx, cx.lease).await?;
         if told.elapsed() >= PACE {
             *told = Instant::now();
             self.tell(&mut tx, "running", &standing).await?;
@@ -184,7 +185,8 @@ impl RunImport {
         let total = progress::estimate(done, standing.byte_offset, standing.byte_count);
         let (id, state) = (self.import_id.uuid(), state.to_owned());
         let tenant_id = tx.tenant_id();
-        events::emit(tx, tenant_id, &Event::JobProgress(JobProgress { subject: "import", id, state, done, total })).await
+        events::emit(tx, tenant_id, &Event::JobProgress(JobProgress { subject: "import", id, state, done, total }))
+            .await
     }
 
     /// The end, the removal of the upload and the job's completion are one commit.
@@ -216,7 +218,9 @@ impl RunImport {
         .bind(self.import_id)
         .bind(state)
         .bind(error.map(Error::code))
-        .bind(error.map(|_| "the import stopped because of a fault on our side; the rows counted were taken, the others were not"))
+        .bind(error.map(
+            |_| "the import stopped because of a fault on our side; the rows counted were taken, the others were not",
+        ))
         .fetch_optional(tx.conn())
         .await?;
         sqlx::query("delete from crm.upload_chunks where tenant_id = app.tenant_id() and import_id = $1")

@@ -130,7 +130,8 @@ fn fates(mode: Mode, taken: &[Taken], known: &HashMap<String, Uuid>) -> Vec<Fate
 /// The oldest contact of each phone. Those to be changed are locked, in the order of their ids; one that is deleted meanwhile counts
 /// as not there, and its row makes a new one.
 async fn known_contacts(tx: &mut TenantTx, mode: Mode, taken: &[Taken]) -> Result<HashMap<String, Uuid>, Error> {
-    let phones: Vec<&str> = taken.iter().filter_map(|row| row.draft.phone.as_ref()).map(|phone| phone.as_str()).collect();
+    let phones: Vec<&str> =
+        taken.iter().filter_map(|row| row.draft.phone.as_ref()).map(|phone| phone.as_str()).collect();
     let rows: Vec<(String, Uuid)> = sqlx::query_as(
         "select distinct on (c.phone) c.phone, c.id
          from unnest($1::text[]) as asked (phone)
@@ -177,7 +178,11 @@ async fn claim_phones(tx: &mut TenantTx, id: ImportId, taken: &[Taken], fates: &
              on conflict on constraint import_phones_pkey do nothing)
          select p.phone, p.line_number
          from given g
-         join crm.import_phones p on p.tenant_id = app.tenant_id() and p.import_id = $1 and p.phone = g.phone",
+         -- offset 0 keeps it a look-up by the key: statistics from before the import know of no such rows, and the join that they
+         -- suggest compares each given phone with each earlier one
+         cross join lateral (
+           select x.phone, x.line_number from crm.import_phones x
+            where x.tenant_id = app.tenant_id() and x.import_id = $1 and x.phone = g.phone offset 0) p",
     )
     .bind(id)
     .bind(&phones)
@@ -328,8 +333,7 @@ async fn insert_remarks(tx: &mut TenantTx, id: ImportId, remarks: &[Remark]) -> 
 }
 
 async fn advance(tx: &mut TenantTx, id: ImportId, end: Option<Position>, counts: &Counts) -> Result<Standing, Error> {
-    let rows =
-        counts.created + counts.updated + counts.skipped + counts.empty + counts.invalid + counts.duplicates;
+    let rows = counts.created + counts.updated + counts.skipped + counts.empty + counts.invalid + counts.duplicates;
     let standing = sqlx::query_as(
         "update crm.imports
          set row_count = row_count + $2, created_count = created_count + $3, updated_count = updated_count + $4,

@@ -57,7 +57,13 @@ impl Options {
             Some("tab" | "\\t") => Some('\t'),
             Some(text) => match (text.chars().next(), text.chars().nth(1)) {
                 (Some(only), None) => Some(only),
-                _ => return Err(Error::invalid("delimiter", "delimiter_invalid", "a delimiter is one character, or tab")),
+                _ => {
+                    return Err(Error::invalid(
+                        "delimiter",
+                        "delimiter_invalid",
+                        "a delimiter is one character, or tab",
+                    ));
+                }
             },
         };
         Ok(Overrides { encoding: self.encoding, delimiter, has_header: self.has_header })
@@ -175,7 +181,10 @@ impl Upload {
             None => home_region(tx).await?,
         };
         self.queue(tx, options, &sniffed, &mapping, region).await?;
-        Enqueue::<App, RunImport>::new().lane(format!("import/{}", self.id)).one(tx, &RunImport { import_id: self.id }).await?;
+        Enqueue::<App, RunImport>::new()
+            .lane(format!("import/{}", self.id))
+            .one(tx, &RunImport { import_id: self.id })
+            .await?;
         progress::get(tx, self.id).await
     }
 

@@ -252,6 +252,21 @@ pub(super) fn normalise(header: &str) -> String {
     words
 }
 
+/// The name of a custom attribute as templates write it: `Fecha de alta` is `fechaDeAlta`, beside the standard `firstName`.
+pub(super) fn camel_case(header: &str) -> String {
+    let mut name = String::with_capacity(header.len());
+    for word in normalise(header).split(' ') {
+        let mut letters = word.chars();
+        match letters.next() {
+            Some(first) if !name.is_empty() => name.extend(first.to_uppercase()),
+            Some(first) => name.push(first),
+            None => {}
+        }
+        name.extend(letters);
+    }
+    name
+}
+
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -1,0 +1,160 @@
+//! What a bench stands on: a durable cluster of its own with one tenant, and an owner's connection to look at it from outside. Goes
+//! away afterwards.
+
+use super::{cpu, noop};
+use anyhow::{Context, Result, bail};
+use cli::cluster::{Cluster, DATABASE, Options, SUPERUSER};
+use crm::access::Role;
+use crm::access::users::NewUser;
+use crm::tenancy::tenants::{self, NewTenant};
+use db::{Actor, Db, TenantTx, Why};
+use sqlx::{Connection, PgConnection};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// A cluster ready to be loaded.
+pub struct Ground {
+    /// Behind the wall, as the servers see it.
+    pub db: Db,
+    cluster: Cluster,
+    owner: PgConnection,
+    tenant: Uuid,
+    folder: TempDir, // last: the server ends before its folder
+}
+
+/// A reading of the meters.
+#[derive(Debug, Clone, Copy)]
+pub struct Meters {
+    spent: cpu::Spent,
+    wal: i64,
+}
+
+/// What was used between two readings, a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Used {
+    pub server_us: f64,
+    pub client_us: f64,
+    pub wal_bytes: f64,
+}
+
+impl Ground {
+    /// Starts it in a new folder in `location`, or where temporary files go.
+    pub async fn start(location: Option<&Path>) -> Result<Self> {
+        let parent = location.map_or_else(std::env::temp_dir, Path::to_owned);
+        let made = tempfile::Builder::new().prefix("paloma-bench-").tempdir_in(&parent);
+        let folder = made.with_context(|| format!("making a folder in {}", parent.display()))?;
+        // as root the server runs as another user, who has to get in
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+        let options = Options::kept(folder.path()).set("shared_buffers", "1GB").set("max_wal_size", "4GB");
+        let cluster = Cluster::start(options).await?;
+        let owner_url = cluster.url(SUPERUSER, DATABASE);
+        db::migrate::run(&owner_url).await?;
+        let url = cluster.url("paloma", DATABASE);
+        let db = Db::connect(db::Options { url, name: "paloma-bench", connections: 4 }).await?;
+        noop::registry().register(&db).await?;
+        let tenant = make_tenant(&db).await?;
+        Ok(Self { db, cluster, owner: PgConnection::connect(&owner_url).await?, tenant, folder })
+    }
+
+    /// Stops the server and removes the folder.
+    pub async fn clear(self) -> Result<()> {
+        self.db.close().await;
+        self.owner.close().await?;
+        self.cluster.stop().await?;
+        Ok(self.folder.close()?)
+    }
+
+    /// The address for the servers' role.
+    pub fn url(&self) -> String {
+        self.cluster.url("paloma", DATABASE)
+    }
+
+    /// Where it lives.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A transaction of the tenant.
+    pub async fn tx(&self) -> Result<TenantTx> {
+        Ok(self.db.tenant(self.tenant, Actor::Operator).await?)
+    }
+
+    /// Writes out and tidies, so that a drain does not pay for what came before.
+    pub async fn settle(&mut self) -> Result<()> {
+        sqlx::query("checkpoint").execute(&mut self.owner).await?;
+        sqlx::query("vacuum analyze").execute(&mut self.owner).await?;
+        Ok(())
+    }
+
+    /// Reads the meters of the server and of our processes.
+    pub async fn read(&mut self, ours: &[u32]) -> Result<Meters> {
+        let wal = sqlx::query_scalar("select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint")
+            .fetch_one(&mut self.owner)
+            .await?;
+        let postmaster = self.cluster.pid().context("the server has been stopped")?;
+        Ok(Meters { spent: cpu::spent(postmaster, ours), wal })
+    }
+
+    /// Whether no job is left; what has been committed is seen.
+    pub async fn is_empty(&mut self) -> Result<bool> {
+        Ok(jobs::admin::is_empty(&mut self.owner).await?)
+    }
+
+    /// Refuses a run in which a job is missing, ran twice or is still there.
+    pub async fn check(&mut self, jobs: u32) -> Result<()> {
+        let (completed, distinct, other, left): (i64, i64, i64, i64) = sqlx::query_as(
+            "select count(*) filter (where state = 'completed' and attempt = 1), count(distinct id), count(*) filter (where state <> 'completed'),
+                    (select count(*) from jobs.jobs) + (select count(*) from jobs.scheduled) + (select count(*) from jobs.failures)
+               from jobs.history",
+        )
+        .fetch_one(&mut self.owner)
+        .await?;
+        let wanted = i64::from(jobs);
+        if (completed, distinct, other, left) != (wanted, wanted, 0, 0) {
+            bail!(
+                "of {jobs} jobs {completed} completed at the first start, {distinct} are in the history, {other} ended otherwise, {left} are left"
+            );
+        }
+        Ok(())
+    }
+
+    /// How long jobs held their slot, in milliseconds.
+    pub async fn held_ms(&mut self) -> Result<Vec<f64>> {
+        let held = sqlx::query_scalar(
+            "select (extract(epoch from finished_at - leased_at) * 1000)::float8 from jobs.history order by 1",
+        );
+        Ok(held.fetch_all(&mut self.owner).await?)
+    }
+}
+
+impl Meters {
+    /// What each of `jobs` used since `earlier`.
+    pub fn used(self, earlier: Self, jobs: u32) -> Used {
+        let spent = self.spent.since(earlier.spent);
+        let each = f64::from(jobs);
+        Used {
+            server_us: spent.server.as_secs_f64() * 1e6 / each,
+            client_us: spent.client.as_secs_f64() * 1e6 / each,
+            wal_bytes: (self.wal - earlier.wal) as f64 / each,
+        }
+    }
+}
+
+async fn make_tenant(db: &Db) -> Result<Uuid> {
+    let password = crm::secrets::random_token();
+    let owner = NewUser::prepare("owner@bench.example", "Owner", Role::Owner, password.into()).await?;
+    let new = NewTenant {
+        slug: "bench".to_owned(),
+        name: "Bench".to_owned(),
+        region: "US".to_owned(),
+        time_zone: "UTC".to_owned(),
+        owner,
+    };
+    let mut tx = db.platform(Why::Operator).await?;
+    let (tenant, _) = tenants::create(&mut tx, new).await?;
+    tx.commit().await?;
+    Ok(tenant.id.uuid())
+}

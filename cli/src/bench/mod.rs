@@ -1,0 +1,124 @@
+//! `paloma bench`: what the queue engine can do on this machine, on a durable cluster of its own and through the same worker path as
+//! in production. Measures and checks; judges nothing.
+
+mod cpu;
+mod fleet;
+mod ground;
+mod noop;
+mod workloads;
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+use cli::stack::StopSignal;
+use ground::Ground;
+use serde::Serialize;
+use std::path::PathBuf;
+
+pub use noop::WorkerArguments;
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchVerb {
+    /// Measure the queue with jobs that do nothing, and print one line.
+    Queue(QueueArguments),
+    /// One of the worker processes that a bench starts.
+    #[command(hide = true)]
+    Worker(WorkerArguments),
+}
+
+/// How to load the queue.
+#[derive(Debug, Args)]
+pub struct QueueArguments {
+    /// What is measured.
+    #[arg(long, default_value = "drain")]
+    workload: Workload,
+    /// How many jobs; otherwise 50000, or 500 where they come one by one.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
+    /// Worker processes.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: u32,
+    /// Slots of each worker process.
+    #[arg(long, default_value_t = 1000)]
+    slots: usize,
+    /// Lanes that the jobs are spread over.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    lanes: u32,
+    /// Where the database's temporary folder is made; otherwise where temporary files go. A folder in memory measures no disk.
+    #[arg(long)]
+    location: Option<PathBuf>,
+    /// Answer with one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Workload {
+    /// Insert in transactions of 1,000, on two connections.
+    Enqueue,
+    /// Run what has been inserted before.
+    Drain,
+    /// Insert one by one, 20 ms apart, while workers are idle.
+    Latency,
+}
+
+/// What came out.
+#[derive(Debug, Serialize)]
+struct Report {
+    workload: Workload,
+    jobs: u32,
+    workers: u32,
+    slots: usize,
+    lanes: u32,
+    /// Built with optimisation: figures of a debug build mean nothing.
+    release: bool,
+    jobs_per_s: f64,
+    /// Enqueue: a transaction of 1,000. Drain: from lease to completion. Latency: from the insert's answer to the start.
+    p50_ms: f64,
+    p99_ms: f64,
+    cpu_us_per_job: f64,
+    server_cpu_us_per_job: f64,
+    client_cpu_us_per_job: f64,
+    wal_bytes_per_job: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    single: Option<Single>,
+}
+
+/// What single inserts cost beyond the pickup.
+#[derive(Debug, Serialize)]
+struct Single {
+    insert_p50_ms: f64,
+    insert_p99_ms: f64,
+    total_p50_ms: f64,
+    total_p99_ms: f64,
+}
+
+/// Does what the verb says.
+pub async fn obey(verb: BenchVerb) -> Result<()> {
+    match verb {
+        BenchVerb::Worker(arguments) => noop::work(&arguments).await,
+        BenchVerb::Queue(arguments) => {
+            let stop = StopSignal::listen()?;
+            let mut ground = Ground::start(arguments.location.as_deref()).await?;
+            let outcome = tokio::select! {
+                outcome = workloads::run(&arguments, &mut ground) => outcome,
+                () = stop.requested() => Err(anyhow::anyhow!("stopped")),
+            };
+            ground.clear().await?;
+            print(arguments.json, &outcome?)
+        }
+    }
+}
+
+fn print(as_json: bool, report: &Report) -> Result<()> {
+    if as_json {
+        return crate::print::json(report);
+    }
+    let value = serde_json::to_value(report)?;
+    for (name, figure) in value.as_object().into_iter().flatten() {
+        println!("{name:<24} {figure}");
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! The job that does nothing, and the worker process that runs it: the engine under apalis, as in `paloma-worker`, with a counter for
+//! an application. Says on standard output how far it is; ends when its standard input does, so that it never outlives the bench.
+
+use anyhow::Result;
+use clap::Args;
+use db::Db;
+use jobs::{Cx, Done, Engine, Job, JobResult, Queue, Registry, Settings, Tenant};
+use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// The queue of the bench.
+pub const QUEUE: Queue = Queue("bench");
+const TOLD_EVERY: Duration = Duration::from_millis(20);
+
+/// Settings of a worker process of a bench.
+#[derive(Debug, Args)]
+pub struct WorkerArguments {
+    /// The bench's database.
+    #[arg(long, env = "PALOMA_DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+    /// Its slots.
+    #[arg(long)]
+    slots: usize,
+    /// Say when each job starts.
+    #[arg(long)]
+    timed: bool,
+}
+
+/// A payload such as a send has: ids, about 200 bytes of JSON.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Noop {
+    seq: i64,
+    recipient: Uuid,
+    contact: Uuid,
+    line: Uuid,
+    step: String,
+}
+
+impl Noop {
+    /// The job of that number.
+    pub fn new(seq: i64) -> Self {
+        let id = |part: u64| Uuid::from_u64_pair(part, seq.cast_unsigned());
+        Self { seq, recipient: id(1), contact: id(2), line: id(3), step: "first-message".to_owned() }
+    }
+}
+
+/// What this process has seen start.
+#[derive(Debug)]
+pub struct Seen {
+    count: AtomicU64,
+    first: AtomicI64,
+    is_timed: bool,
+}
+
+impl Job<Arc<Seen>> for Noop {
+    type Scope = Tenant;
+    const KIND: &'static str = "bench.noop";
+    const QUEUE: Queue = QUEUE;
+
+    async fn run(self, cx: Cx<Arc<Seen>, Tenant>) -> JobResult {
+        let seen = &cx.app;
+        if seen.is_timed {
+            println!("S {} {}", self.seq, nanos(SystemTime::now()));
+        } else if seen.first.load(Ordering::Relaxed) == 0 {
+            let now = nanos(SystemTime::now());
+            // a loser of the race started later than the winner, or within the same microsecond
+            let _ = seen.first.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        seen.count.fetch_add(1, Ordering::Relaxed);
+        Ok(Done::Now)
+    }
+}
+
+/// Nanoseconds since 1970, which all processes of one machine count alike.
+pub fn nanos(at: SystemTime) -> i64 {
+    at.duration_since(SystemTime::UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_nanos()).ok())
+        .unwrap_or_default()
+}
+
+/// The kinds of the bench.
+pub fn registry() -> Registry<Arc<Seen>> {
+    Registry::new().add::<Noop>()
+}
+
+/// Runs jobs until standard input ends.
+pub async fn work(arguments: &WorkerArguments) -> Result<()> {
+    let options = db::Options { url: arguments.database_url.clone(), name: "paloma-bench", connections: 4 };
+    let db = Db::connect(options).await?;
+    let seen = Arc::new(Seen { count: AtomicU64::new(0), first: AtomicI64::new(0), is_timed: arguments.timed });
+    let settings = Settings::new("bench", vec![(QUEUE, arguments.slots)]);
+    let engine = Engine::start(db, Arc::clone(&seen), registry(), settings).await?;
+    let stop = CancellationToken::new();
+    let ended = stop.clone();
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        ended.cancel();
+    });
+    println!("READY");
+    tokio::spawn(tell(seen));
+    jobs::apalis::run(engine, "bench", stop).await;
+    Ok(())
+}
+
+async fn tell(seen: Arc<Seen>) {
+    let mut tick = tokio::time::interval(TOLD_EVERY);
+    let mut told = 0;
+    loop {
+        tick.tick().await;
+        let count = seen.count.load(Ordering::Relaxed);
+        if count == told {
+            continue;
+        }
+        if told == 0 {
+            println!("F {}", seen.first.load(Ordering::Relaxed));
+        }
+        println!("N {count}");
+        told = count;
+    }
+}

@@ -1,0 +1,217 @@
+//! The three loads: many inserts, many jobs, one job at a time.
+
+use super::fleet::{Fleet, Said};
+use super::ground::{Ground, Used};
+use super::noop::{Noop, QUEUE, nanos};
+use super::{QueueArguments, Report, Single, Workload};
+use anyhow::Result;
+use jobs::{Enqueue, lane};
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Jobs of one inserting transaction.
+const CHUNK: usize = 1000;
+/// Connections that insert.
+const INSERTERS: usize = 2;
+const GAP: Duration = Duration::from_millis(20);
+/// New workers come to rest before the meters are read.
+const REST: Duration = Duration::from_millis(500);
+
+/// Measures what was asked for.
+pub async fn run(arguments: &QueueArguments, ground: &mut Ground) -> Result<Report> {
+    let jobs = arguments.jobs.unwrap_or(if arguments.workload == Workload::Latency { 500 } else { 50_000 });
+    match arguments.workload {
+        Workload::Enqueue => enqueue(arguments, ground, jobs).await,
+        Workload::Drain => drain(arguments, ground, jobs).await,
+        Workload::Latency => latency(arguments, ground, jobs).await,
+    }
+}
+
+struct Figures {
+    seconds: f64,
+    sorted_ms: Vec<f64>,
+    used: Used,
+    single: Option<Single>,
+}
+
+fn report(arguments: &QueueArguments, jobs: u32, figures: Figures) -> Report {
+    let Figures { seconds, sorted_ms, used, single } = figures;
+    Report {
+        workload: arguments.workload,
+        jobs,
+        workers: if arguments.workload == Workload::Enqueue { 0 } else { arguments.workers },
+        slots: arguments.slots,
+        lanes: arguments.lanes,
+        release: !cfg!(debug_assertions),
+        jobs_per_s: rounded(f64::from(jobs) / seconds),
+        p50_ms: rounded(percentile(&sorted_ms, 0.50)),
+        p99_ms: rounded(percentile(&sorted_ms, 0.99)),
+        cpu_us_per_job: rounded(used.server_us + used.client_us),
+        server_cpu_us_per_job: rounded(used.server_us),
+        client_cpu_us_per_job: rounded(used.client_us),
+        wal_bytes_per_job: rounded(used.wal_bytes),
+        single,
+    }
+}
+
+async fn enqueue(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Result<Report> {
+    ground.settle().await?;
+    let before = ground.read(&[std::process::id()]).await?;
+    let start = Instant::now();
+    let mut took = insert_all(ground, jobs, arguments.lanes).await?;
+    let seconds = start.elapsed().as_secs_f64();
+    let used = ground.read(&[std::process::id()]).await?.used(before, jobs);
+    took.sort_by(f64::total_cmp);
+    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: took, used, single: None }))
+}
+
+/// Answers how long each transaction took, in milliseconds.
+async fn insert_all(ground: &Ground, jobs: u32, lanes: u32) -> Result<Vec<f64>> {
+    let chunks: Vec<Vec<Noop>> = (0..i64::from(jobs))
+        .collect::<Vec<_>>()
+        .chunks(CHUNK)
+        .map(|seqs| seqs.iter().map(|seq| Noop::new(*seq)).collect())
+        .collect();
+    let lanes = lanes as usize;
+    let inserters = (0..INSERTERS).map(|inserter| {
+        let mine: Vec<(usize, &Vec<Noop>)> = chunks.iter().enumerate().skip(inserter).step_by(INSERTERS).collect();
+        async move {
+            let mut took = Vec::new();
+            for (number, chunk) in mine {
+                let start = Instant::now();
+                let mut tx = ground.tx().await?;
+                // where there are more lanes than chunks, a chunk is cut
+                let parts = lanes.div_ceil(jobs.div_ceil(CHUNK as u32) as usize).max(1);
+                for (part, some) in chunk.chunks(chunk.len().div_ceil(parts)).enumerate() {
+                    let lane = lane_name((number * parts + part) % lanes);
+                    Enqueue::<_, Noop>::new().lane(lane).many(&mut tx, some).await?;
+                }
+                tx.commit().await?;
+                took.push(start.elapsed().as_secs_f64() * 1e3);
+            }
+            Ok::<_, anyhow::Error>(took)
+        }
+    });
+    Ok(futures::future::try_join_all(inserters).await?.concat())
+}
+
+fn lane_name(number: usize) -> String {
+    format!("bench/{number}")
+}
+
+async fn drain(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Result<Report> {
+    // closed while workers start, so that all of them start at once
+    let mut tx = ground.tx().await?;
+    for number in 0..arguments.lanes as usize {
+        lane::configure(&mut tx, QUEUE, &lane_name(number), 1, &[]).await?;
+        lane::pause(&mut tx, QUEUE, &lane_name(number)).await?;
+    }
+    tx.commit().await?;
+    insert_all(ground, jobs, arguments.lanes).await?;
+    ground.settle().await?;
+    let mut fleet = Fleet::start(&ground.url(), ground.folder(), arguments.workers, arguments.slots, false).await?;
+    tokio::time::sleep(REST).await;
+    let pids = fleet.pids();
+    let before = ground.read(&pids).await?;
+    let mut tx = ground.tx().await?;
+    for number in 0..arguments.lanes as usize {
+        lane::resume(&mut tx, QUEUE, &lane_name(number)).await?;
+    }
+    tx.commit().await?;
+    let first = started(&mut fleet, jobs).await?;
+    while !ground.is_empty().await? {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let seconds = (nanos(SystemTime::now()) - first) as f64 / 1e9;
+    let used = ground.read(&pids).await?.used(before, jobs);
+    fleet.stop().await?;
+    ground.check(jobs).await?;
+    let sorted_ms = ground.held_ms().await?;
+    Ok(report(arguments, jobs, Figures { seconds, sorted_ms, used, single: None }))
+}
+
+/// Waits until all jobs have started, and answers when the first of them did.
+async fn started(fleet: &mut Fleet, jobs: u32) -> Result<i64> {
+    let mut first = i64::MAX;
+    let mut counts: HashMap<usize, u64> = HashMap::new();
+    while counts.values().sum::<u64>() < u64::from(jobs) {
+        match fleet.hear().await? {
+            Said::First(at) => first = first.min(at),
+            Said::Count { worker, count } => {
+                counts.insert(worker, count);
+            }
+            Said::Ready | Said::Started { .. } | Said::Ended => {}
+        }
+    }
+    Ok(first)
+}
+
+async fn latency(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Result<Report> {
+    let mut fleet = Fleet::start(&ground.url(), ground.folder(), arguments.workers, arguments.slots, true).await?;
+    // the first job makes the lane and fills caches
+    for warm in 0..20 {
+        insert_one(ground, -1 - warm, arguments.lanes).await?;
+        fleet.hear().await?;
+    }
+    tokio::time::sleep(REST).await;
+    let ours = [fleet.pids(), vec![std::process::id()]].concat();
+    let before = ground.read(&ours).await?;
+    let start = Instant::now();
+    let mut inserted = Vec::new();
+    let mut tick = tokio::time::interval(GAP);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for seq in 0..i64::from(jobs) {
+        tick.tick().await;
+        let called = nanos(SystemTime::now());
+        insert_one(ground, seq, arguments.lanes).await?;
+        inserted.push((called, nanos(SystemTime::now())));
+    }
+    let mut starts: HashMap<i64, i64> = HashMap::new();
+    while starts.len() < jobs as usize {
+        if let Said::Started { seq, at } = fleet.hear().await? {
+            starts.insert(seq, at);
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    while !ground.is_empty().await? {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let used = ground.read(&ours).await?.used(before, jobs);
+    fleet.stop().await?;
+    ground.check(jobs + 20).await?;
+    let of = |from: fn(&(i64, i64)) -> i64, to: &dyn Fn(usize, &(i64, i64)) -> i64| {
+        let mut ms: Vec<f64> =
+            inserted.iter().enumerate().map(|(seq, one)| (to(seq, one) - from(one)) as f64 / 1e6).collect();
+        ms.sort_by(f64::total_cmp);
+        ms
+    };
+    let started = |seq: usize, _: &(i64, i64)| starts.get(&(seq as i64)).copied().unwrap_or_default();
+    let pickup = of(|one| one.1, &started);
+    let insert = of(|one| one.0, &|_, one| one.1);
+    let total = of(|one| one.0, &started);
+    let single = Single {
+        insert_p50_ms: rounded(percentile(&insert, 0.50)),
+        insert_p99_ms: rounded(percentile(&insert, 0.99)),
+        total_p50_ms: rounded(percentile(&total, 0.50)),
+        total_p99_ms: rounded(percentile(&total, 0.99)),
+    };
+    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: pickup, used, single: Some(single) }))
+}
+
+async fn insert_one(ground: &Ground, seq: i64, lanes: u32) -> Result<()> {
+    let mut tx = ground.tx().await?;
+    let lane = lane_name(seq.unsigned_abs() as usize % lanes as usize);
+    Enqueue::<_, Noop>::new().lane(lane).one(&mut tx, &Noop::new(seq)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Of sorted values.
+fn percentile(sorted: &[f64], part: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * part).round() as usize).copied().unwrap_or_default()
+}
+
+fn rounded(figure: f64) -> f64 {
+    (figure * 100.0).round() / 100.0
+}

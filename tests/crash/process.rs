@@ -1,0 +1,71 @@
+//! One real worker process. It dies with the test.
+
+use std::{path::PathBuf, process::ExitStatus, process::Stdio, time::Duration};
+
+use e2e::{World, eventually};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::process::{Child, Command};
+
+/// So few calls at once that a campaign of some hundreds lasts for seconds.
+pub const OUTBOUND_SLOTS: usize = 4;
+
+/// A `paloma-worker`.
+pub struct Process {
+    child: Child,
+    /// Its number, also once it has ended.
+    pub pid: i32,
+}
+
+impl Process {
+    /// Starts one and waits until the engine has registered it.
+    pub async fn start(world: &World) -> Self {
+        let secret = "5a".repeat(32);
+        let child = Command::new(binary())
+            .env("PALOMA_DATABASE_URL", world.database.url())
+            .env("PALOMA_SECRET", secret)
+            .env("PALOMA_PUBLIC_URL", world.base())
+            .env("PALOMA_ALLOW_PRIVATE_GATEWAYS", "true")
+            .env("PALOMA_OUTBOUND_SLOTS", OUTBOUND_SLOTS.to_string())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("`make crash` builds the worker first");
+        let pid = i32::try_from(child.id().expect("it was not waited for yet")).expect("a process number");
+        let process = Self { child, pid };
+        eventually("the worker is known to the engine", || process.is_registered(world)).await;
+        process
+    }
+
+    async fn is_registered(&self, world: &World) -> bool {
+        sqlx::query_scalar("select exists (select from jobs.processes where pid = $1)")
+            .bind(self.pid)
+            .fetch_one(&mut world.database.superuser().await)
+            .await
+            .expect("processes can be read")
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid), signal).expect("the process is there");
+    }
+
+    /// Ends it as the kernel does when memory is short.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("the process is there");
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(mut self, within: Duration) -> ExitStatus {
+        tokio::time::timeout(within, self.child.wait()).await.expect("it ends in time").expect("it can be waited for")
+    }
+}
+
+/// Beside the folder of the test's own executable.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has an executable");
+    let target = test.parent().and_then(std::path::Path::parent).expect("target/debug/deps/crash");
+    target.join("paloma-worker")
+}

@@ -1,0 +1,238 @@
+//! A whole Paloma for one test: a database of its own, a simulated gateway, the api on a free port, a worker and a scheduler in process.
+
+use std::{sync::Arc, time::Duration};
+
+use crm::{App, Config};
+use jobs::{Engine, Settings};
+use serde_json::json;
+use sim::bluebubbles::{Config as SimConfig, Server, Sim};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Database, actors::Tenant};
+
+/// The operator's token of every world.
+pub const OPERATOR: &str = "operator-operator-operator-operator";
+/// The password of the simulated gateway: a canary that no log and no answer may hold.
+pub const GATEWAY_PASSWORD: &str = "canary-gateway-password";
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One test's Paloma.
+pub struct World {
+    /// Its database.
+    pub database: Database,
+    /// The application, for what no API can reach.
+    pub app: App,
+    /// The simulated gateway.
+    pub sim: Sim,
+    server: Server,
+    base: String,
+    api: JoinHandle<()>,
+    scheduler: JoinHandle<()>,
+    workers: Vec<Worker>,
+}
+
+/// An engine in this process.
+pub struct Worker {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Drains it.
+    ///
+    /// # Panics
+    /// Where the engine panicked.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.expect("an engine ends without a panic");
+    }
+    /// Ends it as a crash would: nothing is drained, its leases stay.
+    pub fn abort(self) {
+        self.task.abort();
+    }
+}
+
+impl World {
+    /// A world with one worker.
+    pub async fn new() -> Self {
+        let mut world = Self::without_workers().await;
+        world.start_worker().await;
+        world
+    }
+
+    /// A world in which nothing runs a job yet.
+    ///
+    /// # Panics
+    /// Where a part can't be started.
+    pub async fn without_workers() -> Self {
+        let database = Database::new().await;
+        let config = SimConfig { password: Some(GATEWAY_PASSWORD.to_owned()), ..SimConfig::default() };
+        let server = Server::start_local(config).await.expect("a simulated gateway");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let app = Self::app(&database, &base).await;
+        let serving = app.clone();
+        let api = tokio::spawn(async move { api::serve(serving, listener).await.expect("the api ends without an error") });
+        let (db, stop) = (app.db.clone(), app.stop.clone());
+        let scheduler = tokio::spawn(async move {
+            jobs::schedule::run(&db, &crm::schedules(), stop).await.expect("the scheduler ends without an error");
+        });
+        Self { database, app, sim: server.sim(), server, base, api, scheduler, workers: Vec::new() }
+    }
+
+    async fn app(database: &Database, base: &str) -> App {
+        let config = Config {
+            database_url: database.url(),
+            secret: "5a".repeat(32).into(),
+            operator_token: Some(OPERATOR.into()),
+            public_url: base.to_owned(),
+            allow_private_gateways: true,
+            database_connections: 10,
+            log_json: false,
+        };
+        App::start(config, "paloma-test").await.expect("an application behind its wall")
+    }
+
+    /// The address of the api.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The address of the simulated gateway.
+    #[must_use]
+    pub fn gateway_url(&self) -> String {
+        self.server.url()
+    }
+
+    /// An engine with its own application, as another process would have. The caller ends it.
+    ///
+    /// # Panics
+    /// Where it can't be started.
+    pub async fn worker(&self) -> Worker {
+        let app = Self::app(&self.database, &self.base).await;
+        let queues = vec![(crm::queue::OUTBOUND, 16), (crm::queue::INBOUND, 2), (crm::queue::DEFAULT, 4), (crm::queue::IMPORT, 1)];
+        let engine = Engine::start(app.db.clone(), app, crm::registry(), Settings::new("worker", queues)).await.expect("an engine");
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(engine.run(stop.clone()));
+        Worker { stop, task }
+    }
+
+    /// Starts a worker that the world ends.
+    pub async fn start_worker(&mut self) {
+        let worker = self.worker().await;
+        self.workers.push(worker);
+    }
+
+    /// Drains the world's workers: from here on nothing runs a job.
+    pub async fn stop_workers(&mut self) {
+        for worker in self.workers.drain(..) {
+            worker.stop().await;
+        }
+    }
+
+    /// A tenant with its owner logged in, made through the operator's API. The region is US.
+    pub async fn tenant(&self, slug: &str) -> Tenant {
+        self.tenant_in(slug, "US").await
+    }
+
+    /// The same in another region.
+    ///
+    /// # Panics
+    /// Where the API refuses.
+    pub async fn tenant_in(&self, slug: &str, region: &str) -> Tenant {
+        let operator = reqwest::Client::new();
+        let email = format!("owner@{slug}.example");
+        let body = json!({
+            "name": slug, "slug": slug, "region": region, "time_zone": "America/New_York",
+            "owner": { "email": email, "password": "a long enough password", "name": "Owner" },
+        });
+        let url = format!("{}/api/v1/platform/tenants", self.base);
+        let answer = operator.post(url).bearer_auth(OPERATOR).json(&body).send().await.expect("an answer");
+        assert_eq!(answer.status(), 201, "{:?}", answer.text().await);
+        Tenant::log_in(&self.base, &email, "a long enough password").await
+    }
+
+    /// Waits until no job is due or running; what is scheduled for later stays.
+    pub async fn drain(&self) {
+        jobs::testing::drained(&self.app.db, PATIENCE).await;
+    }
+
+    /// Waits until no job of a lane is running; what it holds may wait.
+    ///
+    /// # Panics
+    /// Where the database can't be read.
+    pub async fn drain_lane(&self, key: &str) {
+        crate::eventually("the lane's running jobs have ended", || async {
+            sqlx::query_scalar(
+                "select not exists (select from jobs.jobs j join jobs.lanes l on l.id = j.lane_id where l.key = $1 and j.leased_by is not null)",
+            )
+            .bind(key)
+            .fetch_one(&mut self.database.superuser().await)
+            .await
+            .expect("rows can be read")
+        })
+        .await;
+    }
+
+    /// Moves the time forward, here and at the gateway.
+    pub async fn advance(&self, by: Duration) {
+        self.database.advance(by).await;
+        self.sim.configure(|config| config.clock_offset_ms += i64::try_from(by.as_millis()).expect("a span of a test"));
+        self.app.db.notify(jobs::CHANNEL);
+    }
+
+    /// Waits until the gateway has posted all its events and they are worked in.
+    pub async fn settle(&self) {
+        self.sim.settled().await;
+        self.drain().await;
+    }
+
+    /// Ends the world and asserts that it left nothing unexplained behind.
+    ///
+    /// # Panics
+    /// Where the queue's laws are broken, a job was discarded, or the gateway got a request that it does not know.
+    pub async fn finish(self) {
+        self.finish_with(&[]).await;
+    }
+
+    /// The same where jobs of these kinds are meant to have been discarded or cancelled.
+    ///
+    /// # Panics
+    /// As [`World::finish`].
+    pub async fn finish_with(mut self, failed_kinds: &[&str]) {
+        self.stop_workers().await;
+        self.app.stop.cancel();
+        let violations = jobs::testing::violations(&self.app.db).await.expect("the laws can be checked");
+        assert!(violations.is_empty(), "{violations:?}");
+        let failures: Vec<(String, String)> = sqlx::query_as(
+            "select k.name, coalesce(f.errors::text, '') from jobs.failures f join jobs.kinds k on k.id = f.kind where k.name <> all($1)",
+        )
+        .bind(failed_kinds)
+        .fetch_all(&mut self.database.superuser().await)
+        .await
+        .expect("failures can be read");
+        assert!(failures.is_empty(), "jobs were given up: {failures:?}");
+        let unexpected = self.sim.unexpected();
+        assert!(unexpected.is_empty(), "the gateway does not know these requests: {unexpected:?}");
+        let stored: i64 = sqlx::query_scalar(
+            "select (select count(*) from jobs.failures where payload::text || errors::text like '%' || $1 || '%')
+                  + (select count(*) from crm.event_outbox where data::text like '%' || $1 || '%')
+                  + (select count(*) from crm.events where data::text like '%' || $1 || '%')",
+        )
+        .bind(GATEWAY_PASSWORD)
+        .fetch_one(&mut self.database.superuser().await)
+        .await
+        .expect("rows can be read");
+        assert_eq!(stored, 0, "a secret was stored where it may not be");
+        let _ = (self.api.await, self.scheduler.await);
+        self.server.stop().await;
+        self.app.db.close().await;
+        self.database.drop().await;
+    }
+}
+
+/// A world that several tasks of one test share.
+pub type Shared = Arc<World>;
