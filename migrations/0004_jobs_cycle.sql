@@ -184,7 +184,8 @@ begin
         if gcap[x] <= 0 then p := greatest(p, t + interval '20ms'); end if;
         if grate[x] is not null and ga[x] < most then   -- collect tokens for up to 20 ms, never past half the burst
           want := greatest(1, least(gburst[x] / 2, grate[x] * 0.02));
-          p := greatest(p, t + make_interval(secs => greatest(0, want - greatest(0, ga[x] - lim)) / grate[x]));
+          -- two seconds at most, so that a rate made faster is noticed
+          p := greatest(p, t + least(interval '2s', make_interval(secs => greatest(0, want - greatest(0, ga[x] - lim)) / grate[x])));
         end if;
         lim := least(lim, greatest(0, gcap[x]), greatest(0, floor(ga[x])::int));
       end loop;
@@ -228,7 +229,10 @@ begin
     insert into jobs.gate_slots (gate_id, process, running)
       select gn.g, p_process, gn.n from gn join jobs.gates z on z.id = gn.g where z.cap is not null
     on conflict (gate_id, process) do update set running = jobs.gate_slots.running + excluded.running),
-  dl as (delete from jobs.turns tu using k1 where tu.queue = q and tu.lane_id = k1.lane_id and k1.is_shut),
+  -- read again: a resume may have committed since the lane was seen shut, and its wake may be gone
+  dl as (
+    delete from jobs.turns tu using k1 where tu.queue = q and tu.lane_id = k1.lane_id and k1.is_shut
+       and exists (select from jobs.lanes z where z.id = k1.lane_id and (z.paused_at is not null or z.cancelled_at is not null))),
   up as (
     update jobs.turns tu set
        vt = case when k1.n = 0 then tu.vt

@@ -79,6 +79,11 @@ begin
       from (select c.fence, unnest(c.job_ids) as id from c) i
      where j.id = i.id and j.fence = i.fence and j.leased_by = p_process
     returning j.tenant_number, j.queue, j.lane_id),
+  -- what was leased without our knowledge took slots of capped gates too
+  s as (
+    update jobs.gate_slots g set running = greatest(0, g.running - z.n)
+      from (select x.gate, count(*)::int as n from f join jobs.lanes la on la.id = f.lane_id cross join unnest(la.gates) x(gate) group by 1) z
+     where g.process = p_process and g.gate_id = z.gate),
   w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct f.tenant_number, f.queue, f.lane_id from f)
   select count(*) into n from f;
   return n;
@@ -137,16 +142,17 @@ begin
     with d as (
       delete from jobs.batch_deltas where ctid = any(array(select ctid from jobs.batch_deltas limit 10000)) returning *),
     s as (
-      select batch_id, sum(enqueued) as enqueued, sum(completed) as completed, sum(discarded) as discarded, sum(cancelled) as cancelled, bool_or(is_sealed) as is_sealed
-        from d group by 1)
+      select batch_id, tenant_number, sum(enqueued) as enqueued, sum(completed) as completed, sum(discarded) as discarded, sum(cancelled) as cancelled, bool_or(is_sealed) as is_sealed
+        from d group by 1, 2)
     update jobs.batches x set enqueued_count = x.enqueued_count + s.enqueued, completed_count = x.completed_count + s.completed,
         discarded_count = x.discarded_count + s.discarded, cancelled_count = x.cancelled_count + s.cancelled, is_sealed = x.is_sealed or s.is_sealed
-      from s where x.id = s.batch_id
+      from s where x.id = s.batch_id and x.tenant_number = s.tenant_number
       returning x.id, x.tenant_number, x.on_complete, x.completed_at,
         x.is_sealed and x.enqueued_count = x.completed_count + x.discarded_count + x.cancelled_count as is_done
   loop
     n := n + 1;
-    if b.is_done and b.completed_at is null then
+    -- deltas beyond the limit may say that more jobs were added
+    if b.is_done and b.completed_at is null and not exists (select from jobs.batch_deltas d where d.batch_id = b.id) then
       update jobs.batches set completed_at = app.clock() where id = b.id and completed_at is null;
       if b.on_complete is not null then
         perform jobs.enqueue(b.tenant_number, b.on_complete ->> 'kind', b.on_complete ->> 'queue', b.on_complete ->> 'lane', 1::smallint, 0::smallint,

@@ -1,6 +1,8 @@
 //! The wall between code and tables: the only place that builds a pool, and the scopes through which everything reaches a row.
 //! Knows nothing of jobs, of the product or of HTTP.
 
+#![expect(clippy::disallowed_types, reason = "the one crate that builds and holds the pool")]
+
 mod check;
 pub mod constraint;
 mod engine;

@@ -51,13 +51,13 @@ struct Outbox {
     delays: Vec<f64>,
     errors: Vec<Option<String>>,
     /// Ended by the handler's own commit: only the slot is to be freed.
-    settled: Vec<i64>,
+    settled: Vec<(i64, i64)>,
 }
 
 impl Outbox {
     fn push(&mut self, finished: Finished) {
         match finished.outcome {
-            None => self.settled.push(finished.job_id),
+            None => self.settled.push((finished.job_id, finished.fence)),
             Some(outcome) => {
                 self.ids.push(finished.job_id);
                 self.fences.push(finished.fence);
@@ -69,6 +69,10 @@ impl Outbox {
     }
     fn len(&self) -> usize {
         self.ids.len() + self.settled.len()
+    }
+    /// Everything that has ended, as (job, fence): a process that was stopped for longer than a lease may hold the same job anew.
+    fn ended(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.ids.iter().copied().zip(self.fences.iter().copied()).chain(self.settled.iter().copied())
     }
 }
 
@@ -252,8 +256,8 @@ impl Cycle {
             *used.entry(job.queue).or_default() += 1;
         }
         let mut freed: Vec<i64> = Vec::new();
-        for id in outbox.ids.iter().chain(&outbox.settled) {
-            let Some(job) = running.get(id) else { continue };
+        for (id, fence) in outbox.ended() {
+            let Some(job) = running.get(&id).filter(|job| job.fence == fence) else { continue };
             if let Some(count) = used.get_mut(&job.queue) {
                 *count = count.saturating_sub(1);
             }
@@ -267,10 +271,10 @@ impl Cycle {
             gates.insert(gate, 0);
         }
         if !gates.is_empty() {
-            let ended: std::collections::HashSet<&i64> = outbox.ids.iter().chain(&outbox.settled).collect();
+            let ended: std::collections::HashSet<(i64, i64)> = outbox.ended().collect();
             for (id, job) in running.iter() {
                 for gate in &job.gates {
-                    if let (false, Some(count)) = (ended.contains(id), gates.get_mut(gate)) {
+                    if let (false, Some(count)) = (ended.contains(&(*id, job.fence)), gates.get_mut(gate)) {
                         *count += 1;
                     }
                 }
@@ -294,9 +298,10 @@ impl Cycle {
     fn forget(&self, outbox: &mut Outbox, claims: &mut HashMap<i64, usize>) {
         let written = std::mem::take(outbox);
         let mut running = self.running.lock().expect("nothing panics while it is held");
-        for id in written.ids.iter().chain(&written.settled) {
-            if let Some(job) = running.remove(id) {
-                if let Some(count) = claims.get_mut(&job.fence) {
+        for (id, fence) in written.ended() {
+            if running.get(&id).is_some_and(|job| job.fence == fence) {
+                running.remove(&id);
+                if let Some(count) = claims.get_mut(&fence) {
                     *count = count.saturating_sub(1);
                 }
             }
@@ -315,7 +320,13 @@ impl Cycle {
                 gates: job.gates.clone(),
                 cancel: CancellationToken::new(),
             };
-            running.insert(job.id, entry);
+            if let Some(lost) = running.insert(job.id, entry) {
+                // its lease was lost while this process stood still, and the job has come back to it
+                lost.cancel.cancel();
+                if let Some(count) = claims.get_mut(&lost.fence) {
+                    *count = count.saturating_sub(1);
+                }
+            }
             // the receiver ends after this task
             let _ = self.feed.send(job);
         }

@@ -199,10 +199,7 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
     /// A key "until started" ends here, before the handler reads anything: an enqueue that still saw the key has committed by then.
     async fn give_up_key(&self, job_id: i64) -> Result<(), db::Error> {
         let mut tx = self.inner.db.platform(db::Why::Engine).await?;
-        sqlx::query("select jobs.give_up_key($1)")
-            .bind(job_id)
-            .execute(db::Scope::conn(&mut tx))
-            .await?;
+        sqlx::query("select jobs.give_up_key($1)").bind(job_id).execute(db::Scope::conn(&mut tx)).await?;
         tx.commit().await?;
         Ok(())
     }

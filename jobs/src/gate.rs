@@ -114,7 +114,12 @@ impl GateHealth {
             } else {
                 let count = failures.entry(key).or_default();
                 *count += 1;
-                *count >= FAILURES
+                let enough = *count >= FAILURES;
+                if enough {
+                    // the next opening needs as many again
+                    *count = 0;
+                }
+                enough
             }
         };
         let verdict = if answered {

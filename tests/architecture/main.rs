@@ -1,1 +1,13 @@
-//! placeholder
+//! What no compiler checks: which crate may use which, what SQL may say, how large a file may be, what changes need a reader.
+
+mod manifests;
+mod snapshots;
+mod sources;
+mod sql;
+
+/// Not a test: the process that holds the run's database cluster, started by the first test that needs one.
+#[test]
+#[ignore = "holds the database cluster of a run"]
+fn hold_the_cluster() {
+    e2e::cluster::hold();
+}

@@ -49,7 +49,9 @@ async fn of_twenty_parallel_launches_one_succeeds_and_the_others_conflict() {
     let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [vec![200], vec![409; 19]].concat());
-    assert!(answers.iter().filter(|answer| answer.status == 409).all(|answer| answer.code() == "campaign_already_active"));
+    assert!(
+        answers.iter().filter(|answer| answer.status == 409).all(|answer| answer.code() == "campaign_already_active")
+    );
     acme.until(&campaign, "completed").await;
     assert_eq!(world.sim.summary().total, 20);
     world.finish().await;
@@ -104,7 +106,10 @@ async fn two_contacts_with_one_phone_get_one_message_and_the_reasons_add_up() {
     let body = json!({ "name": "All", "line_id": line, "body": "Hola {{firstName}}" });
     let campaign = acme.post("/campaigns", &body).await.expect(201)["id"].as_str().unwrap().to_owned();
     let audience = acme.launch(&campaign).await["audience"].clone();
-    assert_eq!(audience, json!({ "selected": 4, "eligible": 1, "skipped": { "blacklisted": 1, "duplicate_address": 1, "no_phone": 1 } }));
+    assert_eq!(
+        audience,
+        json!({ "selected": 4, "eligible": 1, "skipped": { "blacklisted": 1, "duplicate_address": 1, "no_phone": 1 } })
+    );
     let progress = acme.until(&campaign, "completed").await;
     assert_eq!(progress["skipped"], audience["skipped"]);
     assert_eq!((&progress["selected"], &progress["eligible"]), (&json!(4), &json!(1)));
@@ -118,7 +123,9 @@ async fn a_block_of_blacklisted_numbers_does_not_end_the_campaign() {
     let world = World::new().await;
     let (acme, line, import) = ready(&world, 90).await;
     for n in 30..60 {
-        acme.post("/suppressions", &json!({ "address": format!("+1305556{n:04}"), "reason": "blacklisted" })).await.expect(201);
+        acme.post("/suppressions", &json!({ "address": format!("+1305556{n:04}"), "reason": "blacklisted" }))
+            .await
+            .expect(201);
     }
     let campaign = acme.draft(&line, &import, json!({})).await;
     acme.launch(&campaign).await;
@@ -178,7 +185,9 @@ async fn a_launch_that_reaches_nobody_or_names_an_unknown_variable_is_refused_wi
     let world = World::new().await;
     let (acme, line, import) = ready(&world, 2).await;
     for n in 0..2 {
-        acme.post("/suppressions", &json!({ "address": format!("+1305556{n:04}"), "reason": "blacklisted" })).await.expect(201);
+        acme.post("/suppressions", &json!({ "address": format!("+1305556{n:04}"), "reason": "blacklisted" }))
+            .await
+            .expect(201);
     }
     let campaign = acme.draft(&line, &import, json!({})).await;
     let refused = acme.act(&format!("/campaigns/{campaign}/launch")).await;
@@ -228,9 +237,12 @@ async fn two_campaigns_on_one_line_share_its_rate() {
     let world = World::new().await;
     let acme = world.tenant("acme").await;
     let (rate, burst) = (20.0, 4.0);
-    let line = acme.line(&world, json!({ "unlimited": false, "rate_per_minute": rate * 60.0, "burst": burst, "cap": 50 })).await;
+    let line = acme
+        .line(&world, json!({ "unlimited": false, "rate_per_minute": rate * 60.0, "burst": burst, "cap": 50 }))
+        .await;
     let import = acme.contacts(30).await;
-    let campaigns = [acme.draft(&line, &import, json!({})).await, acme.draft(&line, &import, json!({ "body": "Otra" })).await];
+    let campaigns =
+        [acme.draft(&line, &import, json!({})).await, acme.draft(&line, &import, json!({ "body": "Otra" })).await];
     for campaign in &campaigns {
         acme.launch(campaign).await;
     }
@@ -255,7 +267,9 @@ async fn a_repeated_create_with_one_key_makes_one_campaign() {
     let world = World::new().await;
     let (acme, line, import) = ready(&world, 1).await;
     let body = json!({ "name": "Once", "line_id": line, "import_id": import, "body": "Hola" });
-    let create = |body: Value| acme.request(reqwest::Method::POST, "/campaigns").header("idempotency-key", "k1").json(&body).send();
+    let create = |body: Value| {
+        acme.request(reqwest::Method::POST, "/campaigns").header("idempotency-key", "k1").json(&body).send()
+    };
     let first: Value = create(body.clone()).await.unwrap().json().await.unwrap();
     let second: Value = create(body).await.unwrap().json().await.unwrap();
     assert_eq!(first, second);

@@ -1,10 +1,14 @@
 //! Everything that touches rows, through the front door: HTTP in, rows, events and simulator traffic out.
 
-mod contacts;
+mod access;
 mod campaigns;
-mod messaging;
+mod contacts;
 mod engine;
 mod imports;
+mod lifecycle;
+mod live;
+mod messaging;
+mod sending;
 mod wall;
 
 /// Not a test: the process that holds the run's database cluster, started by the first test that needs one.

@@ -144,7 +144,10 @@ async fn receipts_in_any_number_and_order_end_in_one_status() {
     acme.until(&campaign, "completed").await;
     world.settle().await;
     assert_eq!(count(&acme.progress(&campaign).await, "delivered"), 25);
-    let messages: i64 = sqlx::query_scalar("select count(*) from crm.messages").fetch_one(&mut world.database.superuser().await).await.unwrap();
+    let messages: i64 = sqlx::query_scalar("select count(*) from crm.messages")
+        .fetch_one(&mut world.database.superuser().await)
+        .await
+        .unwrap();
     assert_eq!(messages, 25);
     world.finish().await;
 }
@@ -179,7 +182,9 @@ async fn however_the_gateway_spells_the_chat_it_is_one_conversation() {
     let world = World::new().await;
     let acme = world.tenant("acme").await;
     acme.line(&world, json!({})).await;
-    for (n, chat) in ["iMessage;-;+13055550142", "any;-;+13055550142", "SMS;-;+13055550142", "+13055550142"].into_iter().enumerate() {
+    for (n, chat) in
+        ["iMessage;-;+13055550142", "any;-;+13055550142", "SMS;-;+13055550142", "+13055550142"].into_iter().enumerate()
+    {
         world.sim.emit("new-message", &json!({
             "guid": format!("0000000{n}-0000-4000-8000-000000000000"), "text": format!("form {n}"), "isFromMe": false, "error": 0, "itemType": 0,
             "originalROWID": n + 1, "dateCreated": 1_764_028_811_000_i64 + n as i64, "handle": { "address": "+13055550142", "service": "SMS" },
@@ -202,11 +207,16 @@ async fn a_webhook_with_a_wrong_secret_is_a_missing_thing_and_stores_nothing() {
     let url = format!("{}/api/v1/hooks/bluebubbles/{line}/{}", world.base(), "0".repeat(64));
     let mut statuses = Vec::new();
     for _ in 0..40 {
-        statuses.push(reqwest::Client::new().post(&url).body(r#"{"type":"hello-world"}"#).send().await.unwrap().status().as_u16());
+        statuses.push(
+            reqwest::Client::new().post(&url).body(r#"{"type":"hello-world"}"#).send().await.unwrap().status().as_u16(),
+        );
     }
     assert_eq!(statuses[0], 404);
     assert_eq!(statuses[39], 429, "guessing is slowed down");
-    let stored: i64 = sqlx::query_scalar("select count(*) from crm.hook_events").fetch_one(&mut world.database.superuser().await).await.unwrap();
+    let stored: i64 = sqlx::query_scalar("select count(*) from crm.hook_events")
+        .fetch_one(&mut world.database.superuser().await)
+        .await
+        .unwrap();
     assert_eq!(stored, 0);
     world.finish().await;
 }
@@ -220,8 +230,10 @@ async fn a_faulty_event_is_kept_with_its_error_and_stops_no_other() {
     world.sim.inbound(&Inbound::new("+13055550142", "hola")).unwrap();
     world.settle().await;
     assert_eq!(acme.get("/conversations").await.expect(200)["items"].as_array().unwrap().len(), 1);
-    let errors: Vec<Option<String>> =
-        sqlx::query_scalar("select error from crm.hook_events").fetch_all(&mut world.database.superuser().await).await.unwrap();
+    let errors: Vec<Option<String>> = sqlx::query_scalar("select error from crm.hook_events")
+        .fetch_all(&mut world.database.superuser().await)
+        .await
+        .unwrap();
     assert_eq!(errors, [Some("event_without_message".to_owned())]);
     world.finish().await;
 }
@@ -252,7 +264,12 @@ async fn stop_words_act_exactly_and_are_confirmed_once() {
         .map(|row| (row["address"].as_str().unwrap().to_owned(), row["reason"].as_str().unwrap().to_owned()))
         .collect();
     found.sort();
-    let expected = [("+13055550101", "opted_out"), ("+13055550102", "opted_out"), ("+13055550103", "opt_out_review"), ("+13055550104", "opted_out")];
+    let expected = [
+        ("+13055550101", "opted_out"),
+        ("+13055550102", "opted_out"),
+        ("+13055550103", "opt_out_review"),
+        ("+13055550104", "opted_out"),
+    ];
     assert_eq!(found, expected.map(|(address, reason)| (address.to_owned(), reason.to_owned())));
     let confirmations: Vec<(String, String)> =
         world.sim.sent().iter().map(|sent| (sent.address.to_string(), sent.text.to_string())).collect();
@@ -276,7 +293,12 @@ async fn an_opt_out_after_the_launch_is_obeyed() {
     world.sim.inbound(&Inbound::new("+13055560014", "BAJA")).unwrap();
     let progress = acme.until(&campaign, "completed").await;
     assert_eq!(progress["skipped"]["opted_out"], 1, "{progress}");
-    let campaign_texts = world.sim.sent().iter().filter(|sent| &*sent.address == "+13055560014" && sent.text.starts_with("Hola")).count();
+    let campaign_texts = world
+        .sim
+        .sent()
+        .iter()
+        .filter(|sent| &*sent.address == "+13055560014" && sent.text.starts_with("Hola"))
+        .count();
     assert_eq!(campaign_texts, 0);
     world.finish().await;
 }
@@ -287,7 +309,10 @@ async fn a_gateway_that_is_away_opens_the_breaker_and_is_found_again_by_one_prob
     let (acme, line, campaign) = campaign_to(&world, 30, json!({})).await;
     world.sim.fail_next(6, Behaviour::Unauthorized);
     acme.launch(&campaign).await;
-    eventually("the breaker opens", || async { acme.get(&format!("/lines/{line}")).await.expect(200)["breaker"] != "closed" }).await;
+    eventually("the breaker opens", || async {
+        acme.get(&format!("/lines/{line}")).await.expect(200)["breaker"] != "closed"
+    })
+    .await;
     assert_eq!(acme.progress(&campaign).await["waits_for_line"], true);
     for _ in 0..6 {
         world.advance(Duration::from_secs(40)).await;

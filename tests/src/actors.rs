@@ -200,4 +200,29 @@ impl Tenant {
         })
         .await
     }
+
+    /// The recipients of a campaign in a state, at most 200.
+    pub async fn recipients(&self, campaign: &str, state: &str) -> Vec<Value> {
+        self.items(&format!("/campaigns/{campaign}/recipients?limit=200&state={state}")).await
+    }
+
+    /// The rows of a list's first page.
+    ///
+    /// # Panics
+    /// Where the API refuses.
+    pub async fn items(&self, path: &str) -> Vec<Value> {
+        self.get(path).await.expect(200)["items"].as_array().expect("a list").clone()
+    }
+
+    /// The messages with an address, newest first; none where there is no conversation.
+    ///
+    /// # Panics
+    /// Where there is more than one conversation with it.
+    pub async fn messages(&self, address: &str) -> Vec<Value> {
+        let all = self.items("/conversations?limit=200").await;
+        let mut found = all.iter().filter(|conversation| conversation["address"] == address);
+        let Some(conversation) = found.next() else { return Vec::new() };
+        assert!(found.next().is_none(), "two conversations with {address}");
+        self.items(&format!("/conversations/{}/messages?limit=200", conversation["id"].as_str().expect("an id"))).await
+    }
 }

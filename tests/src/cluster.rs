@@ -48,7 +48,9 @@ pub async fn cluster() -> &'static Cluster {
         .get_or_init(|| async {
             let pattern = match std::env::var(BORROWED) {
                 Ok(pattern) => pattern,
-                Err(_) => tokio::task::spawn_blocking(shared).await.expect("starting it does not panic").expect("a cluster"),
+                Err(_) => {
+                    tokio::task::spawn_blocking(shared).await.expect("starting it does not panic").expect("a cluster")
+                }
             };
             let cluster = Cluster { pattern, template: template_name() };
             let (any, own) = (cluster.url("postgres", "postgres"), cluster.url("postgres", &cluster.template));
@@ -121,7 +123,8 @@ pub fn hold() {
 async fn run_cluster(run: &str, folder: &std::path::Path) -> Result<()> {
     let run = Pid::from_raw(run.parse()?);
     // one connection pool and a few engine connections for each test that runs at the moment
-    let cluster = cli::cluster::Cluster::start(cli::cluster::Options::temporary().set("max_connections", "400")).await?;
+    let cluster =
+        cli::cluster::Cluster::start(cli::cluster::Options::temporary().set("max_connections", "400")).await?;
     let pattern = cluster.url("USER", "DATABASE").replace("USER", "{user}").replace("DATABASE", "{database}");
     // whole or not at all: others read it as soon as it is there
     fs::write(folder.join("address.new"), pattern)?;

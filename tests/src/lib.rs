@@ -6,7 +6,7 @@ mod database;
 mod eventually;
 pub mod world;
 
+pub use actors::{Answer, Tenant};
 pub use database::Database;
 pub use eventually::{eventually, eventually_some};
-pub use actors::{Answer, Tenant};
 pub use world::World;

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use crm::{App, Config};
 use jobs::{Engine, Settings};
 use serde_json::json;
-use sim::bluebubbles::{Config as SimConfig, Server, Sim};
-use tokio::{net::TcpListener, task::JoinHandle};
+use sim::bluebubbles::{Call, Config as SimConfig, Server, Sim};
+use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Database, actors::Tenant};
@@ -33,10 +33,11 @@ pub struct World {
     workers: Vec<Worker>,
 }
 
-/// An engine in this process.
+/// An engine with threads and connections of its own, as another process would have.
 pub struct Worker {
     stop: CancellationToken,
     task: JoinHandle<()>,
+    runtime: Runtime,
 }
 
 impl Worker {
@@ -47,10 +48,11 @@ impl Worker {
     pub async fn stop(self) {
         self.stop.cancel();
         self.task.await.expect("an engine ends without a panic");
+        self.runtime.shutdown_background();
     }
-    /// Ends it as a crash would: nothing is drained, its leases stay.
+    /// Ends it as a crash would: nothing is drained, every call is cut, its leases stay.
     pub fn abort(self) {
-        self.task.abort();
+        self.runtime.shutdown_background();
     }
 }
 
@@ -72,9 +74,11 @@ impl World {
         let server = Server::start_local(config).await.expect("a simulated gateway");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let app = Self::app(&database, &base).await;
+        let app =
+            App::start(Self::config(&database, &base), "paloma-test").await.expect("an application behind its wall");
         let serving = app.clone();
-        let api = tokio::spawn(async move { api::serve(serving, listener).await.expect("the api ends without an error") });
+        let api =
+            tokio::spawn(async move { api::serve(serving, listener).await.expect("the api ends without an error") });
         let (db, stop) = (app.db.clone(), app.stop.clone());
         let scheduler = tokio::spawn(async move {
             jobs::schedule::run(&db, &crm::schedules(), stop).await.expect("the scheduler ends without an error");
@@ -82,8 +86,8 @@ impl World {
         Self { database, app, sim: server.sim(), server, base, api, scheduler, workers: Vec::new() }
     }
 
-    async fn app(database: &Database, base: &str) -> App {
-        let config = Config {
+    fn config(database: &Database, base: &str) -> Config {
+        Config {
             database_url: database.url(),
             secret: "5a".repeat(32).into(),
             operator_token: Some(OPERATOR.into()),
@@ -91,8 +95,7 @@ impl World {
             allow_private_gateways: true,
             database_connections: 10,
             log_json: false,
-        };
-        App::start(config, "paloma-test").await.expect("an application behind its wall")
+        }
     }
 
     /// The address of the api.
@@ -112,12 +115,25 @@ impl World {
     /// # Panics
     /// Where it can't be started.
     pub async fn worker(&self) -> Worker {
-        let app = Self::app(&self.database, &self.base).await;
-        let queues = vec![(crm::queue::OUTBOUND, 16), (crm::queue::INBOUND, 2), (crm::queue::DEFAULT, 4), (crm::queue::IMPORT, 1)];
-        let engine = Engine::start(app.db.clone(), app, crm::registry(), Settings::new("worker", queues)).await.expect("an engine");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let config = Self::config(&self.database, &self.base);
+        let started = runtime.spawn(async move {
+            let app = App::start(config, "paloma-test").await.expect("an application behind its wall");
+            let queues = vec![
+                (crm::queue::OUTBOUND, 16),
+                (crm::queue::INBOUND, 2),
+                (crm::queue::DEFAULT, 4),
+                (crm::queue::IMPORT, 1),
+            ];
+            Engine::start(app.db.clone(), app, crm::registry(), Settings::new("worker", queues))
+                .await
+                .expect("an engine")
+        });
+        let engine = started.await.expect("an engine starts without a panic");
         let stop = CancellationToken::new();
-        let task = tokio::spawn(engine.run(stop.clone()));
-        Worker { stop, task }
+        let task = runtime.spawn(engine.run(stop.clone()));
+        Worker { stop, task, runtime }
     }
 
     /// Starts a worker that the world ends.
@@ -182,6 +198,32 @@ impl World {
         self.database.advance(by).await;
         self.sim.configure(|config| config.clock_offset_ms += i64::try_from(by.as_millis()).expect("a span of a test"));
         self.app.db.notify(jobs::CHANNEL);
+    }
+
+    /// The same with the workers at rest meanwhile, since a real one would have renewed its leases in that time.
+    pub async fn later(&mut self, by: Duration) {
+        let count = self.workers.len();
+        self.stop_workers().await;
+        self.advance(by).await;
+        for _ in 0..count {
+            self.start_worker().await;
+        }
+    }
+
+    /// Every send that the gateway was asked for, whatever became of it.
+    #[must_use]
+    pub fn sends(&self) -> Vec<Call> {
+        self.sim.calls_page(0, usize::MAX, Some("/api/v1/message/text")).entries
+    }
+
+    /// The machine's clock, as the gateway's logs use it.
+    ///
+    /// # Panics
+    /// Where the clock stands before 1970.
+    #[must_use]
+    pub fn machine_ms() -> i64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock of today");
+        i64::try_from(since.as_millis()).expect("a clock of today")
     }
 
     /// Waits until the gateway has posted all its events and they are worked in.

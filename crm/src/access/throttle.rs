@@ -68,7 +68,7 @@ async fn wait(tx: &mut PlatformTx, attempt: &Attempt) -> Result<Option<Duration>
            from app.login_failures
            where subject = any($1) and at > app.clock() - make_interval(secs => $4)
            group by subject) as counted
-         where failures > case when is_name then $2 else $3 end",
+         where failures > case when is_name then $2::bigint else $3::bigint end",
     )
     .bind(&attempt.subjects[..])
     .bind(PER_NAME)

@@ -293,7 +293,7 @@ pub(crate) async fn record(mut tx: PlatformTx, records: Vec<Record>) -> Result<V
              from v where x.tenant_id = v.tenant_id and x.id = v.recipient_id),
          msg as (
            update crm.messages x set
-               status = case when v.ending = 'again' then x.status else crm.next_status(x.status, v.ending) end,
+               status = case when v.ending = 'again' then case when x.status = 'sending' then 'queued' else x.status end else crm.next_status(x.status, v.ending) end,
                reason = case when v.ending = 'again' then v.reason
                              when v.ending = 'sent' then case when x.status = 'failed' then x.reason end
                              when crm.next_status(x.status, v.ending) = x.status then x.reason else v.reason end,

@@ -135,6 +135,7 @@ impl Job<App> for CampaignProgress {
 
     async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
         let mut tx = cx.tx().await?;
+        fail_abandoned(&mut tx, self.campaign_id).await?;
         fold(&mut tx, self.campaign_id).await?;
         let mut progress = progress(&mut tx, self.campaign_id).await?;
         let open =
@@ -161,6 +162,21 @@ impl Job<App> for CampaignProgress {
         events::emit(&mut tx, tenant_id, &Event::CampaignProgress(event)).await?;
         Ok(Done::with(tx))
     }
+}
+
+/// Once all send jobs have ended, a recipient that still waits has lost its job (given up, or cancelled by an operator): it failed.
+async fn fail_abandoned(tx: &mut TenantTx, id: CampaignId) -> Result<(), Error> {
+    sqlx::query(
+        "update crm.recipients r set state = 'failed', reason = 'job_given_up'
+           from crm.campaigns c, jobs.batches b
+          where c.tenant_id = app.tenant_id() and c.id = $1 and c.state = 'active' and c.frozen_at is not null
+            and b.id = c.batch_id and b.tenant_number = app.tenant_number() and b.completed_at is not null
+            and r.tenant_id = c.tenant_id and r.campaign_id = c.id and r.state = 'pending' and r.resent_count = 0",
+    )
+    .bind(id)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Adds the deltas up. Two folders at once take different rows, and the counters are sums, so nothing is counted twice.

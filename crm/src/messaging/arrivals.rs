@@ -172,10 +172,11 @@ async fn insert(
 async fn obey(tx: &mut TenantTx, message: &Stored) -> Result<(), Error> {
     let reason = match keywords::classify(&message.body) {
         Keyword::None => return Ok(()),
-        Keyword::OptIn | Keyword::OptInIfOut => {
-            // "yes" means something only to somebody who is out, and then it is the same deletion
-            sqlx::query("delete from crm.suppressions where tenant_id = app.tenant_id() and address = $1 and reason in ('opted_out', 'opt_out_review')")
+        word @ (Keyword::OptIn | Keyword::OptInIfOut) => {
+            // "yes" means something only to somebody who is out; what waits for a person's review it does not end
+            sqlx::query("delete from crm.suppressions where tenant_id = app.tenant_id() and address = $1 and (reason = 'opted_out' or $2 and reason = 'opt_out_review')")
                 .bind(&message.address)
+                .bind(word == Keyword::OptIn)
                 .execute(tx.conn())
                 .await?;
             return Ok(());

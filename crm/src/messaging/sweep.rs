@@ -59,10 +59,11 @@ impl Job<App> for Sweep {
     async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
         let mut tx = cx.tx().await?;
         let line = lines::open(&cx.app, &mut tx, self.line_id).await?;
+        doubt_abandoned(&mut tx, self.line_id).await?;
         let unknown = ripe(&mut tx, self.line_id, line.resolve_after).await?;
         let oldest = oldest_undelivered(&mut tx, self.line_id).await?;
         let now = tx.now();
-        drop(tx);
+        tx.commit().await?;
         self.catch_up(&cx, &line).await?;
         // receipts and unknown outcomes are found among our own messages since the oldest of them
         let since = unknown.iter().map(|row| row.sending_at).chain(oldest).min();
@@ -178,6 +179,28 @@ struct Unknown {
     address: String,
     body: String,
     sending_at: DateTime<Utc>,
+}
+
+/// A send that has been under way for longer than any call may take has lost its job (it was cancelled or given up after its worker
+/// died): nobody will record it, so it is looked up.
+async fn doubt_abandoned(tx: &mut TenantTx, line_id: LineId) -> Result<(), Error> {
+    let campaigns: Vec<Uuid> = sqlx::query_scalar(
+        "with x as materialized (
+           select m.id from crm.messages m
+            where m.tenant_id = app.tenant_id() and m.line_id = $1 and m.status = 'sending' and m.sending_at < app.now() - interval '15 minutes'
+            order by m.sending_at limit 2000),
+         r as (
+           update crm.recipients r set state = 'unknown', reason = 'worker_died'
+            where r.tenant_id = app.tenant_id() and r.message_id = any(array(select x.id from x)) and r.state = 'sending' returning r.campaign_id),
+         m as (
+           update crm.messages m set status = 'unknown', reason = 'worker_died'
+            where m.tenant_id = app.tenant_id() and m.id = any(array(select x.id from x)) and m.status = 'sending' and (select count(*) from r) >= 0)
+         select r.campaign_id from r",
+    )
+    .bind(line_id)
+    .fetch_all(tx.conn())
+    .await?;
+    reactions::campaigns_moved(tx, campaigns).await
 }
 
 /// Unknown sends for which the gateway's own longest wait is over.

@@ -59,7 +59,9 @@ async fn of_many_claimers_that_see_it_half_open_one_gets_the_probe() {
     for n in 0..50 {
         send(&world, &n.to_string(), true).await;
     }
-    world.execute("update jobs.gates set breaker = 'open', open_until = app.clock() - interval '1 s', open_s = 15").await;
+    world
+        .execute("update jobs.gates set breaker = 'open', open_until = app.clock() - interval '1 s', open_s = 15")
+        .await;
     let mut hands = Vec::new();
     for _ in 0..4 {
         let mut hand = world.hand().await;

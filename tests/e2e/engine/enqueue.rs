@@ -96,7 +96,8 @@ async fn smaller_priorities_go_first_inside_a_lane() {
     let bulk = world.enqueue(Enqueue::new().lane("a").priority(5), &Do::nothing("bulk")).await;
     let urgent = world.enqueue(Enqueue::new().lane("a").priority(-5), &Do::nothing("urgent")).await;
     let mut hand = world.hand().await;
-    let order: Vec<i64> = [hand.claim_some(1).await, hand.claim_some(1).await].concat().iter().map(|job| job.id).collect();
+    let order: Vec<i64> =
+        [hand.claim_some(1).await, hand.claim_some(1).await].concat().iter().map(|job| job.id).collect();
     assert_eq!(order, [urgent, bulk]);
     world.finish().await;
 }

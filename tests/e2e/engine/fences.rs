@@ -105,7 +105,10 @@ async fn a_rolled_back_completion_leaves_the_lease_as_it_was() {
     assert!(worker.complete(&mut tx, &leased[0]).await);
     drop(tx);
     e2e::eventually("the transaction is over", || async {
-        world.number("select count(*) from pg_stat_activity where state like 'idle in%' and datname = current_database()").await == 0
+        world
+            .seen("select count(*) from pg_stat_activity where state like 'idle in%' and datname = current_database()")
+            .await
+            == 0
     })
     .await;
     assert!(worker.renew(&leased).await.is_empty());
@@ -172,7 +175,11 @@ async fn two_claimers_never_get_the_same_job() {
             let (mut mine, mut empty) = (Vec::new(), 0);
             while empty < 200 {
                 let leased = hand.claim(37).await;
-                if leased.is_empty() { empty += 1 } else { empty = 0 }
+                if leased.is_empty() {
+                    empty += 1
+                } else {
+                    empty = 0
+                }
                 mine.extend(leased.into_iter().map(|job| (job.id, job.fence)));
                 tokio::task::yield_now().await;
             }

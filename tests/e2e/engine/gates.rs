@@ -155,8 +155,10 @@ async fn one_gate_before_many_lanes_is_shared_and_not_multiplied() {
 async fn a_lane_with_two_gates_obeys_both() {
     let world = EngineWorld::new().await;
     let mut tx = world.tx().await;
-    let line = jobs::gate::configure(&mut tx, "line", Limits { rate: Some(0.001), burst: 8.0, cap: None }).await.unwrap();
-    let campaign = jobs::gate::configure(&mut tx, "campaign", Limits { rate: None, burst: 1.0, cap: Some(3) }).await.unwrap();
+    let line =
+        jobs::gate::configure(&mut tx, "line", Limits { rate: Some(0.001), burst: 8.0, cap: None }).await.unwrap();
+    let campaign =
+        jobs::gate::configure(&mut tx, "campaign", Limits { rate: None, burst: 1.0, cap: Some(3) }).await.unwrap();
     jobs::lane::configure(&mut tx, WORK, "both", 1, &[campaign, line]).await.unwrap();
     jobs::lane::configure(&mut tx, WORK, "one", 1, &[line]).await.unwrap();
     tx.commit().await.unwrap();

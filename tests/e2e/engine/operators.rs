@@ -120,10 +120,12 @@ async fn a_list_is_paged_and_shows_a_tenant_its_own_jobs_only() {
             break;
         }
     }
-    assert_eq!(seen, [tx.tenant_number(); 7]);
+    assert_eq!(seen, [world.acme.number; 7]);
     let mut hand = world.hand().await;
     let leased = hand.claim_some(100).await;
-    let running = jobs::admin::list(&mut world.tx().await, Some("running"), &PageOf::parse(None, None).unwrap()).await.unwrap();
+    let running =
+        jobs::admin::list(&mut world.tx().await, Some("running"), &PageOf::parse(None, None).unwrap()).await.unwrap();
+    drop(tx);
     assert_eq!(running.items.len(), leased.iter().filter(|job| job.tenant_number == world.acme.number).count());
     world.finish().await;
 }

@@ -1,6 +1,12 @@
 //! Enqueue against claim: whichever comes first, no job is left that nobody knows of.
 
-use std::{sync::{Arc, atomic::{AtomicBool, Ordering}}, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use db::Actor;
 use jobs::Enqueue;
@@ -70,8 +76,8 @@ async fn a_job_that_becomes_visible_while_its_lane_is_being_found_empty_is_found
     assert_eq!(first.len(), 1);
     let second = world.work(Do::nothing("second")).await;
     assert!(two.claim(10).await.is_empty(), "the turn is held");
-    assert_eq!(world.number("select count(*) from jobs.wakes").await, 1, "and so the wake stays");
     sqlx::raw_sql("commit").execute(one.conn.conn()).await.unwrap();
+    assert_eq!(world.number("select count(*) from jobs.wakes").await, 1, "and so the wake has stayed");
     assert_eq!(two.claim_some(10).await[0].id, second);
     world.finish().await;
 }

@@ -40,7 +40,8 @@ async fn a_living_worker_is_not_rescued_from_however_long_its_jobs_take() {
     e2e::eventually("it runs", || async { world.runs_of("long") == 1 }).await;
     let renewed = world.number("select (extract(epoch from max(lease_until)) * 1000)::bigint from jobs.jobs").await;
     e2e::eventually("its lease was renewed three times over", || async {
-        world.number("select (extract(epoch from max(lease_until)) * 1000)::bigint from jobs.jobs").await > renewed + 1_200
+        world.number("select (extract(epoch from max(lease_until)) * 1000)::bigint from jobs.jobs").await
+            > renewed + 1_200
     })
     .await;
     assert_eq!(world.runs_of("long"), 1);
@@ -82,6 +83,7 @@ async fn a_process_that_died_after_it_was_forgotten_is_rescued_from_all_the_same
     let id = world.work(Do::nothing("x")).await;
     assert_eq!(stalled.claim_some(1).await.len(), 1);
     drop(stalled);
+    assert_eq!(rescuer.rescue().await, 0, "it may still live, and is given a lease's time");
     world.advance(PAST).await;
     rescuer.renew(&[]).await;
     assert_eq!(rescuer.rescue().await, 1, "nobody else would ever free it");

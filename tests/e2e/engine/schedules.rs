@@ -18,7 +18,10 @@ const TICKS: &str = "select count(*) from jobs.jobs j join jobs.kinds k on k.id 
 #[tokio::test]
 async fn two_schedulers_fire_one_tick_once() {
     let world = EngineWorld::new().await;
-    join(async { declare(&world.db, &hourly()).await.unwrap() }, async { declare(&world.db, &hourly()).await.unwrap() }).await;
+    join(async { declare(&world.db, &hourly()).await.unwrap() }, async {
+        declare(&world.db, &hourly()).await.unwrap()
+    })
+    .await;
     fire_due(&world.db, &hourly()).await.unwrap();
     assert_eq!(world.number(TICKS).await, 0, "nothing is due yet");
     for tick in 1..=3 {
@@ -56,7 +59,11 @@ async fn declaring_again_keeps_the_stored_time_and_a_changed_line_takes_a_new_on
     let daily = vec![Schedule::new::<App, Tick>("tick", "0 9 * * *", chrono_tz::America::New_York, Tick {})];
     declare(&world.db, &daily).await.unwrap();
     assert_eq!(
-        world.number("select extract(hour from next_fire_at at time zone 'America/New_York')::bigint from jobs.schedules").await,
+        world
+            .number(
+                "select extract(hour from next_fire_at at time zone 'America/New_York')::bigint from jobs.schedules"
+            )
+            .await,
         9
     );
     declare(&world.db, &[]).await.unwrap();
@@ -73,7 +80,10 @@ async fn what_a_schedule_makes_runs_in_the_platform() {
     let worker = world.worker().await;
     e2e::eventually("it ran", || async { world.runs_of("tick") == 1 }).await;
     world.drained().await;
-    assert_eq!(world.number("select count(*) from jobs.history where tenant_number = 0 and state = 'completed'").await, 1);
+    assert_eq!(
+        world.number("select count(*) from jobs.history where tenant_number = 0 and state = 'completed'").await,
+        1
+    );
     worker.stop().await;
     world.finish().await;
 }

@@ -109,6 +109,10 @@ impl EngineWorld {
         let mut tx = self.db.platform(Why::Operator).await.unwrap();
         sqlx::query_scalar(sql).fetch_one(tx.conn()).await.unwrap()
     }
+    /// A number that only a superuser may know: what other sessions do.
+    pub async fn seen(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&mut self.database.superuser().await).await.unwrap()
+    }
     pub async fn effects(&self) -> i64 {
         self.number("select count(*) from public.effects").await
     }
