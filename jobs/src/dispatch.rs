@@ -156,10 +156,10 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             let running = inner.running.lock().expect("nothing panics while it is held");
             running.get(&leased.id).map(|job| job.cancel.clone()).unwrap_or_default()
         };
-        if leased.key_scope == 1 {
-            if let Err(error) = self.give_up_key(leased.id).await {
-                return Some(Outcome { code: Code::Release, delay: 0.0, error: Some(error.to_string()) });
-            }
+        if leased.key_scope == 1
+            && let Err(error) = self.give_up_key(leased.id).await
+        {
+            return Some(Outcome { code: Code::Release, delay: 0.0, error: Some(error.to_string()) });
         }
         let started = Instant::now();
         let waited = (leased.leased_at - leased.run_at).as_seconds_f64().max(0.0);

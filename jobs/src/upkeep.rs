@@ -146,7 +146,7 @@ impl Keeper {
         }
         sqlx::query("select jobs.fold_batches()").execute(conn.conn()).await?;
         sqlx::query("select jobs.sweep_cancelled(2000)").execute(conn.conn()).await?;
-        if round % 120 == 0 {
+        if round.is_multiple_of(120) {
             sqlx::query("select jobs.partition_history($1)").bind(KEEP_DAYS).execute(conn.conn()).await?;
             sqlx::query("select jobs.prune(5000)").execute(conn.conn()).await?;
             self.report(conn).await?;

@@ -159,10 +159,10 @@ impl Control {
         for other in self.others {
             let _ = other.await;
         }
-        if self.running.lock().expect("nothing panics while it is held").is_empty() {
-            if let Err(error) = leave(&self.db, self.process).await {
-                tracing::debug!(%error, "leaving is left to the rescuer");
-            }
+        if self.running.lock().expect("nothing panics while it is held").is_empty()
+            && let Err(error) = leave(&self.db, self.process).await
+        {
+            tracing::debug!(%error, "leaving is left to the rescuer");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What no compiler checks: which crate may use which, what SQL may say, how large a file may be, what changes need a reader.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
+
 mod manifests;
 mod snapshots;
 mod sources;

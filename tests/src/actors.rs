@@ -68,7 +68,6 @@ impl Tenant {
     }
 
     /// A request with this session, to be completed by the test.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client
             .request(method, format!("{}/api/v1{path}", self.base))

@@ -34,7 +34,10 @@ pub struct HookLine {
 
 /// Secrets that this process has looked up; a wrong one is never kept. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct HookCache(Arc<Mutex<HashMap<Vec<u8>, (Instant, HookLine)>>>);
+pub struct HookCache(Arc<Mutex<HooksRead>>);
+
+/// By the secret's hash: when it was read, and whose it is.
+type HooksRead = HashMap<Vec<u8>, (Instant, HookLine)>;
 
 /// Stores a webhook's body if the path's secret is that of the line. Wrong ones are [`Error::NotFound`], and nothing is stored.
 pub async fn receive(app: &App, line_id: LineId, token: &str, body: bytes::Bytes) -> Result<(), Error> {
@@ -49,10 +52,10 @@ async fn resolve(app: &App, token: &str) -> Result<Option<HookLine>, Error> {
     let hash = secrets::token_hash(token);
     {
         let cache = app.groups.hook_cache.0.lock().expect("nothing panics while it is held");
-        if let Some((read, line)) = cache.get(&hash) {
-            if read.elapsed() < Duration::from_secs(30) {
-                return Ok(Some(*line));
-            }
+        if let Some((read, line)) = cache.get(&hash)
+            && read.elapsed() < Duration::from_secs(30)
+        {
+            return Ok(Some(*line));
         }
     }
     let mut tx = app.db.platform(Why::Hook).await?;
