@@ -95,6 +95,7 @@ struct Shown {
     /// true: only warnings about rows that were taken; false: only refused rows; absent: both.
     warnings: Option<bool>,
     /// Language of the reasons.
+    #[param(inline)]
     language: Option<Language>,
 }
 
