@@ -39,6 +39,8 @@ async fn a_500_for_a_message_that_went_out_ends_as_sent() {
     let (acme, _, campaign) = campaign_to(&world, 3, json!({})).await;
     world.sim.fail_next(3, Behaviour::WaiterTimeout);
     acme.launch(&campaign).await;
+    acme.until_count(&campaign, "unknown", 3).await;
+    world.advance(Duration::from_secs(70)).await;
     acme.until(&campaign, "completed").await;
     world.settle().await;
     assert_eq!(count(&acme.progress(&campaign).await, "delivered"), 3);

@@ -166,7 +166,9 @@ pub(crate) async fn mark(mut tx: PlatformTx, marks: Vec<Mark>) -> Result<Vec<Ver
              left join lateral (select s.reason from crm.suppressions s where s.tenant_id = r.tenant_id and s.address = r.address order by s.reason desc limit 1) s on true),
          conv as (
            insert into crm.conversations (tenant_id, id, line_id, address, contact_id, last_message_at)
-             select distinct on (v.tenant_id, v.line_id, v.address) v.tenant_id, v.conversation_id, v.line_id, v.address, v.contact_id, app.now()
+             select distinct on (v.tenant_id, v.line_id, v.address) v.tenant_id, v.conversation_id, v.line_id, v.address,
+                    -- the contact may have been deleted since the launch
+                    (select k.id from crm.contacts k where k.tenant_id = v.tenant_id and k.id = v.contact_id), app.now()
                from v where v.verdict = 'go' order by v.tenant_id, v.line_id, v.address
            on conflict (tenant_id, line_id, address) do update set last_message_at = excluded.last_message_at
            returning tenant_id, id, line_id, address),

@@ -185,7 +185,7 @@ async fn match_ours(
          up as (
            update crm.messages x set
                status = crm.next_status(x.status, b.status),
-               reason = case when crm.next_status(x.status, b.status) = 'failed' then coalesce(x.reason, 'gateway_error_' || b.error)
+               reason = case when crm.next_status(x.status, b.status) = 'failed' then case when x.status = 'failed' then x.reason else coalesce('gateway_error_' || b.error, x.reason) end
                              when crm.next_status(x.status, b.status) in ('sent', 'delivered', 'read') then null else x.reason end,
                -- another row may have taken the guid: it keeps it
                guid = case when x.guid is null and not exists (select from crm.messages o where o.tenant_id = x.tenant_id and o.line_id = $1 and o.guid = b.guid)
@@ -201,7 +201,7 @@ async fn match_ours(
          rec as (
            update crm.recipients r set
                state = crm.next_status(r.state, b.status),
-               reason = case when crm.next_status(r.state, b.status) = 'failed' then coalesce(r.reason, 'gateway_error_' || b.error)
+               reason = case when crm.next_status(r.state, b.status) = 'failed' then case when r.state = 'failed' then r.reason else coalesce('gateway_error_' || b.error, r.reason) end
                              when crm.next_status(r.state, b.status) in ('sent', 'delivered', 'read') then null else r.reason end,
                sent_at = case when b.status = 'failed' then r.sent_at else coalesce(r.sent_at, app.now()) end
              from best b where r.tenant_id = app.tenant_id() and r.message_id = b.id and crm.next_status(r.state, b.status) <> r.state

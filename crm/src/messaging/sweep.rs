@@ -203,11 +203,11 @@ async fn doubt_abandoned(tx: &mut TenantTx, line_id: LineId) -> Result<(), Error
     reactions::campaigns_moved(tx, campaigns).await
 }
 
-/// Unknown sends for which the gateway's own longest wait is over.
+/// Unknown sends for which the gateway's own longest wait is over. `not_confirmed` is said by [`hold`] alone: it marks what was looked up.
 async fn ripe(tx: &mut TenantTx, line_id: LineId, after: Duration) -> Result<Vec<Unknown>, Error> {
     Ok(sqlx::query_as(
         "select id, address, body, sending_at from crm.messages
-          where tenant_id = app.tenant_id() and line_id = $1 and status = 'unknown' and reason is distinct from 'not_confirmed'
+          where tenant_id = app.tenant_id() and line_id = $1 and status = 'unknown' and reason is distinct from 'held'
             and sending_at <= app.now() - make_interval(secs => $2)
           order by sending_at, id limit 2000",
     )
@@ -220,7 +220,7 @@ async fn ripe(tx: &mut TenantTx, line_id: LineId, after: Duration) -> Result<Vec
 async fn next_ripe(tx: &mut TenantTx, line_id: LineId, after: Duration) -> Result<Option<Duration>, Error> {
     let seconds: Option<f64> = sqlx::query_scalar(
         "select extract(epoch from min(sending_at) + make_interval(secs => $2) - app.now())::float8 from crm.messages
-          where tenant_id = app.tenant_id() and line_id = $1 and status = 'unknown' and reason is distinct from 'not_confirmed'",
+          where tenant_id = app.tenant_id() and line_id = $1 and status = 'unknown' and reason is distinct from 'held'",
     )
     .bind(line_id)
     .bind(after.as_secs_f64())
@@ -303,7 +303,7 @@ async fn hold(tx: &mut TenantTx, ids: &[Uuid]) -> Result<(), Error> {
              from crm.recipients r join crm.campaigns c on c.tenant_id = r.tenant_id and c.id = r.campaign_id
             where r.tenant_id = app.tenant_id() and r.message_id = any($1) and r.state = 'unknown' order by r.id for update of r),
          m as (
-           update crm.messages x set reason = 'not_confirmed'
+           update crm.messages x set reason = 'held'
             where x.tenant_id = app.tenant_id() and x.id = any($1) and x.status = 'unknown' and (select count(*) from lr) >= 0)
          update crm.recipients r set state = case when lr.again then 'pending' else 'held' end, reason = case when lr.again then null else 'not_confirmed' end,
              resent_count = r.resent_count + case when lr.again then 1 else 0 end

@@ -58,7 +58,7 @@ fn judge(answer: &Answer) -> Result<Sent, ClientError> {
     }
     let reason = match detail.as_deref().unwrap_or_default() {
         _ if answer.status.as_u16() == 504 => "gateway_timeout",
-        "Failed to send message! See attached message error code." => "not_confirmed",
+        "Failed to send message! See attached message error code." => "row_not_seen",
         "[500] Message sent with an error. See attached message" => "row_in_error",
         "Transaction timeout" => "helper_timeout",
         detail if is_already_queued(detail) => "already_in_flight",

@@ -41,7 +41,7 @@ fn a_success_without_a_message_or_without_json_proves_nothing() {
 #[test]
 fn these_answers_leave_the_outcome_open() {
     let waited = r#"{"status":500,"message":"Message Send Error","error":{"type":"iMessage Error","message":"Failed to send message! See attached message error code."},"data":null}"#;
-    assert_eq!(judge(&answer(500, waited)), unknown("not_confirmed"));
+    assert_eq!(judge(&answer(500, waited)), unknown("row_not_seen"));
     let row = error_body(500, "Message Send Error", "[500] Message sent with an error. See attached message");
     assert_eq!(judge(&answer(500, &row)), unknown("row_in_error"));
     let helper = error_body(500, "Message Send Error", "Transaction timeout");
