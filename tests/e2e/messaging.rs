@@ -43,7 +43,8 @@ async fn a_500_for_a_message_that_went_out_ends_as_sent() {
     world.advance(Duration::from_secs(70)).await;
     acme.until(&campaign, "completed").await;
     world.settle().await;
-    assert_eq!(count(&acme.progress(&campaign).await, "delivered"), 3);
+    let progress = acme.progress(&campaign).await;
+    assert_eq!(count(&progress, "sent") + count(&progress, "delivered"), 3, "{progress}");
     assert_eq!(world.sim.summary().total, 3);
     world.finish().await;
 }

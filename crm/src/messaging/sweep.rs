@@ -203,7 +203,7 @@ async fn doubt_abandoned(tx: &mut TenantTx, line_id: LineId) -> Result<(), Error
     reactions::campaigns_moved(tx, campaigns).await
 }
 
-/// Unknown sends for which the gateway's own longest wait is over. `not_confirmed` is said by [`hold`] alone: it marks what was looked up.
+/// Unknown sends for which the gateway's own longest wait is over. `held` is said by [`hold`] alone: it marks what was looked up.
 async fn ripe(tx: &mut TenantTx, line_id: LineId, after: Duration) -> Result<Vec<Unknown>, Error> {
     Ok(sqlx::query_as(
         "select id, address, body, sending_at from crm.messages
