@@ -62,7 +62,8 @@ impl Db {
     pub async fn connect_unchecked(options: Options) -> Result<Self, Error> {
         let connect = PgConnectOptions::from_str(&options.url)?
             .application_name(options.name)
-            .options([("jit", "off"), ("idle_in_transaction_session_timeout", "60s")]);
+            // shorter than a lease: the row locks of a process that stands still go before its jobs are taken over
+            .options([("jit", "off"), ("idle_in_transaction_session_timeout", "20s")]);
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(Duration::from_secs(10))

@@ -26,7 +26,8 @@ pub async fn configure(
     .await
 }
 
-/// Nothing of the lane is leased once this has committed.
+/// No claim that begins after this has committed leases a job of the lane. One that is under way may still lease what it has already chosen:
+/// an effect that must not happen after a pause rechecks the lane, as a campaign's `sending` mark does.
 pub async fn pause(tx: &mut TenantTx, queue: Queue, key: &str) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update jobs.lanes l set paused_at = coalesce(l.paused_at, app.now()) from jobs.queues q
