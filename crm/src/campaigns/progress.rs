@@ -164,14 +164,23 @@ impl Job<App> for CampaignProgress {
     }
 }
 
-/// Once all send jobs have ended, a recipient that still waits has lost its job (given up, or cancelled by an operator): it failed.
+/// Once all send jobs have ended, a recipient that still waits has lost its job (given up, or cancelled by an operator): it failed. Whether
+/// they have ended is asked first: until then the recipients, who may be many, are not looked at.
 async fn fail_abandoned(tx: &mut TenantTx, id: CampaignId) -> Result<(), Error> {
+    let has_ended: bool = sqlx::query_scalar(
+        "select exists (
+           select from crm.campaigns c join jobs.batches b on b.id = c.batch_id and b.tenant_number = app.tenant_number()
+            where c.tenant_id = app.tenant_id() and c.id = $1 and c.state = 'active' and c.frozen_at is not null and b.completed_at is not null)",
+    )
+    .bind(id)
+    .fetch_one(tx.conn())
+    .await?;
+    if !has_ended {
+        return Ok(());
+    }
     sqlx::query(
-        "update crm.recipients r set state = 'failed', reason = 'job_given_up'
-           from crm.campaigns c, jobs.batches b
-          where c.tenant_id = app.tenant_id() and c.id = $1 and c.state = 'active' and c.frozen_at is not null
-            and b.id = c.batch_id and b.tenant_number = app.tenant_number() and b.completed_at is not null
-            and r.tenant_id = c.tenant_id and r.campaign_id = c.id and r.state = 'pending' and r.resent_count = 0",
+        "update crm.recipients set state = 'failed', reason = 'job_given_up'
+          where tenant_id = app.tenant_id() and campaign_id = $1 and state = 'pending' and resent_count = 0",
     )
     .bind(id)
     .execute(tx.conn())

@@ -276,24 +276,28 @@ async fn settle_unmatched(
     .bind(IN_FLIGHT)
     .fetch_all(tx.conn())
     .await?;
-    let mut from_device = Vec::new();
+    let mut landed = Vec::new();
     for evidence in unmatched {
         match &evidence.address {
             Some(address) if in_flight.contains(address) => applied.waiting += evidence.events.len(),
-            address => {
-                applied.done.extend(&evidence.events);
-                if let (Some(address), Some(text), true) = (address, &evidence.text, evidence.is_new) {
-                    from_device.push(arrivals::FromDevice {
-                        address: address.clone(),
-                        text: text.clone(),
-                        guid: evidence.guid.clone(),
-                        service: evidence.service,
-                        status: evidence.status,
-                        chat_guid: evidence.chat_guid.clone(),
-                        created_at: evidence.created_at,
-                    });
-                }
-            }
+            _ => landed.push(evidence),
+        }
+    }
+    // a send may have been recorded after the first look and before the second: not in flight any more, and known by its guid now
+    let foreign = match_ours(tx, line_id, landed, applied).await?;
+    let mut from_device = Vec::new();
+    for evidence in foreign {
+        applied.done.extend(&evidence.events);
+        if let (Some(address), Some(text), true) = (evidence.address, evidence.text, evidence.is_new) {
+            from_device.push(arrivals::FromDevice {
+                address,
+                text,
+                guid: evidence.guid,
+                service: evidence.service,
+                status: evidence.status,
+                chat_guid: evidence.chat_guid,
+                created_at: evidence.created_at,
+            });
         }
     }
     arrivals::store_from_device(tx, line_id, from_device).await
