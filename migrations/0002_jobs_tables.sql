@@ -208,6 +208,7 @@ create table jobs.batches (
   completed_at timestamptz,
   created_at timestamptz not null default app.now()
 );
+create index batches_completed on jobs.batches (completed_at) where completed_at is not null;
 create table jobs.batch_deltas (
   tenant_number int not null,
   batch_id bigint not null,

@@ -78,7 +78,9 @@ create type jobs.leased as (
 
 create function jobs.claim(p_process uuid, q smallint, n int, p_lease interval, k int default 25)
 returns setof jobs.leased language plpgsql
-set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
+set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off
+-- a bitmap and a sort would read a whole lane for each claim, which is what is planned while the table is small
+set enable_bitmapscan = off set enable_sort = off as $$
 declare
   t timestamptz := app.clock(); f bigint; v float8; taken bigint[];
   lanes bigint[]; tenants int[]; gl text[]; shut bool[]; lims int[]; parks timestamptz[]; probes bool[]; m int; quantum int;
@@ -246,14 +248,15 @@ begin
 end $$;
 
 -- When a queue should be looked at again, in seconds: at once where work is ready, else at the first park or due time, else within a second.
-create function jobs.next_wake(q smallint) returns float8 language sql
-set enable_seqscan = off as $$
-  select greatest(0, least(1.0,
+create function jobs.next_wake(q smallint) returns float8 language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+begin
+  return greatest(0, least(1.0,
     case when exists (select from jobs.wakes w where w.queue = q) then 0 end,
     case when exists (select from jobs.turns u where u.queue = q and u.parked_until is null) then 0 end,
     extract(epoch from (select u.parked_until from jobs.turns u where u.queue = q and u.parked_until is not null order by u.parked_until limit 1) - app.clock()),
-    extract(epoch from (select s.run_at from jobs.scheduled s where s.queue = q order by s.run_at limit 1) - app.clock())))::float8
-$$;
+    extract(epoch from (select s.run_at from jobs.scheduled s where s.queue = q order by s.run_at limit 1) - app.clock())))::float8;
+end $$;
 
 -- Settles, tells the slots that this process uses, and claims for each queue with free slots. The last row is the header: its `id` is
 -- null, `settled` counts the leases ended, `wake_s` says when to look again.

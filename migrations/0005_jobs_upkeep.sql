@@ -98,7 +98,10 @@ $$;
 
 -- A tenant's own transaction completes its job: the effect and the completion commit together. False: the lease was lost.
 create function jobs.complete(p_id bigint, p_fence bigint, p_process uuid) returns boolean
-language sql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_hashjoin = off as $$
+declare
+  n int;
+begin
   with d as (
     delete from jobs.jobs j where j.id = p_id and j.fence = p_fence and j.leased_by = p_process and j.tenant_number = app.tenant_number()
       returning j.*),
@@ -108,8 +111,9 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
   h as (
     insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, leased_at, finished_at)
       select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'completed', d.attempt, d.batch_id, d.run_at, d.leased_at, app.clock() from d)
-  select exists (select from d);
-$$;
+  select count(*) into n from d;
+  return n = 1;
+end $$;
 revoke all on function jobs.complete from public;
 grant execute on function jobs.complete to paloma_tenant;
 
@@ -204,6 +208,10 @@ begin
   if not found then
     return 'not_found';
   end if;
+  if exists (select from jobs.lanes l where l.id = f.lane_id and l.cancelled_at is not null) then
+    insert into jobs.failures select f.*;
+    return 'lane_cancelled';
+  end if;
   if f.key is not null then
     insert into jobs.job_keys (tenant_number, kind, key, job_id, scope) values (f.tenant_number, f.kind, f.key, f.id, f.key_scope)
       on conflict (tenant_number, kind, key) do nothing;
@@ -284,8 +292,10 @@ create function jobs.prune(p_limit int) returns int language sql as $$
   with k as (delete from jobs.job_keys where ctid = any(array(
         select ctid from jobs.job_keys where expires_at <= app.clock() limit p_limit for update skip locked)) returning 1),
   f as (delete from jobs.failures where ctid = any(array(
-        select ctid from jobs.failures where finished_at < app.clock() - interval '30 days' limit p_limit for update skip locked)) returning 1)
-  select (select count(*) from k)::int + (select count(*) from f)::int;
+        select ctid from jobs.failures where finished_at < app.clock() - interval '30 days' limit p_limit for update skip locked)) returning 1),
+  b as (delete from jobs.batches where ctid = any(array(
+        select ctid from jobs.batches where completed_at < app.clock() - interval '30 days' limit p_limit for update skip locked)) returning 1)
+  select (select count(*) from k)::int + (select count(*) from f)::int + (select count(*) from b)::int;
 $$;
 
 -- A job that commits chunk by chunk proves in each chunk that it still holds its lease; the row stays locked until the commit.

@@ -37,7 +37,7 @@ create table crm.lines (
 create index lines_hook_token on crm.lines (hook_token_hash);
 
 create table crm.conversations (
-  tenant_id uuid not null default app.tenant_id() references crm.tenants,
+  tenant_id uuid not null default app.tenant_id(),
   id uuid not null,
   line_id uuid not null,
   address text not null,
@@ -54,7 +54,7 @@ create table crm.conversations (
 create index conversations_recent on crm.conversations (tenant_id, last_message_at desc, id desc);
 
 create table crm.messages (
-  tenant_id uuid not null default app.tenant_id() references crm.tenants,
+  tenant_id uuid not null default app.tenant_id(),
   id uuid not null,
   conversation_id uuid not null,
   line_id uuid not null,

@@ -26,7 +26,7 @@ create index campaigns_recent on crm.campaigns (tenant_id, created_at desc, id d
 
 create table crm.recipients (
   tenant_id uuid not null default app.tenant_id(),
-  id uuid not null,
+  id uuid not null,                              -- also that of its message, so that a state moves without a touch of any index
   campaign_id uuid not null,
   step smallint not null default 1,
   contact_id uuid,
@@ -35,7 +35,6 @@ create table crm.recipients (
   state text not null constraint recipients_state_known
     check (state in ('pending', 'sending', 'unknown', 'sent', 'delivered', 'read', 'failed', 'held', 'skipped', 'cancelled')),
   reason text,
-  message_id uuid,
   resent_count smallint not null default 0,
   sending_at timestamptz,
   sending_fence bigint,                          -- the lease under which it was marked: a repeated mark of the same lease is no doubt
@@ -46,7 +45,6 @@ create table crm.recipients (
 -- Nobody gets the same message twice: one live row per campaign, step and address; a second contact of that address is a skipped row.
 create unique index recipients_address_key on crm.recipients (tenant_id, campaign_id, step, address) where reason is distinct from 'duplicate_address';
 create index recipients_by_campaign on crm.recipients (tenant_id, campaign_id, id);
-create index recipients_message on crm.recipients (tenant_id, message_id) where message_id is not null;
 
 -- Counters are folded from deltas that a trigger writes, so they can't differ from the rows.
 create table crm.campaign_counts (

@@ -1,15 +1,18 @@
 //! What happened, for live clients. An event is written in the transaction of what it tells and is numbered after the commit; what
 //! else it causes is said in [`crate::reactions`].
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use db::{Db, Scope, Why};
-use serde::Serialize;
+use jobs::{Cx, Done, Job, JobResult, KeyScope, Platform, Queue, UniqueKey};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{App, Error, queue};
 
 /// The channel on which a process is told that events wait to be numbered.
 pub const OUTBOX: &str = "paloma_outbox";
@@ -162,4 +165,36 @@ pub async fn last_seq(db: &Db, tenant_id: Uuid) -> Result<i64, Error> {
         .fetch_optional(tx.conn())
         .await?;
     Ok(seq.unwrap_or(0))
+}
+
+/// Removes numbered events that are older than a week; a client that was away for longer reads everything anew.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Prune {}
+
+impl Job<App> for Prune {
+    type Scope = Platform;
+    const KIND: &'static str = "events.prune";
+    const QUEUE: Queue = queue::DEFAULT;
+    const TIMEOUT: Duration = Duration::from_secs(600);
+    const UNIQUE: KeyScope = KeyScope::WhileLive;
+
+    fn unique_key(&self) -> Option<UniqueKey> {
+        Some("all".into())
+    }
+
+    async fn run(self, cx: Cx<App, Platform>) -> JobResult {
+        loop {
+            let mut tx = cx.tx().await?;
+            let removed = sqlx::query(
+                "delete from crm.events where ctid = any(array(select ctid from crm.events where at < app.now() - interval '7 days' limit 10000))",
+            )
+            .execute(tx.conn())
+            .await?
+            .rows_affected();
+            if removed == 0 || cx.cancel.is_cancelled() {
+                return Ok(Done::with(tx));
+            }
+            tx.commit().await?;
+        }
+    }
 }

@@ -1,11 +1,14 @@
 //! The group commits of one process: what many handlers and requests write at a high rate, written together.
 
-use db::{Db, Why};
+use std::{future::Future, sync::Arc};
+
+use db::{Db, PlatformTx, Why};
 use jobs::{Group, GroupError};
 
 use crate::{
     campaigns::outbox::{self, Loaded, Mark, Record, Verdict},
     messaging::inbound::{self, HookCache, HookLine},
+    reactions::Lately,
 };
 
 /// Rows of one group at most.
@@ -28,30 +31,40 @@ pub struct Groups {
     pub hook_cache: HookCache,
 }
 
-macro_rules! group {
-    ($db:expr, $flush:path) => {{
-        let db: Db = $db.clone();
-        Group::start(MOST, move |items| {
-            let db = db.clone();
-            async move {
-                let tx = db.keyed_platform(Why::Group).await.map_err(|error| GroupError(error.to_string()))?;
-                $flush(tx, items).await
-            }
-        })
-    }};
-}
-
 impl Groups {
     /// Starts the tasks.
     #[must_use]
     pub fn start(db: &Db) -> Self {
+        let lately = Lately::default();
         Self {
-            load: group!(db, outbox::load),
-            mark: group!(db, outbox::mark),
-            record: group!(db, outbox::record),
-            proof: group!(db, outbox::proof),
-            hooks: group!(db, inbound::store),
+            load: group(db, light, outbox::load),
+            mark: group(db, light, move |tx, marks| {
+                let lately = lately.clone();
+                async move { outbox::mark(tx, &lately, marks).await }
+            }),
+            record: group(db, light, outbox::record),
+            proof: group(db, light, outbox::proof),
+            hooks: group(db, |(_, body): &(HookLine, bytes::Bytes)| body.len(), inbound::store),
             hook_cache: HookCache::default(),
         }
     }
+}
+
+/// Items whose size does not matter.
+const fn light<T>(_: &T) -> usize {
+    0
+}
+
+fn group<T, R, F, Fut>(db: &Db, weight: fn(&T) -> usize, flush: F) -> Group<T, R>
+where
+    T: Clone + Send + 'static,
+    R: Send + 'static,
+    F: Fn(PlatformTx, Vec<T>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Vec<R>, GroupError>> + Send + 'static,
+{
+    let (db, flush) = (db.clone(), Arc::new(flush));
+    Group::start(MOST, weight, move |items| {
+        let (db, flush) = (db.clone(), Arc::clone(&flush));
+        async move { flush(db.keyed_platform(Why::Group).await?, items).await }
+    })
 }

@@ -27,7 +27,9 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<campaigns::ExpandAudience>()
         .add::<campaigns::progress::CampaignProgress>()
         .add::<campaigns::send::SendToRecipient>()
+        .add::<contacts::import::EndImport>()
         .add::<contacts::import::RunImport>()
+        .add::<events::Prune>()
         .add::<messaging::inbound::Ingest>()
         .add::<messaging::lines::RegisterHook>()
         .add::<messaging::send::SendMessage>()
@@ -41,6 +43,7 @@ pub fn schedules() -> Vec<jobs::schedule::Schedule> {
     use jobs::schedule::Schedule;
     vec![
         Schedule::new::<App, _>("access.prune", "17 * * * *", chrono_tz::UTC, access::Prune {}),
+        Schedule::new::<App, _>("events.prune", "47 * * * *", chrono_tz::UTC, events::Prune {}),
         Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {}),
     ]
 }

@@ -1,13 +1,36 @@
 //! What follows from what happened: the only place where a lower feature causes work of a higher one.
 
 use db::{Scope, TenantTx};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 use uuid::Uuid;
 
 use crate::{App, Error, campaigns::progress::CampaignProgress, messaging::lines::LineId, messaging::sweep::Sweep};
 
 /// A campaign is looked at again at most twice a second, however many of its messages move.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// Campaigns of which this process has lately asked for the progress. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Lately(Arc<Mutex<HashMap<(i32, Uuid), Instant>>>);
+
+impl Lately {
+    /// Whether it is time to ask again; if so, it counts as asked.
+    pub fn is_due(&self, campaign: (i32, Uuid)) -> bool {
+        let mut asked = self.0.lock().expect("nothing panics while it is held");
+        asked.retain(|_, at| at.elapsed() < PROGRESS_EVERY);
+        match asked.entry(campaign) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                entry.insert(Instant::now());
+                true
+            }
+        }
+    }
+}
 
 /// Recipients of these campaigns moved: their progress will be told and their completion noticed.
 pub async fn campaigns_moved(tx: &mut TenantTx, campaigns: impl IntoIterator<Item = Uuid>) -> Result<(), Error> {

@@ -30,11 +30,6 @@ impl<T> Id<T> {
     pub fn new() -> Self {
         Self(Uuid::now_v7(), PhantomData)
     }
-    /// The id that is always the same for `parent` and `name`: what makes a repeated effect land on one row.
-    #[must_use]
-    pub fn derived<P>(parent: Id<P>, name: &str) -> Self {
-        Self(Uuid::new_v5(&parent.0, name.as_bytes()), PhantomData)
-    }
     /// The uuid itself.
     #[must_use]
     pub const fn uuid(self) -> Uuid {

@@ -60,10 +60,13 @@ impl Db {
 
     /// Connects without the self-check, for `paloma doctor`, which prints what the check finds.
     pub async fn connect_unchecked(options: Options) -> Result<Self, Error> {
-        let connect = PgConnectOptions::from_str(&options.url)?
-            .application_name(options.name)
+        let connect = PgConnectOptions::from_str(&options.url)?.application_name(options.name).options([
+            ("jit", "off"),
+            // an index look-up, also in tables that have never been analysed: plans that are kept are often made then
+            ("random_page_cost", "1.1"),
             // shorter than a lease: the row locks of a process that stands still go before its jobs are taken over
-            .options([("jit", "off"), ("idle_in_transaction_session_timeout", "20s")]);
+            ("idle_in_transaction_session_timeout", "20s"),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(Duration::from_secs(10))
@@ -84,15 +87,15 @@ impl Db {
         TenantTx::begin(tx, self.notifier.clone(), (None, Some(number)), actor).await
     }
 
-    /// The same for statements that carry many rows as arrays and find each by its key. A plan kept from when the tables were small reads
-    /// them whole (seen: 1,000 sends a second fell to 100 until the first autovacuum), so these are planned anew, for the sizes of now,
-    /// and go by index only.
+    /// The same for statements that carry many rows as arrays and find each by its key: they go by index only. A plan kept from when the
+    /// tables were small may take the wrong index (seen: 1,000 sends a second fell to 100 until the first autovacuum), so those statements
+    /// also say `persistent(false)` and are planned anew, for the sizes of now. `plan_cache_mode = force_custom_plan` would do that for the
+    /// look-ups behind their foreign keys as well, row by row, which took a seventh of the server's time.
     pub async fn keyed_tenant_by_number(&self, number: i32, actor: Actor) -> Result<TenantTx, Error> {
         let tx = self
             .pool
             .begin_with(
-                "begin; set local role paloma_tenant; set local plan_cache_mode = force_custom_plan; set local random_page_cost = 1.1;
-                 set local enable_mergejoin = off; set local enable_seqscan = off",
+                "begin; set local role paloma_tenant; set local enable_mergejoin = off; set local enable_seqscan = off",
             )
             .await?;
         TenantTx::begin(tx, self.notifier.clone(), (None, Some(number)), actor).await
@@ -108,10 +111,7 @@ impl Db {
     pub async fn keyed_platform(&self, why: Why) -> Result<PlatformTx, Error> {
         let tx = self
             .pool
-            .begin_with(
-                "begin; set local role paloma_platform; set local plan_cache_mode = force_custom_plan; set local random_page_cost = 1.1;
-                 set local enable_mergejoin = off; set local enable_seqscan = off",
-            )
+            .begin_with("begin; set local role paloma_platform; set local enable_mergejoin = off; set local enable_seqscan = off")
             .await?;
         PlatformTx::begin(tx, self.notifier.clone(), why).await
     }

@@ -139,6 +139,8 @@ pub enum Acted {
     Running,
     /// Another job holds its unique key.
     KeyHeld,
+    /// Its lane was cancelled and takes no jobs.
+    LaneCancelled,
     /// There is no such job in a state that allows it.
     NotFound,
 }
@@ -149,6 +151,7 @@ fn acted(word: &str) -> Acted {
         "cancelled" => Acted::Cancelled,
         "running" => Acted::Running,
         "key_held" => Acted::KeyHeld,
+        "lane_cancelled" => Acted::LaneCancelled,
         _ => Acted::NotFound,
     }
 }

@@ -128,7 +128,7 @@ impl Cycle {
         let mut claims: HashMap<i64, usize> = HashMap::new();
         let mut next = Instant::now();
         let mut failures = 0_u32;
-        let mut last = Instant::now();
+        let (mut last, mut looked) = (Instant::now(), Instant::now());
         loop {
             let done = self.stopping.is_cancelled() && outbox.len() == 0 && self.count() == 0;
             if done {
@@ -138,7 +138,7 @@ impl Cycle {
                 break;
             }
             last = Instant::now();
-            match self.once(&mut conn, &outbox, &mut claims).await {
+            match self.once(&mut conn, &outbox, &claims, &mut looked).await {
                 Ok((leased, wait)) => {
                     failures = 0;
                     self.forget(&mut outbox, &mut claims);
@@ -196,22 +196,29 @@ impl Cycle {
         &self,
         conn: &mut Option<EngineConn>,
         outbox: &Outbox,
-        claims: &mut HashMap<i64, usize>,
+        claims: &HashMap<i64, usize>,
+        looked: &mut Instant,
     ) -> Result<(Vec<Leased>, Duration), db::Error> {
-        if conn.is_none() {
-            let mut fresh = self.db.engine().await?;
-            // an answer may have been lost with the old connection: what it leased goes back
+        let is_new = conn.is_none();
+        if is_new {
+            *conn = Some(self.db.engine().await?);
+        }
+        let Some(conn) = conn.as_mut() else { return Ok((Vec::new(), Duration::ZERO)) };
+        if is_new || looked.elapsed() >= self.lease {
+            // an answer may have been lost with an old connection, whose server process may even commit long after: what it leased goes back
             let known: Vec<i64> = claims.keys().copied().collect();
-            sqlx::query("select jobs.release_unknown($1, $2)")
+            let freed: i32 = sqlx::query_scalar("select jobs.release_unknown($1, $2)")
                 .bind(self.process)
                 .bind(&known)
-                .execute(fresh.conn())
+                .fetch_one(conn.conn())
                 .await?;
-            *conn = Some(fresh);
+            if freed > 0 {
+                tracing::warn!(jobs = freed, "gave back what was leased by a claim whose answer was lost");
+            }
+            *looked = Instant::now();
         }
         let (gates, running, free, over) = self.usage(outbox, claims);
         let queues: Vec<i16> = self.slots.iter().map(|slots| slots.queue).collect();
-        let Some(conn) = conn.as_mut() else { return Ok((Vec::new(), Duration::ZERO)) };
         let rows: Vec<Row> =
             sqlx::query_as("select * from jobs.cycle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
                 .bind(self.process)

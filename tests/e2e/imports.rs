@@ -206,6 +206,33 @@ async fn csv_17_workers_that_die_half_way_leave_every_row_exactly_once() {
 }
 
 #[tokio::test]
+async fn an_import_whose_job_is_given_up_ends_and_says_so() {
+    let mut world = World::without_workers().await;
+    let acme = world.tenant("acme").await;
+    let made = acme.upload("/imports", "name,phone\nAna,+13055550142\n").await.expect(201);
+    let mut connection = world.database.superuser().await;
+    let cancelled: String = sqlx::query_scalar(
+        "select jobs.cancel(j.id, 'by an operator') from jobs.jobs j join jobs.kinds k on k.id = j.kind where k.name = 'contacts.run_import'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(cancelled, "cancelled");
+    world.start_worker().await;
+    let path = format!("/imports/{}", made["id"].as_str().unwrap());
+    let import = eventually_some("the import ends", || async {
+        let import = acme.get(&path).await.expect(200);
+        (import["state"] == "failed").then_some(import)
+    })
+    .await;
+    assert_eq!(import["failure_code"], "job_given_up", "{import}");
+    let chunks: i64 =
+        sqlx::query_scalar("select count(*) from crm.upload_chunks").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(chunks, 0);
+    world.finish_with(&["contacts.run_import"]).await;
+}
+
+#[tokio::test]
 async fn csv_19_ragged_rows_are_refused_and_shift_nothing() {
     let world = World::new().await;
     let acme = world.tenant("acme").await;

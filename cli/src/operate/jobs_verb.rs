@@ -105,6 +105,7 @@ fn found(acted: &Acted, id: i64) -> Result<bool> {
         Acted::Available | Acted::Cancelled => Ok(true),
         Acted::NotFound => Ok(false),
         Acted::Running => bail!("job {id} runs and can't be taken away from its worker: pause its lane, or wait"),
+        Acted::LaneCancelled => bail!("the lane of job {id} is cancelled and takes no jobs"),
         Acted::KeyHeld => bail!("another job holds the unique key of job {id}: that one does the work"),
     }
 }

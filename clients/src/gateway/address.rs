@@ -45,9 +45,17 @@ impl<'a> ChatGuid<'a> {
     }
 }
 
+/// A mail address has at most 64 octets, the sign and 255 more (RFC 5321, 4.5.3.1).
+const MAX_ADDRESS: usize = 320;
+
 /// One spelling per address: phones without punctuation, short codes as digits, e-mail in lower case. None when nothing is left.
+///
+/// One that is longer than any mail address may be is none.
 pub fn normalise_address(address: &str) -> Option<String> {
     let address = address.trim();
+    if address.len() > MAX_ADDRESS {
+        return None;
+    }
     let address = ["tel:", "mailto:"].iter().find_map(|scheme| address.strip_prefix(scheme)).unwrap_or(address);
     if address.contains('@') {
         return Some(address.chars().filter(|c| *c != '\0').flat_map(char::to_lowercase).collect());

@@ -135,6 +135,7 @@ async fn freeze(tx: &mut TenantTx, campaign: CampaignId, place: &Place) -> Resul
     .bind(campaign)
     .bind(&contacts)
     .bind(&ids)
+    .persistent(false)
     .fetch_all(tx.conn())
     .await?;
     sqlx::query("update crm.campaigns set expand_after = $2 where tenant_id = app.tenant_id() and id = $1")

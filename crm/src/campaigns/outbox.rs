@@ -6,7 +6,7 @@ use std::time::Duration;
 use db::{PlatformTx, Scope};
 use jobs::{GroupError, Lease};
 use sqlx::types::Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::{
@@ -14,10 +14,6 @@ use crate::{
     messaging::{call::Ending, lines::LineId},
     reactions,
 };
-
-fn failed(error: impl std::fmt::Display) -> GroupError {
-    GroupError(error.to_string())
-}
 
 /// A recipient to be read.
 #[derive(Debug, Clone, Copy)]
@@ -61,9 +57,9 @@ pub(crate) async fn load(mut tx: PlatformTx, wanted: Vec<Wanted>) -> Result<Vec<
     )
     .bind(wanted.iter().map(|row| row.tenant_number).collect::<Vec<_>>())
     .bind(wanted.iter().map(|row| row.recipient_id).collect::<Vec<_>>())
+    .persistent(false)
     .fetch_all(tx.conn())
-    .await
-    .map_err(failed)?;
+    .await?;
     let mut answers: Vec<Option<Loaded>> = wanted.iter().map(|_| None).collect();
     for row in rows {
         let place = usize::try_from(row.ord - 1).unwrap_or(usize::MAX);
@@ -76,7 +72,7 @@ pub(crate) async fn load(mut tx: PlatformTx, wanted: Vec<Wanted>) -> Result<Vec<
 
 /// Whether messages have been proven to be out while their calls still wait.
 pub(crate) async fn proof(mut tx: PlatformTx, wanted: Vec<Wanted>) -> Result<Vec<bool>, GroupError> {
-    sqlx::query_scalar(
+    Ok(sqlx::query_scalar(
         "select coalesce(r.state in ('sent', 'delivered', 'read'), false)
            from unnest($1::int[], $2::uuid[]) with ordinality u(tenant_number, id, ord)
            join crm.tenants t on t.number = u.tenant_number
@@ -85,9 +81,9 @@ pub(crate) async fn proof(mut tx: PlatformTx, wanted: Vec<Wanted>) -> Result<Vec
     )
     .bind(wanted.iter().map(|row| row.tenant_number).collect::<Vec<_>>())
     .bind(wanted.iter().map(|row| row.recipient_id).collect::<Vec<_>>())
+    .persistent(false)
     .fetch_all(tx.conn())
-    .await
-    .map_err(failed)
+    .await?)
 }
 
 /// A mark to be made.
@@ -105,8 +101,6 @@ pub struct Mark {
     pub template: String,
     /// The rendered text.
     pub text: String,
-    /// The message's row.
-    pub message_id: Uuid,
     /// The conversation's row, where there is none yet.
     pub conversation_id: Uuid,
     /// Our id of the message at the gateway.
@@ -140,18 +134,22 @@ struct Marked {
 }
 
 /// Marks recipients as being sent, with their conversation and message rows.
-pub(crate) async fn mark(mut tx: PlatformTx, marks: Vec<Mark>) -> Result<Vec<Verdict>, GroupError> {
+pub(crate) async fn mark(
+    mut tx: PlatformTx,
+    lately: &reactions::Lately,
+    marks: Vec<Mark>,
+) -> Result<Vec<Verdict>, GroupError> {
     let rows: Vec<Marked> = sqlx::query_as(
         "with a as materialized (
-           select u.*, t.id as tenant_id from unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::uuid[], $9::uuid[], $10::text[])
-             with ordinality u(tenant_number, recipient_id, job_id, fence, lane_id, template, text, message_id, conversation_id, client_guid, ord)
+           select u.*, t.id as tenant_id from unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::uuid[], $9::text[])
+             with ordinality u(tenant_number, recipient_id, job_id, fence, lane_id, template, text, conversation_id, client_guid, ord)
            join crm.tenants t on t.number = u.tenant_number),
          r as materialized (
            select r.* from crm.recipients r join a on a.tenant_id = r.tenant_id and a.recipient_id = r.id order by r.id for update of r),
          v as materialized (
            select a.*, r.campaign_id, r.address, r.contact_id, c.line_id, n.resolve_after_s,
              case
-               when not exists (select from jobs.jobs j where j.id = a.job_id and j.fence = a.fence and j.leased_by = $11) then 'lost'
+               when not exists (select from jobs.jobs j where j.id = a.job_id and j.fence = a.fence and j.leased_by = $10) then 'lost'
                when r.state = 'sending' and r.sending_fence is distinct from a.fence then 'in_doubt'
                when r.state not in ('pending', 'sending') then 'over'
                when c.state <> 'active' or l.paused_at is not null or l.cancelled_at is not null then 'shut'
@@ -174,21 +172,20 @@ pub(crate) async fn mark(mut tx: PlatformTx, marks: Vec<Mark>) -> Result<Vec<Ver
            returning tenant_id, id, line_id, address),
          msg as (
            insert into crm.messages (tenant_id, id, conversation_id, line_id, direction, source, address, body, status, client_guid, sending_at, created_at)
-             select v.tenant_id, v.message_id, conv.id, v.line_id, 'outbound', 'campaign', v.address, v.text, 'sending', v.client_guid, app.now(), app.now()
+             select v.tenant_id, v.recipient_id, conv.id, v.line_id, 'outbound', 'campaign', v.address, v.text, 'sending', v.client_guid, app.now(), app.now()
                from v join conv on conv.tenant_id = v.tenant_id and conv.line_id = v.line_id and conv.address = v.address
-              where v.verdict = 'go' order by v.message_id
+              where v.verdict = 'go' order by v.recipient_id
            on conflict (tenant_id, id) do update set body = excluded.body, status = 'sending', reason = null, client_guid = excluded.client_guid, sending_at = excluded.sending_at),
          rec as (
            update crm.recipients r set
                state = case v.verdict when 'go' then 'sending' when 'in_doubt' then 'unknown' else 'skipped' end,
                reason = case v.verdict when 'go' then null when 'in_doubt' then 'worker_died' else v.suppressed end,
-               message_id = case when v.verdict = 'go' then v.message_id else r.message_id end,
                sending_at = case when v.verdict = 'go' then app.now() else r.sending_at end,
                sending_fence = case when v.verdict = 'go' then v.fence else r.sending_fence end
              from v where r.tenant_id = v.tenant_id and r.id = v.recipient_id and v.verdict in ('go', 'in_doubt', 'suppressed')),
          doubt as (
            update crm.messages x set status = crm.next_status(x.status, 'unknown'), reason = 'worker_died'
-             from v where v.verdict = 'in_doubt' and x.tenant_id = v.tenant_id and x.id = v.message_id)
+             from v where v.verdict = 'in_doubt' and x.tenant_id = v.tenant_id and x.id = v.recipient_id)
          select coalesce(v.verdict, 'over') as verdict, a.tenant_number, v.campaign_id, v.line_id, v.resolve_after_s
            from a left join v on v.ord = a.ord order by a.ord",
     )
@@ -199,26 +196,25 @@ pub(crate) async fn mark(mut tx: PlatformTx, marks: Vec<Mark>) -> Result<Vec<Ver
     .bind(marks.iter().map(|row| row.lane_id).collect::<Vec<_>>())
     .bind(marks.iter().map(|row| row.template.as_str()).collect::<Vec<_>>())
     .bind(marks.iter().map(|row| row.text.as_str()).collect::<Vec<_>>())
-    .bind(marks.iter().map(|row| row.message_id).collect::<Vec<_>>())
     .bind(marks.iter().map(|row| row.conversation_id).collect::<Vec<_>>())
     .bind(marks.iter().map(|row| row.client_guid.as_str()).collect::<Vec<_>>())
     .bind(marks.first().map(|row| row.lease.process))
+    .persistent(false)
     .fetch_all(tx.conn())
-    .await
-    .map_err(failed)?;
-    let moved = rows.iter().filter(|row| matches!(row.verdict.as_str(), "go" | "in_doubt" | "suppressed"));
-    reactions::campaigns_moved_in(&mut tx, moved.filter_map(|row| Some((row.tenant_number, row.campaign_id?))))
-        .await
-        .map_err(failed)?;
+    .await?;
+    // a result follows each mark and asks for the progress in any case, so of marks it is asked for only now and then
+    let moved = rows.iter().filter_map(|row| Some((row.verdict.as_str(), (row.tenant_number, row.campaign_id?))));
+    let moved: BTreeSet<(i32, Uuid)> = moved
+        .filter(|(verdict, _)| matches!(*verdict, "go" | "in_doubt" | "suppressed"))
+        .filter(|(verdict, campaign)| *verdict != "go" || lately.is_due(*campaign))
+        .map(|(_, campaign)| campaign)
+        .collect();
+    reactions::campaigns_moved_in(&mut tx, moved).await?;
     let doubt = rows.iter().filter(|row| row.verdict == "in_doubt");
-    reactions::outcomes_unknown_in(
-        &mut tx,
-        doubt.filter_map(|row| Some((row.tenant_number, row.line_id?, seconds(row.resolve_after_s)))),
-    )
-    .await
-    .map_err(failed)?;
+    let lines = doubt.filter_map(|row| Some((row.tenant_number, row.line_id?, seconds(row.resolve_after_s))));
+    reactions::outcomes_unknown_in(&mut tx, lines).await?;
     let verdicts = rows.iter().map(|row| verdict(&row.verdict)).collect();
-    tx.commit().await.map_err(failed)?;
+    tx.commit().await?;
     Ok(verdicts)
 }
 
@@ -283,7 +279,7 @@ pub(crate) async fn record(mut tx: PlatformTx, records: Vec<Record>) -> Result<V
          r as materialized (
            select r.* from crm.recipients r join a on a.tenant_id = r.tenant_id and a.recipient_id = r.id order by r.id for update of r),
          v as materialized (
-           select a.*, r.message_id, r.campaign_id from a join r on r.tenant_id = a.tenant_id and r.id = a.recipient_id
+           select a.*, r.campaign_id from a join r on r.tenant_id = a.tenant_id and r.id = a.recipient_id
             where a.ending = 'sent' or exists (select from jobs.jobs j where j.id = a.job_id and j.fence = a.fence and j.leased_by = $9)),
          rec as (
            update crm.recipients x set
@@ -304,10 +300,10 @@ pub(crate) async fn record(mut tx: PlatformTx, records: Vec<Record>) -> Result<V
                            then v.guid else x.guid end,
                service = case when v.service = 'unknown' then x.service else v.service end,
                sent_at = case when v.ending = 'sent' then coalesce(x.sent_at, app.now()) else x.sent_at end
-             from v where x.tenant_id = v.tenant_id and x.id = v.message_id
+             from v where x.tenant_id = v.tenant_id and x.id = v.recipient_id
            returning x.tenant_id, x.id, x.conversation_id, x.line_id, x.status, x.reason)
-         select v.tenant_id, v.tenant_number, v.campaign_id, msg.line_id, n.resolve_after_s, v.message_id, msg.conversation_id, msg.status, msg.reason
-           from v join msg on msg.tenant_id = v.tenant_id and msg.id = v.message_id
+         select v.tenant_id, v.tenant_number, v.campaign_id, msg.line_id, n.resolve_after_s, msg.id as message_id, msg.conversation_id, msg.status, msg.reason
+           from v join msg on msg.tenant_id = v.tenant_id and msg.id = v.recipient_id
            join crm.lines n on n.tenant_id = v.tenant_id and n.id = msg.line_id",
     )
     .bind(records.iter().map(|row| row.tenant_number).collect::<Vec<_>>())
@@ -319,12 +315,12 @@ pub(crate) async fn record(mut tx: PlatformTx, records: Vec<Record>) -> Result<V
     .bind(records.iter().map(guid).collect::<Vec<_>>())
     .bind(records.iter().map(service).collect::<Vec<_>>())
     .bind(process)
+    .persistent(false)
     .fetch_all(tx.conn())
-    .await
-    .map_err(failed)?;
+    .await?;
     tell(&mut tx, &rows).await?;
     settle(&mut tx, &records).await?;
-    tx.commit().await.map_err(failed)?;
+    tx.commit().await?;
     Ok(vec![(); records.len()])
 }
 
@@ -339,18 +335,12 @@ async fn tell(tx: &mut PlatformTx, rows: &[Recorded]) -> Result<(), GroupError> 
         });
     }
     for (tenant_id, items) in by_tenant {
-        events::emit(tx, tenant_id, &Event::MessageStatus(items)).await.map_err(failed)?;
+        events::emit(tx, tenant_id, &Event::MessageStatus(items)).await?;
     }
-    reactions::campaigns_moved_in(tx, rows.iter().map(|row| (row.tenant_number, row.campaign_id)))
-        .await
-        .map_err(failed)?;
+    reactions::campaigns_moved_in(tx, rows.iter().map(|row| (row.tenant_number, row.campaign_id))).await?;
     let unknown = rows.iter().filter(|row| row.status == "unknown");
-    reactions::outcomes_unknown_in(
-        tx,
-        unknown.map(|row| (row.tenant_number, row.line_id, seconds(Some(row.resolve_after_s)))),
-    )
-    .await
-    .map_err(failed)
+    let lines = unknown.map(|row| (row.tenant_number, row.line_id, seconds(Some(row.resolve_after_s))));
+    Ok(reactions::outcomes_unknown_in(tx, lines).await?)
 }
 
 /// Ends the jobs as the last statement before the commit, each only while its lease holds.
@@ -366,7 +356,6 @@ async fn settle(tx: &mut PlatformTx, records: &[Record]) -> Result<(), GroupErro
         .bind(records.iter().map(delay).collect::<Vec<_>>())
         .bind(records.iter().map(error).collect::<Vec<_>>())
         .execute(tx.conn())
-        .await
-        .map_err(failed)?;
+        .await?;
     Ok(())
 }

@@ -39,7 +39,7 @@ pub async fn recipients(
 ) -> Result<Page<Recipient>, Error> {
     get(tx, id).await?;
     let rows = sqlx::query_as(
-        "select id, contact_id, address, state, reason, message_id, sent_at from crm.recipients
+        "select id, contact_id, address, state, reason, case when sending_at is not null then id end as message_id, sent_at from crm.recipients
           where tenant_id = app.tenant_id() and campaign_id = $1 and ($2::uuid is null or id > $2) and ($3::text is null or state = $3)
           order by id limit $4",
     )

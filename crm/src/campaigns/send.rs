@@ -99,7 +99,6 @@ impl SendToRecipient {
             lane_id: cx.lane_id,
             template: loaded.body.clone(),
             text: message.text.clone(),
-            message_id: Id::<Mark>::derived(self.recipient_id, "message").uuid(),
             conversation_id: Id::<Mark>::new().uuid(),
             client_guid: message.client_guid.clone(),
         };
@@ -116,7 +115,7 @@ impl SendToRecipient {
     async fn record(&self, cx: &Cx<App, Tenant>, ending: Ending) -> JobResult {
         let record =
             Record { tenant_number: cx.tenant_number, recipient_id: self.recipient_id.uuid(), lease: cx.lease, ending };
-        let mut last = GroupError(String::new());
+        let mut last = GroupError::new("never tried");
         for _ in 0..RECORD_TRIES {
             match cx.app.groups.record.submit(record.clone()).await {
                 Ok(()) => return Ok(Done::Settled),

@@ -175,7 +175,7 @@ async fn match_ours(
              limit 1) x),
          -- rows are locked in one order by everybody: recipients by id, then messages by id
          lr as materialized (
-           select r.id from crm.recipients r where r.tenant_id = app.tenant_id() and r.message_id in (select m.id from m) order by r.id for update),
+           select r.id from crm.recipients r where r.tenant_id = app.tenant_id() and r.id in (select m.id from m) order by r.id for update),
          lm as materialized (
            select x.id from crm.messages x where x.tenant_id = app.tenant_id() and x.id in (select m.id from m) and (select count(*) from lr) >= 0
             order by x.id for update),
@@ -204,8 +204,8 @@ async fn match_ours(
                reason = case when crm.next_status(r.state, b.status) = 'failed' then case when r.state = 'failed' then r.reason else coalesce('gateway_error_' || b.error, r.reason) end
                              when crm.next_status(r.state, b.status) in ('sent', 'delivered', 'read') then null else r.reason end,
                sent_at = case when b.status = 'failed' then r.sent_at else coalesce(r.sent_at, app.now()) end
-             from best b where r.tenant_id = app.tenant_id() and r.message_id = b.id and crm.next_status(r.state, b.status) <> r.state
-           returning r.message_id, r.campaign_id),
+             from best b where r.tenant_id = app.tenant_id() and r.id = b.id and crm.next_status(r.state, b.status) <> r.state
+           returning r.id, r.campaign_id),
          conv as (
            update crm.conversations c set chat_guid = coalesce(z.chat_guid, c.chat_guid), service = case when z.service = 'unknown' then c.service else z.service end
              from (select distinct on (up.conversation_id) up.conversation_id, up.chat_guid, up.service from up order by up.conversation_id) z
@@ -213,7 +213,7 @@ async fn match_ours(
               and (c.chat_guid is null and z.chat_guid is not null or z.service not in ('unknown', c.service)))
          select m.ord, b.id as message_id, b.conversation_id, coalesce(up.status, b.status) as status, case when up.id is null then b.reason else up.reason end as reason,
                 coalesce(up.status <> b.status, false) as has_moved, rec.campaign_id
-           from m join before b on b.id = m.id left join up on up.id = m.id left join rec on rec.message_id = m.id",
+           from m join before b on b.id = m.id left join up on up.id = m.id left join rec on rec.id = m.id",
     )
     .bind(line_id)
     .bind(evidence.iter().map(|row| row.guid.as_str()).collect::<Vec<_>>())
@@ -224,6 +224,7 @@ async fn match_ours(
     .bind(evidence.iter().map(|row| row.chat_guid.as_deref()).collect::<Vec<_>>())
     .bind(column(|row| row.delivered_at))
     .bind(column(|row| row.read_at))
+    .persistent(false)
     .fetch_all(tx.conn())
     .await?;
     tell(tx, &moved).await?;

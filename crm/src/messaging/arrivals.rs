@@ -61,6 +61,7 @@ struct Stored {
     conversation_id: Uuid,
     address: String,
     body: String,
+    created_at: DateTime<Utc>,
 }
 
 /// Stores what contacts wrote. A guid that is known already is passed over.
@@ -90,7 +91,9 @@ pub async fn store(tx: &mut TenantTx, line_id: LineId, messages: Vec<GatewayMess
             }
         })
         .collect();
-    let stored = insert(tx, line_id, ("inbound", "contact"), arrivals).await?;
+    let mut stored = insert(tx, line_id, ("inbound", "contact"), arrivals).await?;
+    // somebody who changes their mind means the last word
+    stored.sort_by_key(|row| row.created_at);
     let tenant_id = tx.tenant_id();
     for row in stored {
         // opt-out words act in direct chats only (D22)
@@ -150,7 +153,7 @@ async fn insert(
          insert into crm.messages (id, conversation_id, line_id, direction, source, address, body, service, status, guid, created_at, sent_at)
            select a.id, c.id, $1, $2, $3, a.address, a.body, a.service, a.status, a.guid, a.at, a.at from a join c on c.address = a.address
          on conflict (tenant_id, line_id, guid) where guid is not null do nothing
-         returning id as message_id, conversation_id, address, body",
+         returning id as message_id, conversation_id, address, body, created_at",
     )
     .bind(line_id)
     .bind(direction)
@@ -164,6 +167,7 @@ async fn insert(
     .bind(arrivals.iter().map(|row| row.chat_guid.as_deref()).collect::<Vec<_>>())
     .bind(arrivals.iter().map(|row| row.created_at).collect::<Vec<_>>())
     .bind(arrivals.iter().map(|_| Id::<Arrival>::new().uuid()).collect::<Vec<_>>())
+    .persistent(false)
     .fetch_all(tx.conn())
     .await?)
 }
@@ -173,17 +177,26 @@ async fn obey(tx: &mut TenantTx, message: &Stored) -> Result<(), Error> {
     let reason = match keywords::classify(&message.body) {
         Keyword::None => return Ok(()),
         word @ (Keyword::OptIn | Keyword::OptInIfOut) => {
-            // "yes" means something only to somebody who is out; what waits for a person's review it does not end
-            sqlx::query("delete from crm.suppressions where tenant_id = app.tenant_id() and address = $1 and (reason = 'opted_out' or $2 and reason = 'opt_out_review')")
-                .bind(&message.address)
-                .bind(word == Keyword::OptIn)
-                .execute(tx.conn())
-                .await?;
+            // "yes" means something only to somebody who is out; what waits for a person's review it does not end. One that is found late
+            // does not undo what was said after it.
+            sqlx::query(
+                "delete from crm.suppressions s
+                  where s.tenant_id = app.tenant_id() and s.address = $1 and (s.reason = 'opted_out' or $2 and s.reason = 'opt_out_review')
+                    and coalesce((select m.created_at from crm.messages m where m.tenant_id = s.tenant_id and m.id = s.message_id), s.created_at) <= $3",
+            )
+            .bind(&message.address)
+            .bind(word == Keyword::OptIn)
+            .bind(message.created_at)
+            .execute(tx.conn())
+            .await?;
             return Ok(());
         }
         Keyword::OptOut => "opted_out",
         Keyword::Review => "opt_out_review",
     };
+    if came_back_since(tx, message).await? {
+        return Ok(());
+    }
     let added = sqlx::query(
         "insert into crm.suppressions (address, reason, source, message_id) values ($1, $2, 'keyword', $3)
          on conflict (tenant_id, address, reason) do nothing",
@@ -200,4 +213,18 @@ async fn obey(tx: &mut TenantTx, message: &Stored) -> Result<(), Error> {
         send::queue_system(tx, message.conversation_id, text).await?;
     }
     Ok(())
+}
+
+/// Whether the sender has opted in again after this message, which was found late.
+async fn came_back_since(tx: &mut TenantTx, message: &Stored) -> Result<bool, Error> {
+    let later: Vec<String> = sqlx::query_scalar(
+        "select m.body from crm.messages m
+          where m.tenant_id = app.tenant_id() and m.conversation_id = $1 and m.direction = 'inbound' and m.created_at > $2
+          order by m.created_at desc, m.id desc limit 50",
+    )
+    .bind(message.conversation_id)
+    .bind(message.created_at)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(later.iter().any(|body| keywords::classify(body) == Keyword::OptIn))
 }

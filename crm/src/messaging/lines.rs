@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{App, Error, queue, secrets};
+use crate::{App, Error, messaging::inbound, queue, secrets};
 
 /// Marks ids of lines.
 #[derive(Debug)]
@@ -153,6 +153,7 @@ pub async fn create(app: &App, tx: &mut TenantTx, new: NewLine) -> Result<Line, 
         _ => error.into(),
     })?;
     jobs::gate::configure(tx, &gate_key(id), limits).await?;
+    inbound::configure(tx, id).await?;
     Enqueue::<App, RegisterHook>::new().one(tx, &RegisterHook { line_id: id }).await?;
     get(tx, id).await
 }

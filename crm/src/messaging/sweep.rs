@@ -191,7 +191,7 @@ async fn doubt_abandoned(tx: &mut TenantTx, line_id: LineId) -> Result<(), Error
             order by m.sending_at limit 2000),
          r as (
            update crm.recipients r set state = 'unknown', reason = 'worker_died'
-            where r.tenant_id = app.tenant_id() and r.message_id = any(array(select x.id from x)) and r.state = 'sending' returning r.campaign_id),
+            where r.tenant_id = app.tenant_id() and r.id = any(array(select x.id from x)) and r.state = 'sending' returning r.campaign_id),
          m as (
            update crm.messages m set status = 'unknown', reason = 'worker_died'
             where m.tenant_id = app.tenant_id() and m.id = any(array(select x.id from x)) and m.status = 'sending' and (select count(*) from r) >= 0)
@@ -278,18 +278,19 @@ async fn resolve(tx: &mut TenantTx, line_id: LineId, unknown: Vec<Unknown>, mut 
 async fn confirm(tx: &mut TenantTx, ids: &[Uuid], guids: &[String]) -> Result<(), Error> {
     let campaigns: Vec<Uuid> = sqlx::query_scalar(
         "with u as materialized (select u.* from unnest($1::uuid[], $2::text[]) u(id, guid)),
-         lr as materialized (select r.id from crm.recipients r where r.tenant_id = app.tenant_id() and r.message_id in (select u.id from u) order by r.id for update),
+         lr as materialized (select r.id from crm.recipients r where r.tenant_id = app.tenant_id() and r.id in (select u.id from u) order by r.id for update),
          m as (
            update crm.messages x set status = crm.next_status(x.status, 'sent'), reason = null, sent_at = coalesce(x.sent_at, app.now()),
                guid = case when x.guid is null and not exists (select from crm.messages o where o.tenant_id = x.tenant_id and o.line_id = x.line_id and o.guid = u.guid) then u.guid else x.guid end
              from u where x.tenant_id = app.tenant_id() and x.id = u.id and x.status = 'unknown' and (select count(*) from lr) >= 0
            returning x.id)
          update crm.recipients r set state = crm.next_status(r.state, 'sent'), reason = null, sent_at = coalesce(r.sent_at, app.now())
-           from m where r.tenant_id = app.tenant_id() and r.message_id = m.id
+           from m where r.tenant_id = app.tenant_id() and r.id = m.id
          returning r.campaign_id",
     )
     .bind(ids)
     .bind(guids)
+    .persistent(false)
     .fetch_all(tx.conn())
     .await?;
     reactions::campaigns_moved(tx, campaigns).await
@@ -301,7 +302,7 @@ async fn hold(tx: &mut TenantTx, ids: &[Uuid]) -> Result<(), Error> {
         "with lr as materialized (
            select r.id, c.on_unknown = 'resend_once' and r.resent_count = 0 and c.state in ('active', 'paused') as again
              from crm.recipients r join crm.campaigns c on c.tenant_id = r.tenant_id and c.id = r.campaign_id
-            where r.tenant_id = app.tenant_id() and r.message_id = any($1) and r.state = 'unknown' order by r.id for update of r),
+            where r.tenant_id = app.tenant_id() and r.id = any($1) and r.state = 'unknown' order by r.id for update of r),
          m as (
            update crm.messages x set reason = 'held'
             where x.tenant_id = app.tenant_id() and x.id = any($1) and x.status = 'unknown' and (select count(*) from lr) >= 0)
@@ -311,6 +312,7 @@ async fn hold(tx: &mut TenantTx, ids: &[Uuid]) -> Result<(), Error> {
          returning r.id, r.campaign_id, lr.again",
     )
     .bind(ids)
+    .persistent(false)
     .fetch_all(tx.conn())
     .await?;
     reactions::campaigns_moved(tx, rows.iter().map(|row| row.1)).await?;

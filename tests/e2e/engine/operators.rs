@@ -41,6 +41,19 @@ async fn a_discarded_job_runs_again_with_a_new_fence_and_all_its_attempts() {
 }
 
 #[tokio::test]
+async fn a_retry_into_a_cancelled_lane_is_refused_and_loses_nothing() {
+    let world = EngineWorld::new().await;
+    let id = world.enqueue(Enqueue::new().lane("campaign"), &Do::nothing("x")).await;
+    let mut hand = world.hand().await;
+    let leased = hand.claim_some(1).await;
+    hand.settle(&leased, End::Discarded).await;
+    world.execute("update jobs.lanes set cancelled_at = app.now() where key = 'campaign'").await;
+    assert_eq!(retry(&world, id).await, Acted::LaneCancelled);
+    assert_eq!(world.state(id).await, "discarded");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_retry_is_refused_while_a_new_job_holds_the_key() {
     let world = EngineWorld::new().await;
     let old = world.enqueue(Enqueue::new(), &Keyed::<2>::new("k")).await;

@@ -139,6 +139,28 @@ async fn a_claim_whose_answer_was_lost_goes_back_with_its_attempts() {
 }
 
 #[tokio::test]
+async fn what_a_living_process_holds_without_knowing_goes_back_too() {
+    let world = EngineWorld::new().await;
+    let mut settings = world.settings(1);
+    settings.lease = Duration::from_millis(600); // how often it asks what it does not know of
+    let worker = world.worker_with(registry(), settings).await;
+    world.work(Do::new("busy", Act::Wait)).await;
+    e2e::eventually("its only slot is taken", || async { world.runs_of("busy") == 1 }).await;
+    let id = world.work(Do::nothing("orphan")).await;
+    // the server process of a connection that broke commits its claim after all
+    let mut orphan = world.hand().await;
+    let own = std::mem::replace(&mut orphan.process, world.process_of_worker().await);
+    assert_eq!(orphan.claim_some(1).await[0].id, id);
+    world.reaches(id, "available").await;
+    world.open_latch();
+    world.reaches(id, "completed").await;
+    assert_eq!(world.runs().pop().unwrap().attempt, 1, "no attempt was used up");
+    worker.stop().await;
+    orphan.process = own;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn tokens_reserved_by_a_claimer_that_dies_before_its_commit_are_not_lost() {
     let world = EngineWorld::new().await;
     let mut tx = world.tx().await;

@@ -109,6 +109,11 @@ impl EngineWorld {
         let mut tx = self.db.platform(Why::Operator).await.unwrap();
         sqlx::query_scalar(sql).fetch_one(tx.conn()).await.unwrap()
     }
+    /// The process of the worker, where there is one.
+    pub async fn process_of_worker(&self) -> Uuid {
+        let mut tx = self.db.platform(Why::Operator).await.unwrap();
+        sqlx::query_scalar("select id from jobs.processes where name = 'worker'").fetch_one(tx.conn()).await.unwrap()
+    }
     /// A number that only a superuser may know: what other sessions do.
     pub async fn seen(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&mut self.database.superuser().await).await.unwrap()

@@ -197,9 +197,12 @@ pub(super) fn text(raw: Raw<'_>) -> Option<String> {
     }
 }
 
-/// A text that says something.
+/// Identifiers of the gateway have tens of characters. A longer one is none: it would fit no index and stop all that is stored beside it.
+const MAX_WORD: usize = 500;
+
+/// A text that says something and is short enough to name something.
 pub(super) fn word(raw: Raw<'_>) -> Option<String> {
-    text(raw).filter(|text| !text.is_empty())
+    text(raw).filter(|text| !text.is_empty() && text.len() <= MAX_WORD)
 }
 
 /// A whole number, also in quotes or written with a fraction.

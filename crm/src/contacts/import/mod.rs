@@ -14,4 +14,4 @@ mod stage;
 pub mod start;
 
 pub use progress::{Import, ImportId, ImportState, Mode};
-pub use run::RunImport;
+pub use run::{EndImport, RunImport};

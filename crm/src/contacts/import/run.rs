@@ -174,25 +174,16 @@ impl RunImport {
         jobs::note_progress(&mut tx, cx.lease).await?;
         if told.elapsed() >= PACE {
             *told = Instant::now();
-            self.tell(&mut tx, "running", &standing).await?;
+            tell(&mut tx, self.import_id, "running", &standing).await?;
         }
         tx.commit().await?;
         Ok(())
     }
 
-    async fn tell(&self, tx: &mut TenantTx, state: &str, standing: &Standing) -> Result<(), sqlx::Error> {
-        let done = standing.row_count;
-        let total = progress::estimate(done, standing.byte_offset, standing.byte_count);
-        let (id, state) = (self.import_id.uuid(), state.to_owned());
-        let tenant_id = tx.tenant_id();
-        events::emit(tx, tenant_id, &Event::JobProgress(JobProgress { subject: "import", id, state, done, total }))
-            .await
-    }
-
     /// The end, the removal of the upload and the job's completion are one commit.
     async fn complete(&self, cx: &Cx<App, Tenant>) -> Result<Done, Stop> {
         let mut tx = self.tx(cx).await?;
-        self.end(&mut tx, "completed", None).await?;
+        end(&mut tx, self.import_id, "completed", None).await?;
         Ok(Done::with(tx))
     }
 
@@ -203,34 +194,67 @@ impl RunImport {
             Err(Stop::Release) => return Err(JobError::Release),
             Err(Stop::Error(error)) => return Err(error.into()),
         };
-        self.end(&mut tx, "failed", Some(error)).await?;
+        end(&mut tx, self.import_id, "failed", Some(error.code())).await?;
         Ok(tx.commit().await?)
     }
+}
 
-    async fn end(&self, tx: &mut TenantTx, state: &str, error: Option<&Error>) -> Result<(), sqlx::Error> {
-        let standing: Option<Standing> = sqlx::query_as(
+async fn tell(tx: &mut TenantTx, id: ImportId, state: &str, standing: &Standing) -> Result<(), sqlx::Error> {
+    let done = standing.row_count;
+    let total = progress::estimate(done, standing.byte_offset, standing.byte_count);
+    let (id, state) = (id.uuid(), state.to_owned());
+    let tenant_id = tx.tenant_id();
+    events::emit(tx, tenant_id, &Event::JobProgress(JobProgress { subject: "import", id, state, done, total })).await
+}
+
+/// Ends an import that runs, once, and removes its upload.
+async fn end(tx: &mut TenantTx, id: ImportId, state: &str, failure_code: Option<&str>) -> Result<(), sqlx::Error> {
+    let standing: Option<Standing> =
+        sqlx::query_as(
             "update crm.imports
-             set state = $2, failure_code = $3, failure_detail = $4, finished_at = app.now(),
-               byte_offset = case when $2 = 'completed' then byte_count else byte_offset end
-             where tenant_id = app.tenant_id() and id = $1 and state = 'running'
-             returning row_count, byte_offset, byte_count",
+         set state = $2, failure_code = $3, failure_detail = $4, finished_at = app.now(),
+           byte_offset = case when $2 = 'completed' then byte_count else byte_offset end
+         where tenant_id = app.tenant_id() and id = $1 and state = 'running'
+         returning row_count, byte_offset, byte_count",
         )
-        .bind(self.import_id)
+        .bind(id)
         .bind(state)
-        .bind(error.map(Error::code))
-        .bind(error.map(
+        .bind(failure_code)
+        .bind(failure_code.map(
             |_| "the import stopped because of a fault on our side; the rows counted were taken, the others were not",
         ))
         .fetch_optional(tx.conn())
         .await?;
-        sqlx::query("delete from crm.upload_chunks where tenant_id = app.tenant_id() and import_id = $1")
+    let Some(standing) = standing else { return Ok(()) };
+    sqlx::query("delete from crm.upload_chunks where tenant_id = app.tenant_id() and import_id = $1")
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    tell(tx, id, state, &standing).await
+}
+
+/// Follows the job however it ended. One that was discarded without a word (its workers died over it, an operator cancelled it) leaves an
+/// import behind that nobody would ever end.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EndImport {
+    /// The import.
+    pub import_id: ImportId,
+}
+
+impl Job<App> for EndImport {
+    type Scope = Tenant;
+    const KIND: &'static str = "contacts.end_import";
+    const QUEUE: Queue = queue::DEFAULT;
+
+    async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
+        let mut tx = cx.tx().await?;
+        // a no-op after an ordinary end
+        sqlx::query("update crm.imports set state = 'running' where tenant_id = app.tenant_id() and id = $1 and state = 'queued'")
             .bind(self.import_id)
             .execute(tx.conn())
             .await?;
-        match standing {
-            Some(standing) => self.tell(tx, state, &standing).await,
-            None => Ok(()),
-        }
+        end(&mut tx, self.import_id, "failed", Some("job_given_up")).await?;
+        Ok(Done::with(tx))
     }
 }
 

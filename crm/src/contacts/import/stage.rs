@@ -139,6 +139,7 @@ async fn known_contacts(tx: &mut TenantTx, mode: Mode, taken: &[Taken]) -> Resul
          order by c.phone, c.id",
     )
     .bind(&phones)
+    .persistent(false)
     .fetch_all(tx.conn())
     .await?;
     if mode != Mode::Update {
@@ -188,6 +189,7 @@ async fn claim_phones(tx: &mut TenantTx, id: ImportId, taken: &[Taken], fates: &
     .bind(&phones)
     .bind(&lines)
     .bind(&contacts)
+    .persistent(false)
     .fetch_all(tx.conn())
     .await?;
     let earlier: HashMap<String, i64> = earlier.into_iter().collect();
@@ -263,6 +265,7 @@ async fn insert_contacts(tx: &mut TenantTx, id: ImportId, new: &Columns<'_>) -> 
     .bind(&new.time_zones)
     .bind(&new.attributes)
     .bind(id)
+    .persistent(false)
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -299,6 +302,7 @@ async fn update_contacts(tx: &mut TenantTx, changed: &Columns<'_>) -> Result<(),
     .bind(&changed.postal_codes)
     .bind(&changed.time_zones)
     .bind(&changed.attributes)
+    .persistent(false)
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -327,6 +331,7 @@ async fn insert_remarks(tx: &mut TenantTx, id: ImportId, remarks: &[Remark]) -> 
     .bind(&warnings)
     .bind(&details)
     .bind(&cells)
+    .persistent(false)
     .execute(tx.conn())
     .await?;
     Ok(())

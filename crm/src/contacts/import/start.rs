@@ -14,7 +14,7 @@ use super::{
     decode::Encoding,
     map::{Field, Mapping, MappingError},
     progress::{self, Import, ImportId, Mode},
-    run::RunImport,
+    run::{EndImport, RunImport},
     sniff::{self, EncodingEvidence, Overrides, SniffError, Sniffed},
 };
 use crate::{
@@ -181,10 +181,13 @@ impl Upload {
             None => home_region(tx).await?,
         };
         self.queue(tx, options, &sniffed, &mapping, region).await?;
+        let batch = jobs::batch::open::<App, _>(tx, "contacts.import", &EndImport { import_id: self.id }).await?;
         Enqueue::<App, RunImport>::new()
             .lane(format!("import/{}", self.id))
+            .batch(batch)
             .one(tx, &RunImport { import_id: self.id })
             .await?;
+        jobs::batch::seal(tx, batch).await?;
         progress::get(tx, self.id).await
     }
 
