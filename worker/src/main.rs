@@ -11,7 +11,7 @@ struct Args {
     #[command(flatten)]
     config: Config,
     /// Slots for calls to gateways.
-    #[arg(long, env = "PALOMA_OUTBOUND_SLOTS", default_value_t = 48)]
+    #[arg(long, env = "PALOMA_OUTBOUND_SLOTS", default_value_t = 96)]
     outbound_slots: usize,
     /// Slots for what comes in from gateways.
     #[arg(long, env = "PALOMA_INBOUND_SLOTS", default_value_t = 4)]
