@@ -11,7 +11,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use db::{AnyTx, Db};
 use futures::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -52,7 +52,7 @@ pub struct Leased {
     pub run_at: DateTime<Utc>,
     /// When it was leased.
     pub leased_at: DateTime<Utc>,
-    /// The gates its lane passes.
+    /// The gates with a cap that its lane passes.
     pub gates: Vec<i64>,
     /// It is the probe of a half-open breaker.
     pub is_probe: bool,
@@ -123,6 +123,8 @@ pub(crate) struct Inner<S> {
     pub health: GateHealth,
     /// Nothing new is started any more.
     pub stopping: CancellationToken,
+    /// Which may run at once, by queue.
+    pub slots: HashMap<i16, Semaphore>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
@@ -140,7 +142,21 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
 
     async fn outcome(&self, leased: Leased) -> Option<Outcome> {
         let inner = &*self.inner;
-        if inner.stopping.is_cancelled() {
+        let cancel = {
+            let running = inner.running.lock().expect("nothing panics while it is held");
+            running.get(&leased.id).map(|job| job.cancel.clone()).unwrap_or_default()
+        };
+        // a few more are leased than there are slots, so that short jobs do not wait for the next claim
+        let _slot = match inner.slots.get(&leased.queue) {
+            Some(slots) => tokio::select! {
+                biased;
+                () = inner.stopping.cancelled() => None,
+                () = cancel.cancelled() => None,
+                slot = slots.acquire() => slot.ok(),
+            },
+            None => None,
+        };
+        if inner.stopping.is_cancelled() || cancel.is_cancelled() {
             return Some(Outcome { code: Code::Release, delay: 0.0, error: None });
         }
         let name = inner.kinds.get(&leased.kind).map_or("unknown", String::as_str);
@@ -151,10 +167,6 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
                 delay: 30.0,
                 error: Some(format!("this worker does not know the kind {name}")),
             });
-        };
-        let cancel = {
-            let running = inner.running.lock().expect("nothing panics while it is held");
-            running.get(&leased.id).map(|job| job.cancel.clone()).unwrap_or_default()
         };
         if leased.key_scope == 1
             && let Err(error) = self.give_up_key(leased.id).await

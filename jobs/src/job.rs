@@ -1,6 +1,6 @@
 //! What a job kind is: payload, options and handler in one type; and what a handler may answer.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, time::Duration};
 
 use chrono::{DateTime, Utc};
 use db::{Actor, AnyTx, Db, PlatformTx, TenantTx, Why};
@@ -236,8 +236,6 @@ pub struct Cx<S, K: JobScope> {
     pub run_at: DateTime<Utc>,
     /// Cancelled when the lease is lost, at the timeout and when the shutdown's grace is over.
     pub cancel: CancellationToken,
-    /// The gates that the lane passes.
-    pub gates: Arc<[i64]>,
     /// It goes through a half-open breaker to find out.
     pub is_probe: bool,
     pub(crate) health: GateHealth,

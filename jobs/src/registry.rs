@@ -162,7 +162,6 @@ async fn run<S, J: Job<S>>(leased: Leased, raw: Raw<S>) -> JobResult {
         lane_id: leased.lane_id,
         run_at: leased.run_at,
         cancel: raw.cancel,
-        gates: leased.gates.into(),
         is_probe: leased.is_probe,
         health: raw.health,
         db: raw.db,

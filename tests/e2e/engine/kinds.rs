@@ -26,6 +26,8 @@ pub struct Run {
 #[derive(Clone)]
 pub struct App {
     pub runs: Arc<Mutex<Vec<Run>>>,
+    /// Handlers of [`Act::Together`] that run now, and the most that ever did.
+    pub together: Arc<Mutex<(usize, usize)>>,
     pub latch: watch::Receiver<bool>,
 }
 
@@ -66,6 +68,8 @@ pub enum Act {
     WaitDeaf,
     /// Writes its row, then waits for the latch before it hands over the transaction.
     EffectThenWait,
+    /// Counts itself among those that run at once, and lets others in meanwhile.
+    Together,
     /// Says whether the service behind the gate `line` answered.
     Answered(bool),
 }
@@ -117,6 +121,18 @@ impl Job<App> for Do {
                 let tx = effect(&cx, &self.name).await?;
                 cx.app.opened().await;
                 Ok(Done::with(tx))
+            }
+            Act::Together => {
+                {
+                    let mut together = cx.app.together.lock().unwrap();
+                    together.0 += 1;
+                    together.1 = together.1.max(together.0);
+                }
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+                cx.app.together.lock().unwrap().0 -= 1;
+                Ok(Done::Now)
             }
             Act::Answered(answered) => {
                 cx.report("line", answered, "no answer");

@@ -15,5 +15,6 @@ mod outcomes;
 mod races;
 mod rescue;
 mod schedules;
+mod slots;
 mod unique;
 mod world;

@@ -1,10 +1,7 @@
 //! A database, tenants and workers for the engine tests. A worker lives on a runtime of its own, so that it can die without notice;
 //! a hand is a process whose every call to the database the test makes itself.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use db::{Actor, Db, EngineConn, Scope, TenantTx, Why};
 use e2e::Database;
@@ -46,7 +43,7 @@ impl EngineWorld {
         let db = database.connect("engine tests", 12).await;
         registry().register(&db).await.unwrap();
         let (latch, waiting) = watch::channel(false);
-        let app = App { runs: Arc::new(Mutex::new(Vec::new())), latch: waiting };
+        let app = App { runs: Arc::default(), together: Arc::default(), latch: waiting };
         let acme = tenant(&db, "acme").await;
         Self { db, database, app, acme, latch }
     }
