@@ -249,5 +249,5 @@ call app.wall_engine('jobs.failures', 'select');
 call app.wall_engine('jobs.batches', 'select, insert');
 call app.wall_engine('jobs.batch_deltas', 'select, insert');
 grant usage on sequence jobs.ids to paloma_tenant, paloma_platform;
-grant usage on sequence jobs.fences to paloma_platform;
+grant usage, select, update on sequence jobs.fences to paloma_platform;
 -- definer functions read the catalogues and write the fences as the owner, who owns them

@@ -46,7 +46,7 @@ create function jobs.enqueue(
   p_tenant int, p_kind text, p_queue text, p_lane text, p_class smallint, p_priority smallint, p_max_attempts smallint, p_batch bigint,
   p_scope smallint, p_window interval, p_payloads jsonb[], p_keys bytea[], p_run_ats timestamptz[])
 returns table (ord bigint, job_id bigint, is_duplicate boolean)
-language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off as $$
+language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 declare
   t timestamptz := app.clock();
   k smallint; q smallint; l bigint;

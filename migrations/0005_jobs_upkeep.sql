@@ -3,7 +3,7 @@
 -- Says that the process lives and extends its leases. Answers the jobs it has lost; a row locked by somebody is being settled and skipped.
 create function jobs.renew(
   p_process uuid, p_name text, p_host text, p_pid int, p_queues text[], p_lease_s float8, p_ids bigint[], p_fences bigint[])
-returns setof bigint language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off as $$
+returns setof bigint language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 declare
   t timestamptz := app.clock();
 begin
@@ -20,7 +20,7 @@ end $$;
 -- Frees what dead processes held: a new fence, one crash more. A job whose worker died too often is discarded with the evidence.
 -- Dead: not heard of for a whole lease. Answers how many jobs were freed.
 create function jobs.rescue(p_lease_s float8, p_max_crashes int) returns int language plpgsql
-set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off as $$
+set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 declare
   t timestamptz := app.clock();
   dead uuid; c record; freed int := 0; n int;
@@ -69,10 +69,18 @@ create function jobs.discard_crashed(t timestamptz, p_ids bigint[], p_max_crashe
 $$;
 
 -- After a cycle whose answer was lost: what this process holds without knowing it goes back, with its attempt. `p_known` are the claims it knows.
-create function jobs.release_unknown(p_process uuid, p_known bigint[]) returns int language plpgsql as $$
+-- `p_seen` is the greatest fence it was ever given: claims do not wait for the disk, so after a crash of the server the sequence may have gone
+-- back; it is moved on, so that no pair of fence and process comes twice.
+create function jobs.release_unknown(p_process uuid, p_known bigint[], p_seen bigint) returns int language plpgsql set enable_seqscan = off as $$
 declare
   n int;
 begin
+  if (select last_value from jobs.fences) < p_seen then
+    perform pg_advisory_xact_lock(7236);
+    if (select last_value from jobs.fences) < p_seen then
+      perform setval('jobs.fences', p_seen);
+    end if;
+  end if;
   with c as (delete from jobs.claims x where x.process = p_process and x.fence <> all(p_known) returning x.fence, x.job_ids),
   f as (
     update jobs.jobs j set lease_until = '-infinity', leased_by = null, leased_at = null, fence = nextval('jobs.fences'), attempt = j.attempt - 1
@@ -98,7 +106,7 @@ $$;
 
 -- A tenant's own transaction completes its job: the effect and the completion commit together. False: the lease was lost.
 create function jobs.complete(p_id bigint, p_fence bigint, p_process uuid) returns boolean
-language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_hashjoin = off as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_seqscan = off as $$
 declare
   n int;
 begin

@@ -62,6 +62,8 @@ struct State {
     waiting_since: Instant,
     /// Jobs that run, by claim.
     claims: HashMap<i64, usize>,
+    /// The greatest fence this process was ever given.
+    seen: i64,
     /// Claims all of whose jobs have ended, not yet told.
     over: Vec<i64>,
     /// Connections at rest; none where one has to be opened.
@@ -96,6 +98,7 @@ impl Cycle {
             outbox: Outbox::default(),
             waiting_since: now,
             claims: HashMap::new(),
+            seen: 0,
             over: Vec::new(),
             conns: (0..TRIPS).map(|_| None).collect(),
             asked: HashMap::new(),
@@ -203,6 +206,7 @@ impl Cycle {
             process: self.process,
             lease: self.lease,
             known: looks.then(|| state.claims.keys().copied().collect()),
+            seen: state.seen,
             outbox: std::mem::take(&mut state.outbox),
             over: std::mem::take(&mut state.over),
             running,
@@ -316,6 +320,7 @@ impl Cycle {
         let mut running = self.running.lock().expect("nothing panics while it is held");
         for job in claimed.jobs {
             *state.claims.entry(job.fence).or_default() += 1;
+            state.seen = state.seen.max(job.fence);
             let entry = Running {
                 fence: job.fence,
                 queue: job.queue,

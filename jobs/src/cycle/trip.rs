@@ -17,6 +17,8 @@ pub(super) struct Trip {
     pub lease: Duration,
     /// Claims this process knows of; some where the others are to be given back first. No other trip may be under way then.
     pub known: Option<Vec<i64>>,
+    /// The greatest fence this process was ever given.
+    pub seen: i64,
     pub outbox: Outbox,
     /// Claims all of whose jobs have ended.
     pub over: Vec<i64>,
@@ -89,9 +91,10 @@ impl Trip {
         };
         if let Some(known) = &self.known {
             // an answer may have been lost with an old connection, whose server process may even commit long after: what it leased goes back
-            let freed: i32 = sqlx::query_scalar("select jobs.release_unknown($1, $2)")
+            let freed: i32 = sqlx::query_scalar("select jobs.release_unknown($1, $2, $3)")
                 .bind(self.process)
                 .bind(known)
+                .bind(self.seen)
                 .fetch_one(conn.conn())
                 .await?;
             if freed > 0 {
