@@ -21,7 +21,7 @@ pub use batches::{BatchRow, batches, find_batch};
 pub use cause::{Cause, Explained, Explanation};
 pub use explain::explain;
 pub use gates::{GateChange, GateRow, close_gate, find_gate, gates, pause_gate, resume_gate, set_gate};
-pub use health::{ProcessRow, ScheduleRow, Stuck, find_schedule, processes, schedules, stuck};
+pub use health::{ScheduleRow, Stuck, find_schedule, schedules, stuck};
 pub use lanes::{LaneRow, cancel_lane, find_lane, lanes, pause_lane, resume_lane};
 pub use rows::{Filter, JobRow, cancel, find, list, retry};
 pub use workers::{SEEN_WITHIN_S, WorkerRow, find_worker, workers};

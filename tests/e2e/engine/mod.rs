@@ -16,4 +16,5 @@ mod races;
 mod rescue;
 mod schedules;
 mod unique;
+mod why;
 mod world;
