@@ -182,7 +182,8 @@ fn without_tokens(gate: &GateRow, before: i64, now: DateTime<Utc>) -> Option<Cau
         return None;
     }
     let next_token_at = after(now, (1.0 + there - gate.tokens) / rate)?;
-    let (before, is_more) = (waiting.min(MOST_COUNTED), waiting > MOST_COUNTED);
+    let is_more = before > MOST_COUNTED;
+    let before = waiting.min(MOST_COUNTED);
     Some(Cause::GateWithoutTokens { gate_id: gate.id, gate: gate.key.clone(), rate, next_token_at, before, is_more })
 }
 

@@ -207,3 +207,23 @@ async fn completed_jobs_are_listed_where_they_are_asked_for_and_lists_are_narrow
     assert!(list(Filter { queue: Some("no such queue"), ..Filter::default() }).await.is_empty());
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_batch_is_listed_with_what_has_not_been_folded_yet() {
+    let world = EngineWorld::new().await;
+    let other = world.tenant("other").await;
+    let mut tx = world.tx().await;
+    let batch = jobs::batch::open(&mut tx, "mailing", &Do::nothing("done")).await.unwrap();
+    Enqueue::new().batch(batch).many(&mut tx, &[Do::nothing("a"), Do::nothing("b")]).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut hand = world.hand().await;
+    let leased = hand.claim_some(1).await;
+    hand.settle(&leased, End::Completed).await;
+    let page = PageOf::parse(None, None).unwrap();
+    let listed = jobs::admin::batches(&mut world.tx().await, &page).await.unwrap().items;
+    assert_eq!((listed.len(), listed[0].enqueued_count), (1, 2));
+    assert_eq!(listed[0].completed_count, i64::try_from(leased.len()).unwrap());
+    assert!(!listed[0].is_sealed && listed[0].tenant_number.is_none());
+    assert!(jobs::admin::find_batch(&mut world.tx_of(other).await, batch).await.unwrap().is_none());
+    world.finish().await;
+}
