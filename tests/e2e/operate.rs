@@ -169,7 +169,9 @@ async fn doctor_names_what_is_at_fault() {
     assert_eq!(finding(&checks, "clocks")["is_ok"], false, "the database's clock has gone ahead: {checks}");
 
     let nowhere = paloma_at("postgres://paloma@127.0.0.1:1/paloma", &["doctor", "--json"]).await;
-    assert_eq!(finding(&nowhere.document(), "reachability")["is_ok"], false);
+    let unreachable = nowhere.document();
+    assert_eq!(finding(&unreachable, "reachability")["is_ok"], false);
+    assert!(finding(&unreachable, "reachability")["detail"].as_str().unwrap().contains("refused"), "{unreachable}");
     assert!(nowhere.fault().contains("1 at fault"), "{}", nowhere.err);
 
     let superuser = world.database.url_of("postgres");

@@ -39,8 +39,8 @@ pub struct LaneRow {
 pub async fn lanes<S: Scope>(tx: &mut S, page: &PageOf<i64>) -> Result<Page<LaneRow>, sqlx::Error> {
     let rows = sqlx::query_as(
         "select l.id, case when $3 then l.tenant_number end as tenant_number, q.name as queue, l.key, l.class, l.gates, l.paused_at, l.cancelled_at,
-                (select count(*) from (select from jobs.jobs j where j.lane_id = l.id limit 10001) x) as jobs,
-                (select count(*) from (select from jobs.scheduled s where s.lane_id = l.id limit 10001) x) as scheduled
+                (select count(*) from (select from jobs.jobs j where j.lane_id = l.id order by j.priority, j.run_at, j.id limit 10001) x) as jobs,
+                (select count(*) from (select from jobs.scheduled s where s.lane_id = l.id order by s.id limit 10001) x) as scheduled
            from (select id, tenant_number, queue, key, class, gates, paused_at, cancelled_at
                    from jobs.lanes where $1::bigint is null or id < $1 order by id desc limit $2) l
            join jobs.queues q on q.id = l.queue
@@ -58,8 +58,8 @@ pub async fn lanes<S: Scope>(tx: &mut S, page: &PageOf<i64>) -> Result<Page<Lane
 pub async fn find_lane<S: Scope>(tx: &mut S, id: i64) -> Result<Option<LaneRow>, sqlx::Error> {
     sqlx::query_as(
         "select l.id, case when $2 then l.tenant_number end as tenant_number, q.name as queue, l.key, l.class, l.gates, l.paused_at, l.cancelled_at,
-                (select count(*) from (select from jobs.jobs j where j.lane_id = l.id limit 10001) x) as jobs,
-                (select count(*) from (select from jobs.scheduled s where s.lane_id = l.id limit 10001) x) as scheduled
+                (select count(*) from (select from jobs.jobs j where j.lane_id = l.id order by j.priority, j.run_at, j.id limit 10001) x) as jobs,
+                (select count(*) from (select from jobs.scheduled s where s.lane_id = l.id order by s.id limit 10001) x) as scheduled
            from jobs.lanes l join jobs.queues q on q.id = l.queue where l.id = $1",
     )
     .bind(id)
