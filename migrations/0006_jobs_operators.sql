@@ -32,3 +32,12 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 $$;
 revoke all on function jobs.is_served from public;
 grant execute on function jobs.is_served to paloma_tenant, paloma_platform;
+
+-- The jobs that may be running: what processes have claimed. As many as the fleet has slots, however many jobs wait. Definer: claims belong
+-- to processes, which no tenant sees; the ids are of use only to who may read the rows.
+create function jobs.claimed_ids() returns setof bigint
+language sql stable security definer set search_path = pg_catalog, pg_temp rows 200 as $$
+  select unnest(c.job_ids) from jobs.claims c
+$$;
+revoke all on function jobs.claimed_ids from public;
+grant execute on function jobs.claimed_ids to paloma_tenant, paloma_platform;

@@ -64,10 +64,14 @@ async fn a_job_that_runs_or_whose_key_is_held_is_left_where_it_is() {
     let (acme, operator) = (world.tenant("acme").await, world.operator());
     let id = waiting_job(&world, &acme, "+15550000001").await;
     let mut superuser = world.database.superuser().await;
-    sqlx::query("update jobs.jobs set lease_until = app.clock() + interval '30 s', leased_by = gen_random_uuid(), leased_at = app.clock()")
-        .execute(&mut superuser)
-        .await
-        .unwrap();
+    sqlx::query(
+        "with j as (update jobs.jobs set lease_until = app.clock() + interval '30 s', leased_by = gen_random_uuid(), leased_at = app.clock()
+                     returning leased_by, fence, id)
+         insert into jobs.claims (process, fence, job_ids) select leased_by, fence, array[id] from j",
+    )
+    .execute(&mut superuser)
+    .await
+    .unwrap();
     let refused = operator.post(&format!("/jobs/{id}/cancel"), &because("too slow")).await;
     assert_eq!((refused.status.as_u16(), refused.code()), (409, "job_running"));
     assert_eq!(operator.items("/jobs?state=running").await.len(), 1);

@@ -66,19 +66,29 @@ pub async fn list<S: Scope>(tx: &mut S, filter: &Filter<'_>, page: &PageOf<i64>)
              (select id, tenant_number, kind, queue, lane_id, case when leased_by is null then 'available' else 'running' end as state,
                      attempt, max_attempts, run_at, null::timestamptz as finished_at, payload, errors
                 from jobs.jobs
-               where ($1::bigint is null or id < $1) and ($2::text is null or $2 = case when leased_by is null then 'available' else 'running' end)
+               where ($2::text is null or $2 = 'available') and ($1::bigint is null or id < $1) and ($2 is null or leased_by is null)
                  and ($4::text is null or kind = (select kind from f)) and ($5::text is null or queue = (select queue from f)) and ($6::bigint is null or lane_id = $6)
                order by id desc limit $3)
              union all
+             -- by what has been claimed: running ones are few among all that wait
+             (select j.id, j.tenant_number, j.kind, j.queue, j.lane_id, 'running', j.attempt, j.max_attempts, j.run_at, null, j.payload, j.errors
+                from (select distinct c.id from jobs.claimed_ids() c(id) where $2 = 'running') c
+               cross join lateral (
+                 select x.id, x.tenant_number, x.kind, x.queue, x.lane_id, x.attempt, x.max_attempts, x.run_at, x.payload, x.errors
+                   from jobs.jobs x where x.id = c.id and x.leased_by is not null offset 0) j
+               where ($1::bigint is null or j.id < $1)
+                 and ($4::text is null or j.kind = (select kind from f)) and ($5::text is null or j.queue = (select queue from f)) and ($6::bigint is null or j.lane_id = $6)
+               order by j.id desc limit $3)
+             union all
              (select id, tenant_number, kind, queue, lane_id, 'available', attempt, max_attempts, run_at, null, payload, errors
                 from jobs.scheduled
-               where ($1::bigint is null or id < $1) and ($2::text is null or $2 = 'available')
+               where ($2::text is null or $2 = 'available') and ($1::bigint is null or id < $1)
                  and ($4::text is null or kind = (select kind from f)) and ($5::text is null or queue = (select queue from f)) and ($6::bigint is null or lane_id = $6)
                order by id desc limit $3)
              union all
              (select id, tenant_number, kind, queue, lane_id, state, attempt, max_attempts, null, finished_at, payload, errors
                 from jobs.failures
-               where ($1::bigint is null or id < $1) and ($2::text is null or $2 = state)
+               where ($2::text is null or $2 in ('discarded', 'cancelled')) and ($1::bigint is null or id < $1) and ($2 is null or state = $2)
                  and ($4::text is null or kind = (select kind from f)) and ($5::text is null or queue = (select queue from f)) and ($6::bigint is null or lane_id = $6)
                order by id desc limit $3)
              union all

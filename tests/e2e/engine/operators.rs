@@ -9,7 +9,7 @@ use jobs::{
 
 use super::{
     kinds::{Act, Do, Keyed},
-    world::{End, EngineWorld},
+    world::{End, EngineWorld, rows_read},
 };
 
 fn by(reason: &str) -> By {
@@ -225,5 +225,46 @@ async fn a_batch_is_listed_with_what_has_not_been_folded_yet() {
     assert_eq!(listed[0].completed_count, i64::try_from(leased.len()).unwrap());
     assert!(!listed[0].is_sealed && listed[0].tenant_number.is_none());
     assert!(jobs::admin::find_batch(&mut world.tx_of(other).await, batch).await.unwrap().is_none());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn two_operators_who_run_one_job_again_make_one_run_and_one_entry() {
+    let world = EngineWorld::new().await;
+    let id = world.work(Do::nothing("x")).await;
+    let mut hand = world.hand().await;
+    let leased = hand.claim_some(1).await;
+    hand.settle(&leased, End::Discarded).await;
+    let (one, other) = join(retry(&world, id), retry(&world, id)).await;
+    assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1, "{one:?} {other:?}");
+    assert!([one, other].into_iter().any(|acted| matches!(acted, Err(Refused::JobNotFailed))));
+    assert_eq!(world.number("select count(*) from jobs.audit").await, 1);
+    assert_eq!(hand.claim_some(10).await.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn failed_and_running_jobs_are_found_without_reading_what_waits() {
+    let world = EngineWorld::new().await;
+    let ids = [world.work(Do::nothing("a")).await, world.work(Do::nothing("b")).await];
+    let mut hand = world.hand().await;
+    let leased = hand.claim_some(2).await;
+    hand.settle(&leased[..1], End::Discarded).await;
+    world
+        .execute(
+            "insert into jobs.jobs (tenant_number, lane_id, queue, kind, max_attempts, run_at, payload)
+               select tenant_number, lane_id, queue, kind, max_attempts, run_at, payload from jobs.jobs, generate_series(1, 20000)",
+        )
+        .await;
+    sqlx::query("analyze jobs.jobs").execute(&mut world.database.superuser().await).await.unwrap();
+    for (state, id) in [("discarded", ids[0]), ("running", ids[1])] {
+        let mut tx = world.db.platform(Why::Operator).await.unwrap();
+        let before = rows_read(&mut tx).await;
+        let filter = Filter { state: Some(state), ..Filter::default() };
+        let page = jobs::admin::list(&mut tx, &filter, &PageOf::parse(None, None).unwrap()).await.unwrap();
+        let after = rows_read(&mut tx).await;
+        assert_eq!(page.items.iter().map(|job| (job.id, job.state.as_str())).collect::<Vec<_>>(), [(id, state)]);
+        assert!(after.0 == before.0 && after.1 - before.1 < 100, "{state}: {before:?} {after:?}");
+    }
     world.finish().await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use db::{Actor, PageOf, PlatformTx, Scope, Why};
+use db::{Actor, PageOf, Why};
 use jobs::{
     Enqueue,
     admin::{self, By, Cause, Explanation},
@@ -12,7 +12,7 @@ use jobs::{
 
 use super::{
     kinds::{Do, Keyed, Newer, WORK, registry},
-    world::{End, EngineWorld, LEASE},
+    world::{End, EngineWorld, LEASE, rows_read},
 };
 
 const OPEN: Limits = Limits { rate: None, burst: 1.0, cap: None };
@@ -98,17 +98,6 @@ async fn the_jobs_before_it_in_its_lane_are_counted_in_the_order_of_the_claim() 
     hand.claim_some(3).await;
     assert_eq!(causes(&world, id).await, [Cause::BehindOthers { before: 1, is_more: false }], "running ones are past");
     world.finish().await;
-}
-
-/// Rows of the live jobs that this connection has read, by scanning and by index.
-async fn rows_read(tx: &mut PlatformTx) -> (i64, i64) {
-    sqlx::query_as(
-        "select coalesce(sum(seq_tup_read), 0)::bigint, coalesce(sum(idx_tup_fetch), 0)::bigint
-           from pg_stat_xact_user_tables where schemaname = 'jobs' and relname in ('jobs', 'scheduled')",
-    )
-    .fetch_one(tx.conn())
-    .await
-    .unwrap()
 }
 
 #[tokio::test]
