@@ -18,7 +18,7 @@ pub mod testing;
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
-    PgPool,
+    Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use uuid::Uuid;
@@ -57,13 +57,19 @@ struct Inner {
 impl Db {
     /// Connects and refuses a login that could pass the wall, or a schema that these binaries do not fit.
     pub async fn connect(options: Options) -> Result<Self, Error> {
-        let db = Self::connect_unchecked(options).await?;
+        let db = Self::open(&options).await?;
         let faults = check::report(&db).await?;
         if faults.is_empty() { Ok(db) } else { Err(Error::Unsafe(faults)) }
     }
 
-    /// Connects without the self-check, for `paloma doctor`, which prints what the check finds.
+    /// Connects without the self-check, for `paloma doctor`, which prints what the check finds. What refuses the connection is told at
+    /// once; a pool would try for ten seconds and then only say that these are over.
     pub async fn connect_unchecked(options: Options) -> Result<Self, Error> {
+        PgConnection::connect(&options.url).await?.close().await?;
+        Self::open(&options).await
+    }
+
+    async fn open(options: &Options) -> Result<Self, Error> {
         let connect = PgConnectOptions::from_str(&options.url)?.application_name(options.name).options([
             ("jit", "off"),
             // an index look-up, also in tables that have never been analysed: plans that are kept are often made then

@@ -120,7 +120,7 @@ pub async fn obey(verb: BenchVerb) -> Result<()> {
 
 fn print(as_json: bool, report: &Report) -> Result<()> {
     if as_json {
-        return crate::print::json(report);
+        return cli::print::json(report);
     }
     let value = serde_json::to_value(report)?;
     for (name, figure) in value.as_object().into_iter().flatten() {

@@ -17,4 +17,5 @@ mod rescue;
 mod schedules;
 mod slots;
 mod unique;
+mod why;
 mod world;

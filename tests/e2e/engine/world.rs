@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use db::{Actor, Db, EngineConn, Scope, TenantTx, Why};
+use db::{Actor, Db, EngineConn, PlatformTx, Scope, TenantTx, Why};
 use e2e::Database;
 use jobs::{Engine, Enqueue, Enqueued, Job, Leased, Registry, Settings, admin::JobRow};
 use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
@@ -154,6 +154,17 @@ impl EngineWorld {
         self.db.close().await;
         self.database.drop().await;
     }
+}
+
+/// Rows of the live jobs that this connection has read, by scanning and by index.
+pub async fn rows_read(tx: &mut PlatformTx) -> (i64, i64) {
+    sqlx::query_as(
+        "select coalesce(sum(seq_tup_read), 0)::bigint, coalesce(sum(idx_tup_fetch), 0)::bigint
+           from pg_stat_xact_user_tables where schemaname = 'jobs' and relname in ('jobs', 'scheduled')",
+    )
+    .fetch_one(tx.conn())
+    .await
+    .unwrap()
 }
 
 async fn tenant(db: &Db, slug: &str) -> Owner {
