@@ -22,6 +22,8 @@ use crate::{
     registry::{Raw, Registry},
 };
 
+/// What a job's error begins with where the worker that took it does not know its kind.
+pub(crate) const UNKNOWN_KIND: &str = "this worker does not know the kind ";
 /// A handler that was told to stop has this long to do so.
 const CANCEL_GRACE: Duration = Duration::from_secs(2);
 
@@ -165,7 +167,7 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             return Some(Outcome {
                 code: Code::Snooze,
                 delay: 30.0,
-                error: Some(format!("this worker does not know the kind {name}")),
+                error: Some(format!("{UNKNOWN_KIND}{name}")),
             });
         };
         if leased.key_scope == 1

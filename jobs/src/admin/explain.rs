@@ -191,7 +191,7 @@ fn without_tokens(gate: &GateRow, before: i64, now: DateTime<Utc>) -> Option<Cau
 fn is_unknown_kind(job: &Subject) -> bool {
     let last = job.errors.as_ref().and_then(|errors| errors.0.as_array()).and_then(|errors| errors.last());
     let word = last.and_then(|error| error["error"].as_str()).unwrap_or_default();
-    word.starts_with("this worker does not know the kind ")
+    word.starts_with(crate::dispatch::UNKNOWN_KIND)
 }
 
 /// Jobs of the lane that start before it, in the order of the claim. Said with its order, so that it goes by the index of the lane also
