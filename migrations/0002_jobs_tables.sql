@@ -41,6 +41,7 @@ create table jobs.gates (
   open_until timestamptz,                                                 -- open: the probe's time; half_open: when the probe is given up
   open_s float8 not null default 0,                                       -- how long it was opened for; doubles with each failed probe
   epoch int not null default 0,                                           -- grows with each opening
+  rests_until timestamptz,                                                -- the service asked to be left alone until then
   reason text,
   constraint gates_key unique (tenant_number, key)
 ) with (fillfactor = 20);
@@ -52,6 +53,15 @@ create table jobs.gate_slots (
   running int not null,
   primary key (gate_id, process)
 ) with (fillfactor = 50);
+
+-- Which process has seen the service behind a gate fail of late. The breaker opens when others have too.
+create table jobs.gate_evidence (
+  gate_id bigint not null,
+  process uuid not null,
+  at timestamptz not null,
+  primary key (gate_id, process)
+);
+grant select, insert, update, delete on jobs.gate_evidence to paloma_platform;
 
 create table jobs.processes (
   id uuid primary key,

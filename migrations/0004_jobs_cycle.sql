@@ -84,7 +84,7 @@ set enable_bitmapscan = off set enable_sort = off as $$
 declare
   t timestamptz := app.clock(); f bigint; v float8; taken bigint[];
   lanes bigint[]; tenants int[]; gl text[]; shut bool[]; lims int[]; parks timestamptz[]; probes bool[]; m int; quantum int;
-  gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; gcapped bool[]; ga float8[]; capped text[]; cs bigint[];
+  gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; gcapped bool[]; grest timestamptz[]; ga float8[]; capped text[]; cs bigint[];
   pt timestamptz[]; pp smallint[]; pr timestamptz[]; pi bigint[];
   i int; g bigint; x int; lim int; most int; rest int := n; p timestamptz; probe bool; gs bigint[]; shared bool := false; want float8;
 begin
@@ -171,9 +171,9 @@ begin
     perform from jobs.gates ga0 where ga0.id = any(gids) order by ga0.id for update;
     t := app.clock();   -- once, after the locks: before them it would grant too many, twice it would lose tokens
     select array_agg(z.id), array_agg(z.rate), array_agg(z.burst), array_agg(z.tokens), array_agg(z.updated_at), array_agg(z.breaker), array_agg(z.open_until),
-           array_agg(z.paused_at is not null), array_agg(z.cap is not null),
+           array_agg(z.paused_at is not null), array_agg(z.cap is not null), array_agg(z.rests_until),
            array_agg(case when z.cap is null then 1000000 else z.cap - coalesce((select sum(s.running) from jobs.gate_slots s where s.gate_id = z.id), 0)::int end)
-      into gids, grate, gburst, gtok, gat, gbrk, gopen, gpaused, gcapped, gcap
+      into gids, grate, gburst, gtok, gat, gbrk, gopen, gpaused, gcapped, grest, gcap
       from (select * from jobs.gates ga1 where ga1.id = any(gids) order by ga1.id) z;
     gids := coalesce(gids, '{}');
     for x in 1..cardinality(gids) loop
@@ -189,6 +189,10 @@ begin
       foreach g in array gs loop
         x := array_position(gids, g);
         if x is null or gpaused[x] then lim := 0; p := greatest(p, t + interval '1s'); continue; end if;
+        if grest[x] > t then lim := 0; p := greatest(p, least(grest[x], t + interval '1s')); continue; end if;
+        if grest[x] > t - interval '10s' then   -- after a rest it starts slowly
+          lim := least(lim, 1 + floor(extract(epoch from t - grest[x]) * 10)::int); p := greatest(p, t + interval '100ms');
+        end if;
         if gbrk[x] <> 'closed' then
           if gopen[x] > t then lim := 0; p := greatest(p, least(gopen[x], t + interval '1s')); continue; end if;
           lim := least(lim, 1); probe := true;   -- half open: one probe, and if it is never heard of again another after a minute

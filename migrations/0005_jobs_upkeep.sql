@@ -135,6 +135,39 @@ create function jobs.open_breaker(p_gate bigint, p_open_s float8, p_reason text)
       where id = p_gate and breaker <> 'open' returning id)
   select exists (select from g);
 $$;
+-- One process has seen enough failures. The breaker opens for the fleet when two have, or most of those that serve the same queues: one with
+-- a broken network does not stop the others. A failed probe decides alone. True: it was opened by this.
+create function jobs.report_failures(p_gate bigint, p_process uuid, p_is_probe boolean, p_open_s float8, p_reason text) returns boolean language plpgsql as $$
+declare
+  t timestamptz := app.clock(); live int; failing int;
+begin
+  if not p_is_probe then
+    insert into jobs.gate_evidence (gate_id, process, at) values (p_gate, p_process, t) on conflict (gate_id, process) do update set at = t;
+    select count(*) into live from jobs.processes p join jobs.processes me on me.id = p_process and p.queues && me.queues where p.seen_at > t - interval '60s';
+    select count(*) into failing from jobs.gate_evidence e where e.gate_id = p_gate and e.at > t - interval '60s';
+    if failing < least(2, live / 2 + 1) then
+      return false;
+    end if;
+  end if;
+  delete from jobs.gate_evidence e where e.gate_id = p_gate;
+  return jobs.open_breaker(p_gate, p_open_s, p_reason);
+end $$;
+-- The process has had an answer since.
+create function jobs.retract_failures(p_gate bigint, p_process uuid) returns void language sql as $$
+  delete from jobs.gate_evidence where gate_id = p_gate and process = p_process
+$$;
+
+-- The service asked to be left alone: nothing passes the gate before, and then as fast as its rate without a burst.
+create function jobs.rest_gate(p_gate bigint, p_wait_s float8) returns void language sql as $$
+  update jobs.gates set rests_until = greatest(rests_until, app.clock() + make_interval(secs => p_wait_s)), tokens = 0, updated_at = app.clock()
+   where id = p_gate
+$$;
+
+-- A probe ended without a word about the service: the next may go at once.
+create function jobs.free_probe(p_lane bigint) returns void language sql as $$
+  update jobs.gates g set open_until = app.clock() from jobs.lanes l where l.id = p_lane and g.id = any(l.gates) and g.breaker = 'half_open'
+$$;
+
 -- A probe has come back: closed again. Only from half open, so that a late answer of before the opening closes nothing.
 create function jobs.close_breaker(p_gate bigint) returns boolean language sql as $$
   with g as (
@@ -297,13 +330,14 @@ grant execute on function jobs.partition_history to paloma_platform;
 
 -- What has outlived its use, in chunks.
 create function jobs.prune(p_limit int) returns int language sql as $$
-  with k as (delete from jobs.job_keys where ctid = any(array(
+  with e as (delete from jobs.gate_evidence where at < app.clock() - interval '10 minutes' returning 1),
+  k as (delete from jobs.job_keys where ctid = any(array(
         select ctid from jobs.job_keys where expires_at <= app.clock() limit p_limit for update skip locked)) returning 1),
   f as (delete from jobs.failures where ctid = any(array(
         select ctid from jobs.failures where finished_at < app.clock() - interval '30 days' limit p_limit for update skip locked)) returning 1),
   b as (delete from jobs.batches where ctid = any(array(
         select ctid from jobs.batches where completed_at < app.clock() - interval '30 days' limit p_limit for update skip locked)) returning 1)
-  select (select count(*) from k)::int + (select count(*) from f)::int + (select count(*) from b)::int;
+  select (select count(*) from e)::int + (select count(*) from k)::int + (select count(*) from f)::int + (select count(*) from b)::int;
 $$;
 
 -- A job that commits chunk by chunk proves in each chunk that it still holds its lease; the row stays locked until the commit.

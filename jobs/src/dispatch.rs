@@ -4,7 +4,10 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,7 +20,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    gate::GateHealth,
+    gate::{GateHealth, Verdict},
     job::{Done, JobError, JobResult, Lease},
     registry::{Raw, Registry},
 };
@@ -164,11 +167,7 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         let name = inner.kinds.get(&leased.kind).map_or("unknown", String::as_str);
         let Some(kind) = inner.registry.find(name) else {
             // a kind of a newer version: leave it to a worker that knows it
-            return Some(Outcome {
-                code: Code::Snooze,
-                delay: 30.0,
-                error: Some(format!("{UNKNOWN_KIND}{name}")),
-            });
+            return Some(Outcome { code: Code::Snooze, delay: 30.0, error: Some(format!("{UNKNOWN_KIND}{name}")) });
         };
         if leased.key_scope == 1
             && let Err(error) = self.give_up_key(leased.id).await
@@ -185,10 +184,13 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             attempt,
             tenant.number = leased.tenant_number
         );
+        let (is_probe, lane_id, tenant_number) = (leased.is_probe, leased.lane_id, leased.tenant_number);
+        let has_reported = Arc::new(AtomicBool::new(false));
         let raw = Raw {
             app: inner.app.clone(),
             db: inner.db.clone(),
             health: inner.health.clone(),
+            has_reported: Arc::clone(&has_reported),
             process: inner.process,
             cancel: cancel.clone(),
         };
@@ -205,6 +207,17 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         };
         metrics::histogram!("paloma_job_wait_seconds", "kind" => kind.name).record(waited);
         metrics::histogram!("paloma_job_run_seconds", "kind" => kind.name).record(started.elapsed().as_secs_f64());
+        if is_probe && !has_reported.load(Ordering::Relaxed) {
+            inner.health.tell(Verdict::NoWord { lane_id });
+        }
+        let result = result.map_err(|error| match error {
+            JobError::Rest { gate, wait } => {
+                inner.health.tell(Verdict::Rest { tenant_number, gate, wait });
+                // spread, so that they do not all come at once
+                JobError::Snooze { wait: wait.mul_f64(1.0 + rand::random_range(0.0..0.25)) }
+            }
+            other => other,
+        });
         let outcome = settle(result, lease, (attempt, max_attempts), kind.retry).instrument(span.clone()).await;
         span.in_scope(|| log(kind.name, outcome.as_ref()));
         outcome
@@ -249,7 +262,7 @@ async fn settle(
         JobError::Snooze { wait } => Outcome { code: Code::Snooze, delay: wait.as_secs_f64(), error: None },
         JobError::Discard { error } => Outcome { code: Code::Discarded, delay: 0.0, error: clean(error) },
         JobError::Cancel { reason } => Outcome { code: Code::Cancelled, delay: 0.0, error: clean(reason) },
-        JobError::Release => Outcome { code: Code::Release, delay: 0.0, error: None },
+        JobError::Release | JobError::Rest { .. } => Outcome { code: Code::Release, delay: 0.0, error: None },
     })
 }
 

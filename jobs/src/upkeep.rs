@@ -117,7 +117,7 @@ impl Keeper {
             let result = self
                 .with(&mut conn, async |keeper, conn| {
                     if let Some(verdict) = &told {
-                        return Ok(gate::apply(conn.conn(), verdict).await?);
+                        return Ok(gate::apply(conn.conn(), verdict, keeper.process).await?);
                     }
                     keeper.chores(conn, round).await
                 })

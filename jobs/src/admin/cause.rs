@@ -89,6 +89,15 @@ pub enum Cause {
         /// Why it opened.
         reason: Option<String>,
     },
+    /// The service behind a gate asked to be left alone.
+    GateRests {
+        /// Which one.
+        gate_id: i64,
+        /// Its key.
+        gate: String,
+        /// Until when.
+        until: DateTime<Utc>,
+    },
     /// It has failed, and another job holds its unique key: that one does the work.
     KeyHeld {
         /// The other job.
@@ -193,7 +202,7 @@ impl Cause {
     fn expected_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::NotDue { run_at } => Some(*run_at),
-            Self::BreakerOpen { until, .. } => Some((*until).max(now)),
+            Self::BreakerOpen { until, .. } | Self::GateRests { until, .. } => Some((*until).max(now)),
             Self::GateWithoutTokens { is_more: false, .. } => self.token_at(),
             Self::Ready => Some(now),
             Self::GateWithoutTokens { is_more: true, .. }
@@ -252,6 +261,9 @@ impl Cause {
             }
             Self::CapReached { gate, running, cap, .. } => {
                 format!("{running} jobs run behind the gate {gate}, which lets {cap} run at once")
+            }
+            Self::GateRests { gate, until, .. } => {
+                format!("the service behind the gate {gate} asked to be left alone until {}", time(*until))
             }
             Self::BreakerOpen { gate, until, reason, .. } => {
                 format!(

@@ -166,6 +166,9 @@ fn shut(gate: &GateRow, now: DateTime<Utc>) -> Vec<Cause> {
         let until = gate.open_until.unwrap_or(now);
         causes.push(Cause::BreakerOpen { gate_id, gate: key(), until, reason: gate.reason.clone() });
     }
+    if let Some(until) = gate.rests_until.filter(|until| *until > now) {
+        causes.push(Cause::GateRests { gate_id, gate: key(), until });
+    }
     if let Some(cap) = gate.cap.filter(|cap| gate.running >= i64::from(*cap)) {
         causes.push(Cause::CapReached { gate_id, gate: key(), running: gate.running, cap });
     }

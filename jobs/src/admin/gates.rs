@@ -35,6 +35,8 @@ pub struct GateRow {
     pub breaker: String,
     /// When the next probe may go.
     pub open_until: Option<DateTime<Utc>>,
+    /// Until when the service behind it asked to be left alone.
+    pub rests_until: Option<DateTime<Utc>>,
     /// Why it is paused, or why the breaker opened.
     pub reason: Option<String>,
 }
@@ -44,7 +46,7 @@ pub async fn gates<S: Scope>(tx: &mut S, page: &PageOf<i64>) -> Result<Page<Gate
     let rows = sqlx::query_as(
         "select g.id, case when $3 then g.tenant_number end as tenant_number, g.key, g.rate, g.burst,
                 least(g.burst, g.tokens + coalesce(g.rate, 0) * greatest(0, extract(epoch from app.clock() - g.updated_at)::float8)) as tokens,
-                g.cap, jobs.gate_running(g.id) as running, g.paused_at, g.breaker, g.open_until, g.reason
+                g.cap, jobs.gate_running(g.id) as running, g.paused_at, g.breaker, g.open_until, g.rests_until, g.reason
            from jobs.gates g where $1::bigint is null or g.id < $1 order by g.id desc limit $2",
     )
     .bind(page.after)
@@ -60,7 +62,7 @@ pub(super) async fn gates_of<S: Scope>(tx: &mut S, ids: &[i64]) -> Result<Vec<Ga
     sqlx::query_as(
         "select g.id, case when $2 then g.tenant_number end as tenant_number, g.key, g.rate, g.burst,
                 least(g.burst, g.tokens + coalesce(g.rate, 0) * greatest(0, extract(epoch from app.clock() - g.updated_at)::float8)) as tokens,
-                g.cap, jobs.gate_running(g.id) as running, g.paused_at, g.breaker, g.open_until, g.reason
+                g.cap, jobs.gate_running(g.id) as running, g.paused_at, g.breaker, g.open_until, g.rests_until, g.reason
            from jobs.gates g where g.id = any($1) order by g.id",
     )
     .bind(ids)

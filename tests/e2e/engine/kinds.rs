@@ -68,6 +68,8 @@ pub enum Act {
     WaitDeaf,
     /// Writes its row, then waits for the latch before it hands over the transaction.
     EffectThenWait,
+    /// The service behind the gate `line` asks to be left alone for so many seconds, once.
+    RestOnce(u64),
     /// Counts itself among those that run at once, and lets others in meanwhile.
     Together,
     /// Says whether the service behind the gate `line` answered.
@@ -121,6 +123,12 @@ impl Job<App> for Do {
                 let tx = effect(&cx, &self.name).await?;
                 cx.app.opened().await;
                 Ok(Done::with(tx))
+            }
+            Act::RestOnce(seconds) => {
+                if cx.app.runs.lock().unwrap().iter().filter(|run| run.name == self.name).count() > 1 {
+                    return Ok(Done::Now);
+                }
+                Err(JobError::Rest { gate: "line".to_owned(), wait: Duration::from_secs(seconds) })
             }
             Act::Together => {
                 {

@@ -293,6 +293,15 @@ impl Hand {
             .await
             .unwrap()
     }
+    /// Says that it has seen the service behind the gate fail in a row; true: that opened the breaker.
+    pub async fn reports_failures(&mut self, gate: i64) -> bool {
+        sqlx::query_scalar("select jobs.report_failures($1, $2, false, 15, 'down')")
+            .bind(gate)
+            .bind(self.process)
+            .fetch_one(self.conn.conn())
+            .await
+            .unwrap()
+    }
     /// Frees what dead processes held.
     pub async fn rescue(&mut self) -> i32 {
         sqlx::query_scalar("select jobs.rescue(30, 5)").fetch_one(self.conn.conn()).await.unwrap()
