@@ -18,6 +18,12 @@ pub enum ClientError {
         /// How long to wait, if it said so.
         retry_after: Option<Duration>,
     },
+    /// This process has called the service as often as it may for now; the service was not asked.
+    #[error("the service may not be called before {wait:?} have passed")]
+    Paced {
+        /// How long to wait.
+        wait: Duration,
+    },
     /// Refused for good, with no effect; repeating the same call is pointless.
     #[error("the service refused the request: {message} ({code})")]
     Rejected {
@@ -43,6 +49,7 @@ impl ClientError {
         match self {
             Self::Transient { reason } | Self::UnknownOutcome { reason } => reason,
             Self::Limited { .. } => "limited",
+            Self::Paced { .. } => "paced",
             Self::Rejected { code, .. } => code,
             Self::Unauthorized => "unauthorized",
         }
@@ -53,6 +60,7 @@ impl ClientError {
         match self {
             Self::Transient { .. } => "transient",
             Self::Limited { .. } => "limited",
+            Self::Paced { .. } => "paced",
             Self::Rejected { .. } => "rejected",
             Self::Unauthorized => "unauthorized",
             Self::UnknownOutcome { .. } => "unknown_outcome",

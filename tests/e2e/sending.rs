@@ -306,3 +306,26 @@ async fn a_campaign_waits_for_its_line_and_goes_on_when_it_is_back() {
     world.settle().await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_gateway_that_asks_to_be_left_alone_is_and_nobody_is_given_up_for_it() {
+    let mut case = launched(20, json!({}), |world| world.sim.fail_next(u32::MAX, Behaviour::Proxy429)).await;
+    let resting = "select count(*) from jobs.gates where rests_until > app.clock() + interval '5s'";
+    eventually("the line rests", || async {
+        let rests: i64 =
+            sqlx::query_scalar(resting).fetch_one(&mut case.world.database.superuser().await).await.unwrap();
+        rests == 1
+    })
+    .await;
+    // however often it says so, no attempt is burnt
+    for _ in 0..12 {
+        case.world.later(Duration::from_secs(26)).await;
+    }
+    case.world.sim.clear_rules();
+    case.world.later(Duration::from_secs(60)).await;
+    case.acme.until(&case.campaign, "completed").await;
+    let progress = case.acme.progress(&case.campaign).await;
+    assert_eq!(progress["counts"]["failed"], Value::Null, "{progress}");
+    case.assert_left(20);
+    case.finish().await;
+}

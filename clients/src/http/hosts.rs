@@ -53,7 +53,7 @@ impl HostState {
         while let Err(early) = pace.check() {
             let pause = early.wait_time_from(clock.now());
             if pause > LONGEST_PAUSE {
-                return Err(ClientError::Limited { retry_after: Some(pause) });
+                return Err(ClientError::Paced { wait: pause });
             }
             tokio::time::sleep(pause).await;
         }
@@ -122,7 +122,7 @@ mod tests {
         let quota = Quota::with_period(Duration::from_secs(60)).unwrap().allow_burst(NonZeroU32::MIN);
         let host = Hosts::new(BreakerOptions::default(), Some(quota)).get("slow:1");
         assert!(host.admit().await.is_ok());
-        let Err(ClientError::Limited { retry_after: Some(pause) }) = host.admit().await else { panic!("not limited") };
+        let Err(ClientError::Paced { wait: pause }) = host.admit().await else { panic!("not paced") };
         assert!(pause > Duration::from_secs(50), "{pause:?}");
     }
 }

@@ -99,6 +99,8 @@ pub async fn send(
     };
     let answered = match &result {
         Ok(_) | Err(ClientError::Limited { .. }) => true,
+        // the gateway was not asked
+        Err(ClientError::Paced { wait }) => return Ending::Later { after_s: wait.as_secs_f64() },
         Err(ClientError::Rejected { code, .. }) => !is_of_line(code),
         Err(ClientError::Transient { .. } | ClientError::Unauthorized | ClientError::UnknownOutcome { .. }) => false,
     };

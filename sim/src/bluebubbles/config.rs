@@ -49,6 +49,8 @@ pub enum Behaviour {
     Proxy524,
     /// An HTML 403 of a proxy in front; nothing reached the Mac.
     Proxy403,
+    /// A proxy in front turns the caller away for 20 s: 429 with `Retry-After`; nothing reached the Mac.
+    Proxy429,
     /// 400 with a validation error, nothing leaves.
     BadRequest,
     /// 401 as for a wrong password, nothing leaves.

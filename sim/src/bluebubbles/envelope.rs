@@ -134,6 +134,15 @@ pub(crate) fn proxy_page(status: u16) -> Reply {
     raw(status, "text/html; charset=UTF-8", page)
 }
 
+/// A proxy's page for a caller that comes too often, who may come again after so many seconds.
+pub(crate) fn turned_away(seconds: u64) -> Reply {
+    let mut reply = proxy_page(429);
+    if let Reply::Http(response) = &mut reply {
+        response.headers_mut().insert("retry-after", seconds.into());
+    }
+    reply
+}
+
 /// An answer of a control route.
 pub(crate) fn control(status: u16, data: impl Serialize) -> Reply {
     raw(status, "application/json", serde_json::to_vec(&data).expect("control answers are plain JSON"))

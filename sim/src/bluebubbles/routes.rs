@@ -330,6 +330,7 @@ pub(crate) async fn refuse(state: &State, behaviour: Behaviour, text: &str) -> O
         }
         Behaviour::Proxy502 => envelope::proxy_page(502),
         Behaviour::Proxy403 => envelope::proxy_page(403),
+        Behaviour::Proxy429 => envelope::turned_away(20),
         Behaviour::BadRequest => envelope::bad_request("The chatGuid attribute has errors."),
         Behaviour::Unauthorized => envelope::unauthorized("Unauthorized"),
         Behaviour::Unhandled => envelope::unhandled("Cannot read properties of null (reading 'guid')"),
