@@ -1,0 +1,429 @@
+//! A batch as one object: pause, resume, cancel, retry of its failures, batches that follow one another; and counters that are exact at every
+//! look, whatever races.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use db::{Actor, Scope, Why};
+use futures::future::join_all;
+use jobs::{
+    Enqueue, EnqueueError,
+    batch::{self, Acted, Batch},
+};
+
+use super::{
+    kinds::{Act, Do, Keyed, WORK},
+    world::{End, EngineWorld},
+};
+
+async fn open(world: &EngineWorld, callback: &str) -> i64 {
+    let mut tx = world.tx().await;
+    let id = batch::open(&mut tx, "test", &Do::nothing(callback)).await.unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+async fn open_after(world: &EngineWorld, after: i64, callback: &str) -> i64 {
+    let mut tx = world.tx().await;
+    let id = batch::open_after(&mut tx, "test", after, Some(&Do::nothing(callback))).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+async fn seal(world: &EngineWorld, id: i64) {
+    let mut tx = world.tx().await;
+    batch::seal(&mut tx, id).await.unwrap();
+    tx.commit().await.unwrap();
+}
+async fn look(world: &EngineWorld, id: i64) -> Batch {
+    batch::find(&mut world.tx().await, id).await.unwrap().unwrap()
+}
+fn counts(batch: &Batch) -> [i64; 4] {
+    [batch.enqueued_count, batch.completed_count, batch.discarded_count, batch.cancelled_count]
+}
+macro_rules! act {
+    ($world:expr, $act:ident, $id:expr) => {{
+        let mut tx = $world.tx().await;
+        let acted = batch::$act(&mut tx, $id).await.unwrap();
+        tx.commit().await.unwrap();
+        acted
+    }};
+}
+async fn fill(world: &EngineWorld, id: i64, count: usize) {
+    let jobs: Vec<Do> = (0..count).map(|n| Do::nothing(n.to_string())).collect();
+    world.enqueue_many(Enqueue::new().batch(id), &jobs).await;
+}
+async fn upkeep(world: &EngineWorld) {
+    world.execute("select jobs.retry_batches(3)").await;
+    world.execute("select jobs.sweep_cancelled(7)").await;
+    world.execute("select jobs.fold_batches()").await;
+}
+
+#[tokio::test]
+async fn a_paused_batch_starts_nothing_in_any_of_its_lanes_old_or_new() {
+    let world = EngineWorld::new().await;
+    let id = open(&world, "all done").await;
+    fill(&world, id, 10).await;
+    world.enqueue_many(Enqueue::new().lane("of the batch").batch(id), &[Do::nothing("x")]).await;
+    assert_eq!(act!(world, pause, id), Acted::Done);
+    world.enqueue_many(Enqueue::new().lane("another of the batch").batch(id), &[Do::nothing("y")]).await;
+    let beside = world.work(Do::nothing("beside")).await;
+    let mut hand = world.hand().await;
+    let leased = hand.claim_some(50).await;
+    assert_eq!(leased.iter().map(|job| job.id).collect::<Vec<_>>(), [beside]);
+    hand.settle(&leased, End::Completed).await;
+    assert!(hand.claim(50).await.is_empty());
+    assert_eq!(act!(world, resume, id), Acted::Done);
+    let mut left = 12;
+    while left > 0 {
+        let leased = hand.claim_some(50).await;
+        left -= hand.settle(&leased, End::Completed).await;
+    }
+    assert_eq!(counts(&look(&world, id).await), [12, 12, 0, 0]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_pause_waits_for_a_lane_that_is_being_made_and_shuts_it_too() {
+    let world = EngineWorld::new().await;
+    let id = open(&world, "all done").await;
+    let mut making = world.tx().await;
+    Enqueue::new().batch(id).one(&mut making, &Do::nothing("x")).await.unwrap();
+    let (db, acme) = (world.db.clone(), world.acme);
+    let pausing = tokio::spawn(async move {
+        let mut tx = db.tenant(acme.id, Actor::Operator).await.unwrap();
+        batch::pause(&mut tx, id).await.unwrap();
+        tx.commit().await.unwrap();
+    });
+    e2e::eventually("the pause waits", || async {
+        world.seen("select count(*) from pg_locks where locktype = 'advisory' and classid = 7236 and not granted").await
+            == 1
+    })
+    .await;
+    making.commit().await.unwrap();
+    pausing.await.unwrap();
+    let mut hand = world.hand().await;
+    assert!(hand.claim(10).await.is_empty());
+    assert_eq!(world.number("select count(*) from jobs.lanes where paused_at is not null").await, 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_batch_s_jobs_do_not_go_into_lanes_of_others() {
+    let world = EngineWorld::new().await;
+    let id = open(&world, "all done").await;
+    world.enqueue(Enqueue::new().lane("shared"), &Do::nothing("x")).await;
+    let mut tx = world.tx().await;
+    let refused = Enqueue::new().lane("shared").batch(id).one(&mut tx, &Do::nothing("y")).await;
+    assert!(matches!(refused, Err(EnqueueError::LaneOfOthers)), "{refused:?}");
+    drop(tx);
+    let mut tx = world.tx().await;
+    assert!(batch::own_lane(&mut tx, id, WORK, "shared").await.unwrap());
+    Enqueue::new().lane("shared").batch(id).one(&mut tx, &Do::nothing("y")).await.unwrap();
+    tx.commit().await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_batch_empties_completes_once_and_takes_no_more() {
+    let world = EngineWorld::new().await;
+    let id = open(&world, "all done").await;
+    fill(&world, id, 30).await;
+    world.enqueue(Enqueue::new().batch(id).wait(Duration::from_secs(3600)), &Do::nothing("later")).await;
+    let mut hand = world.hand().await;
+    let running = hand.claim_some(4).await;
+    assert_eq!(act!(world, cancel, id), Acted::Cancelled);
+    assert_eq!(act!(world, cancel, id), Acted::Cancelled, "a second time changes nothing");
+    let mut tx = world.tx().await;
+    let refused = Enqueue::new().batch(id).one(&mut tx, &Do::nothing("after")).await;
+    assert!(matches!(refused, Err(EnqueueError::LaneCancelled)), "{refused:?}");
+    drop(tx);
+    for _ in 0..6 {
+        upkeep(&world).await;
+    }
+    assert_eq!(look(&world, id).await.completed_at, None, "four still run");
+    hand.settle(&running, End::Completed).await;
+    upkeep(&world).await;
+    upkeep(&world).await;
+    let end = look(&world, id).await;
+    assert_eq!(counts(&end), [31, 4, 0, 27]);
+    assert!(end.completed_at.is_some());
+    assert_eq!(world.number("select count(*) from jobs.jobs where payload ->> 'name' = 'all done'").await, 1);
+    assert_eq!(act!(world, retry_failures, id), Acted::Cancelled);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_empty_cancelled_batch_completes_too() {
+    let world = EngineWorld::new().await;
+    let id = open(&world, "all done").await;
+    act!(world, cancel, id);
+    upkeep(&world).await;
+    assert!(look(&world, id).await.completed_at.is_some());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn only_the_discarded_run_again_and_the_batch_completes_once_more_because_it_was_asked() {
+    let world = EngineWorld::new().await;
+    let id = open(&world, "all done").await;
+    fill(&world, id, 5).await;
+    let keyed: Vec<Keyed<2>> = (0..8).map(|n| Keyed::new(n.to_string())).collect();
+    world.enqueue_many(Enqueue::new().lane("keyed").batch(id), &keyed).await;
+    seal(&world, id).await;
+    let mut hand = world.hand().await;
+    let mut done = 0;
+    while done < 13 {
+        let leased = hand.claim_some(50).await;
+        done += leased.len();
+        let (good, bad): (Vec<_>, Vec<_>) = leased.into_iter().partition(|job| job.key_scope == 0);
+        hand.settle(&good, End::Completed).await;
+        hand.settle(&bad, End::Discarded).await;
+    }
+    upkeep(&world).await;
+    let first = look(&world, id).await;
+    assert_eq!((counts(&first), first.generation), ([13, 5, 8, 0], 1));
+    assert!(first.completed_at.is_some());
+    // one key has been taken meanwhile: its failure stays one
+    let rival = world.enqueue(Enqueue::new(), &Keyed::<2>::new("3")).await;
+
+    assert_eq!(act!(world, retry_failures, id), Acted::Done);
+    assert_eq!(look(&world, id).await.completed_at, None);
+    world.execute("select jobs.fold_batches()").await;
+    assert_eq!(look(&world, id).await.completed_at, None, "it does not complete before its failures were taken up");
+    let mut rounds = 0;
+    while look(&world, id).await.is_retrying {
+        upkeep(&world).await;
+        rounds += 1;
+        let now = look(&world, id).await;
+        assert_eq!(now.enqueued_count, 13);
+    }
+    assert_eq!(rounds, 4, "three at a time");
+    assert_eq!(counts(&look(&world, id).await), [13, 5, 1, 0]);
+    let callbacks = "select count(*) from jobs.jobs where payload ->> 'name' = 'all done'";
+    assert_eq!(world.number(callbacks).await, 1);
+    let mut again = Vec::new();
+    while again.len() < 9 {
+        again.extend(hand.claim_some(50).await);
+    }
+    let (rest, others): (Vec<_>, Vec<_>) = again.into_iter().partition(|job| job.key_scope == 2 && job.id != rival);
+    assert_eq!(rest.len(), 7);
+    // one fails again: it is not taken up by the retry that is over
+    hand.settle(&rest[..1], End::Discarded).await;
+    hand.settle(&rest[1..], End::Completed).await;
+    hand.settle(&others, End::Completed).await;
+    upkeep(&world).await;
+    let second = look(&world, id).await;
+    assert_eq!((counts(&second), second.generation), ([13, 11, 2, 0], 2));
+    assert!(second.completed_at.is_some());
+    assert_eq!(world.number(callbacks).await, 1, "the second callback; the first has run");
+    for _ in 0..3 {
+        upkeep(&world).await;
+    }
+    assert_eq!(world.number(callbacks).await, 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_retry_of_a_batch_without_failures_changes_nothing() {
+    let world = EngineWorld::new().await;
+    let id = open(&world, "all done").await;
+    fill(&world, id, 1).await;
+    seal(&world, id).await;
+    let mut hand = world.hand().await;
+    let leased = hand.claim_some(1).await;
+    hand.settle(&leased, End::Completed).await;
+    upkeep(&world).await;
+    assert_eq!(act!(world, retry_failures, id), Acted::Unchanged);
+    assert_eq!(act!(world, retry_failures, 4711), Acted::NotFound);
+    assert_eq!(act!(world, pause, id), Acted::Completed);
+    assert!(look(&world, id).await.completed_at.is_some());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_batch_starts_when_the_one_it_follows_has_completed() {
+    let world = EngineWorld::new().await;
+    let first = open(&world, "first done").await;
+    let second = open_after(&world, first, "second done").await;
+    let empty = open_after(&world, second, "third done").await;
+    fill(&world, second, 3).await;
+    fill(&world, first, 2).await;
+    for id in [empty, second, first] {
+        seal(&world, id).await;
+    }
+    // resuming what is held opens nothing
+    act!(world, pause, second);
+    act!(world, resume, second);
+    let mut hand = world.hand().await;
+    let leased = hand.claim_some(50).await;
+    assert_eq!(leased.len(), 2, "only the first one's");
+    upkeep(&world).await;
+    assert_eq!(look(&world, empty).await.completed_at, None);
+    assert!(hand.claim(50).await.is_empty());
+    hand.settle(&leased, End::Completed).await;
+    upkeep(&world).await;
+    let mut next = Vec::new();
+    while next.len() < 4 {
+        next.extend(hand.claim_some(50).await);
+    }
+    hand.settle(&next, End::Completed).await;
+    for _ in 0..3 {
+        upkeep(&world).await;
+    }
+    for id in [first, second, empty] {
+        assert!(look(&world, id).await.completed_at.is_some());
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_follows_a_cancelled_batch_is_cancelled_and_nothing_can_follow_it() {
+    let world = EngineWorld::new().await;
+    let first = open(&world, "first done").await;
+    let second = open_after(&world, first, "second done").await;
+    let third = open_after(&world, second, "third done").await;
+    fill(&world, third, 3).await;
+    act!(world, cancel, first);
+    for _ in 0..3 {
+        upkeep(&world).await;
+    }
+    for id in [first, second, third] {
+        let batch = look(&world, id).await;
+        assert!(batch.cancelled_at.is_some() && batch.completed_at.is_some(), "{batch:?}");
+    }
+    assert_eq!(counts(&look(&world, third).await), [3, 0, 0, 3]);
+    let mut tx = world.tx().await;
+    assert_eq!(batch::open_silent_after(&mut tx, "late", first).await.unwrap(), None);
+    drop(tx);
+    // a circle can't be written: a batch follows an older one, and that is never changed
+    let mut tx = world.db.platform(Why::Operator).await.unwrap();
+    let circle = sqlx::query("update jobs.batches set after_id = $2 where id = $1").bind(first).bind(third);
+    let refused = circle.execute(tx.conn()).await.unwrap_err();
+    assert_eq!(db::constraint::violated(&refused), Some("batches_follow_an_older_one"));
+    drop(tx);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_follower_that_is_opened_while_its_batch_completes_is_not_forgotten() {
+    let world = EngineWorld::new().await;
+    for _ in 0..5 {
+        let first = open(&world, "first done").await;
+        // opened, and not committed before the first one has completed
+        let mut tx = world.tx().await;
+        let second = batch::open_silent_after(&mut tx, "second", first).await.unwrap().unwrap();
+        Enqueue::new().batch(second).one(&mut tx, &Do::nothing("x")).await.unwrap();
+        seal(&world, first).await;
+        upkeep(&world).await;
+        assert!(look(&world, first).await.completed_at.is_some());
+        tx.commit().await.unwrap();
+        upkeep(&world).await;
+        assert!(look(&world, second).await.opened_at.is_some());
+    }
+    let mut hand = world.hand().await;
+    let mut found = 0;
+    while found < 10 {
+        found += hand.claim_some(50).await.len();
+    }
+    world.finish().await;
+}
+
+/// Live jobs of the batch and its counters in one snapshot.
+const LAW: &str = "select e.live - (b.enqueued_count + coalesce(d.enqueued, 0) - b.completed_count - coalesce(d.completed, 0) - b.discarded_count
+                             - coalesce(d.discarded, 0) - b.cancelled_count - coalesce(d.cancelled, 0))
+   from jobs.batches b
+   cross join lateral (select (select count(*) from jobs.jobs j where j.batch_id = b.id) + (select count(*) from jobs.scheduled s where s.batch_id = b.id) as live) e
+   cross join lateral (select sum(x.enqueued) as enqueued, sum(x.completed) as completed, sum(x.discarded) as discarded, sum(x.cancelled) as cancelled
+                         from jobs.batch_deltas x where x.batch_id = b.id) d
+  where b.id = 1";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_counters_are_exact_at_every_look_while_everything_races() {
+    let world = EngineWorld::new().await;
+    let id = open(&world, "all done").await;
+    assert_eq!(id, 1);
+    let over = Arc::new(AtomicBool::new(false));
+    let mut tasks = Vec::new();
+    for n in 0..2_i16 {
+        let (mut hand, over) = (world.hand().await, Arc::clone(&over));
+        tasks.push(tokio::spawn(async move {
+            let mut empty = 0;
+            while empty < 50 {
+                let leased = hand.claim(7).await;
+                empty = if leased.is_empty() && over.load(Ordering::Relaxed) { empty + 1 } else { 0 };
+                for (at, some) in leased.chunks(3).enumerate() {
+                    let end = match (at + n as usize) % 3 {
+                        0 => End::Completed,
+                        1 => End::Discarded,
+                        _ => End::Retry,
+                    };
+                    hand.settle(some, end).await;
+                }
+            }
+        }));
+    }
+    for statement in ["select jobs.fold_batches()", "select jobs.retry_batches(5)", "select jobs.sweep_cancelled(5)"] {
+        let (db, over) = (world.db.clone(), Arc::clone(&over));
+        tasks.push(tokio::spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                let mut tx = db.platform(Why::Upkeep).await.unwrap();
+                sqlx::query(statement).execute(tx.conn()).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        }));
+    }
+    {
+        // an operator who cancels single jobs and runs failures again, and a tenant who pauses, resumes and asks for retries
+        let (db, acme, over) = (world.db.clone(), world.acme, Arc::clone(&over));
+        tasks.push(tokio::spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                let mut tx = db.platform(Why::Operator).await.unwrap();
+                sqlx::query("select jobs.cancel(min(id), 'not wanted') from jobs.scheduled")
+                    .execute(tx.conn())
+                    .await
+                    .unwrap();
+                sqlx::query("select jobs.retry(max(id)) from jobs.failures").execute(tx.conn()).await.unwrap();
+                tx.commit().await.unwrap();
+                let mut tx = db.tenant(acme.id, Actor::Operator).await.unwrap();
+                batch::retry_failures(&mut tx, 1).await.unwrap();
+                batch::pause(&mut tx, 1).await.unwrap();
+                tx.commit().await.unwrap();
+                let mut tx = db.tenant(acme.id, Actor::Operator).await.unwrap();
+                batch::resume(&mut tx, 1).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        }));
+    }
+    for round in 0..60 {
+        let jobs: Vec<Do> = (0..10).map(|n| Do::nothing(format!("{round}/{n}"))).collect();
+        let mut occasion = Enqueue::new().batch(id).lane(format!("batch/{id}/{}", round % 4));
+        if round % 5 == 0 {
+            occasion = occasion.wait(Duration::from_secs(3600));
+        }
+        world.enqueue_many(occasion, &jobs).await;
+        let looks = join_all((0..3).map(|_| world.number(LAW))).await;
+        assert_eq!(looks, [0, 0, 0]);
+    }
+    act!(world, cancel, id);
+    e2e::eventually("the batch has emptied", || async {
+        assert_eq!(world.number(LAW).await, 0);
+        let now = look(&world, id).await;
+        now.live_count() == 0 && now.completed_at.is_some()
+    })
+    .await;
+    over.store(true, Ordering::Relaxed);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let end = look(&world, id).await;
+    assert_eq!(end.enqueued_count, 600);
+    let callbacks = "select count(distinct x.id) from (
+        select id, batch_id from jobs.jobs union all select id, batch_id from jobs.scheduled union all select id, batch_id from jobs.failures
+        union all select id, batch_id from jobs.history) x where x.batch_id is null";
+    assert_eq!(world.number(callbacks).await, 1);
+    world.finish().await;
+}
