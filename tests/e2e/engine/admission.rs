@@ -70,7 +70,7 @@ async fn over_its_quota_a_tenant_is_refused_until_jobs_have_ended_and_others_are
 async fn bytes_count_too_and_an_operator_s_word_for_one_tenant_goes_before_what_holds_for_all() {
     let world = EngineWorld::new().await;
     let other = world.tenant("other").await;
-    set(&world, 0, ROOMY, 2_000).await;
+    set(&world, 0, ROOMY, 1_000).await;
     set(&world, other.number, ROOMY, ROOMY).await;
     enqueue(&world, world.acme, 40).await.unwrap();
     enqueue(&world, other, 40).await.unwrap();

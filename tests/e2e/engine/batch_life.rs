@@ -17,7 +17,7 @@ use jobs::{
 };
 
 use super::{
-    kinds::{Act, Do, Keyed, WORK},
+    kinds::{Do, Keyed, WORK},
     world::{End, EngineWorld},
 };
 
