@@ -78,7 +78,8 @@ async fn who_says_stop_before_the_time_has_come_gets_nothing() {
     let world = World::new().await;
     let acme = world.tenant("acme").await;
     let line = acme.line(&world, json!({})).await;
-    let later = chrono::Utc::now() + chrono::Duration::hours(2);
+    let now = chrono::DateTime::from_timestamp_millis(World::machine_ms()).unwrap();
+    let later = now + chrono::TimeDelta::hours(2);
     let row = with(text_to(&line, "+13055560001", "late"), "run_at", json!(later));
     assert_eq!(enqueue(&acme, &[row]).await[0]["result"], "enqueued");
     let _ = acme.post("/suppressions", &json!({ "address": "+13055560001", "reason": "opted_out" })).await.expect(201);

@@ -35,6 +35,9 @@ use rows::Taken;
 /// A client's key keeps others away for so long, whatever becomes of the job.
 const KEY_HOLDS: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// Batches that the rows of one request name at most.
+const MOST_BATCHES: usize = 20;
+
 /// Enqueues what can be; answers one result a row, in their order. Over quota nothing is enqueued at all.
 pub async fn enqueue(tx: &mut TenantTx, permissions: Permissions, rows: &[Value]) -> Result<Vec<RowAnswer>, Error> {
     if rows.is_empty() || rows.len() > MOST_ROWS {
@@ -43,7 +46,7 @@ pub async fn enqueue(tx: &mut TenantTx, permissions: Permissions, rows: &[Value]
     let mut answers: Vec<Option<Answer>> = vec![None; rows.len()];
     let mut taken = Vec::new();
     for (index, row) in rows.iter().enumerate() {
-        match rows::take(index, row, permissions) {
+        match rows::take(index, row, permissions, tx.now()) {
             Ok(row) => taken.push(row),
             Err(refusal) => answers[index] = Some(Answer::Refused(refusal)),
         }
@@ -136,8 +139,16 @@ impl Known {
         .fetch_all(tx.conn())
         .await?;
         let mut batches = HashMap::new();
+        let named: BTreeSet<i64> = rows.iter().filter_map(|row| row.batch_id).collect();
+        if named.len() > MOST_BATCHES {
+            return Err(Error::invalid(
+                "jobs",
+                "batches_count",
+                format!("a request names {MOST_BATCHES} batches at most"),
+            ));
+        }
         // in the order of their ids, so that two requests do not wait for one another
-        for batch in rows.iter().filter_map(|row| row.batch_id).collect::<BTreeSet<_>>() {
+        for batch in named {
             jobs::batch::share(tx, batch).await?;
             batches.insert(batch, batches::admit(tx, batch).await?);
         }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt::Write};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
@@ -18,6 +18,8 @@ pub const MOST_ROWS: usize = 1_000;
 const MOST_DEPTH: usize = 32;
 /// Characters of a unique key at most.
 const MOST_KEY: usize = 200;
+/// How far ahead a job may be due.
+const MOST_AHEAD: TimeDelta = TimeDelta::days(366);
 /// Priorities that may be asked for: smaller goes first.
 const PRIORITIES: std::ops::RangeInclusive<i16> = -100..=100;
 
@@ -107,7 +109,7 @@ pub(super) struct Taken {
 }
 
 /// A row of somebody with these permissions.
-pub(super) fn take(index: usize, row: &Value, permissions: Permissions) -> Result<Taken, Refusal> {
+pub(super) fn take(index: usize, row: &Value, permissions: Permissions, now: DateTime<Utc>) -> Result<Taken, Refusal> {
     let job: NewJob = serde_path_to_error::deserialize(row).map_err(|error| {
         let pointer = pointer("", error.path());
         Refusal::at("row_invalid", error.into_inner().to_string(), pointer)
@@ -131,6 +133,9 @@ pub(super) fn take(index: usize, row: &Value, permissions: Permissions) -> Resul
     if !PRIORITIES.contains(&priority) {
         return Err(Refusal::at("priority_range", "a priority is between -100 and 100", "/priority"));
     }
+    if job.run_at.is_some_and(|at| at > now + MOST_AHEAD) {
+        return Err(Refusal::at("run_at_range", "a job is due within a year", "/run_at"));
+    }
     if let Some(key) = &job.unique_key {
         if kind != PublicKind::SendText {
             return Err(Refusal::at(
@@ -145,6 +150,8 @@ pub(super) fn take(index: usize, row: &Value, permissions: Permissions) -> Resul
         }
     }
     let NewJob { run_at, unique_key, batch_id, .. } = job;
+    // what is past is due at once, behind what has come before it
+    let run_at = run_at.filter(|at| *at > now);
     Ok(Taken { index, payload, run_at, priority, unique_key, batch_id })
 }
 
@@ -177,7 +184,7 @@ mod tests {
     use super::*;
 
     fn refusal(row: &Value) -> (&'static str, String) {
-        let refusal = take(0, row, Permissions::all()).unwrap_err();
+        let refusal = take(0, row, Permissions::all(), DateTime::UNIX_EPOCH).unwrap_err();
         (refusal.code, refusal.pointer.unwrap_or_default().into_owned())
     }
 
@@ -185,8 +192,8 @@ mod tests {
     fn a_row_is_refused_with_a_code_and_the_place_of_the_fault() {
         let line = "018f0000-0000-7000-8000-000000000000";
         let good = json!({ "kind": "messaging.sweep", "payload": { "line_id": line } });
-        assert!(take(0, &good, Permissions::all()).is_ok());
-        assert_eq!(take(0, &good, Permissions::NONE).unwrap_err().code, "forbidden");
+        assert!(take(0, &good, Permissions::all(), DateTime::UNIX_EPOCH).is_ok());
+        assert_eq!(take(0, &good, Permissions::NONE, DateTime::UNIX_EPOCH).unwrap_err().code, "forbidden");
         let mut deep = json!(1);
         for _ in 0..40 {
             deep = json!([deep]);
@@ -196,6 +203,11 @@ mod tests {
             (json!(1), "row_invalid", ""),
             (json!({ "kind": "messaging.sweep" }), "row_invalid", ""),
             (json!({ "kind": "messaging.sweep", "payload": {}, "priority": "high" }), "row_invalid", "/priority"),
+            (
+                json!({ "kind": "messaging.sweep", "payload": { "line_id": line }, "run_at": "1972-01-01T00:00:00Z" }),
+                "run_at_range",
+                "/run_at",
+            ),
             (json!({ "kind": "campaigns.send", "payload": {} }), "kind_unknown", "/kind"),
             (send(json!({ "line_id": 7, "address": "a", "text": "t" })), "payload_invalid", "/payload/line_id"),
             (send(json!({ "line_id": line, "address": "a" })), "payload_invalid", "/payload"),

@@ -167,6 +167,23 @@ async fn an_empty_cancelled_batch_completes_too() {
 }
 
 #[tokio::test]
+async fn a_tenant_s_open_transaction_delays_no_other_batch() {
+    let world = EngineWorld::new().await;
+    let (held, free) = (open(&world, "held done").await, open(&world, "free done").await);
+    seal(&world, held).await;
+    seal(&world, free).await;
+    let mut tx = world.tx().await;
+    batch::pause(&mut tx, held).await.unwrap();
+    upkeep(&world).await;
+    assert!(look(&world, free).await.completed_at.is_some());
+    assert!(look(&world, held).await.completed_at.is_none());
+    drop(tx);
+    upkeep(&world).await;
+    assert!(look(&world, held).await.completed_at.is_some(), "its delta was kept for this round");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn only_the_discarded_run_again_and_the_batch_completes_once_more_because_it_was_asked() {
     let world = EngineWorld::new().await;
     let id = open(&world, "all done").await;
