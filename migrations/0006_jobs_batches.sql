@@ -64,6 +64,8 @@ end $$;
 -- new generation, and completes once more when these have ended.
 create function jobs.retry_batch(p_tenant int, p_batch bigint) returns text language plpgsql as $$
 begin
+  -- the same order of locks as in all that is done to a batch: first its advisory lock, then its row
+  perform pg_advisory_xact_lock(7236, jobs.batch_lock(p_batch));
   update jobs.batches b
      set retry_at = app.clock(), retry_after = 0, completed_at = null, version = b.version + 1,
          generation = b.generation + case when b.completed_at is null then 0 else 1 end

@@ -112,6 +112,41 @@ async fn a_pause_waits_for_a_lane_that_is_being_made_and_shuts_it_too() {
 }
 
 #[tokio::test]
+async fn a_seal_waits_for_those_who_are_adding_jobs_so_that_the_batch_completes_behind_them() {
+    let world = EngineWorld::new().await;
+    let id = open(&world, "all done").await;
+    fill(&world, id, 1).await;
+    let mut hand = world.hand().await;
+    let leased = hand.claim_some(1).await;
+    hand.settle(&leased, End::Completed).await;
+    let mut adding = world.tx().await;
+    batch::share(&mut adding, id).await.unwrap();
+    assert!(!batch::find(&mut adding, id).await.unwrap().unwrap().is_sealed);
+    Enqueue::new().batch(id).one(&mut adding, &Do::nothing("x")).await.unwrap();
+    let (db, acme) = (world.db.clone(), world.acme);
+    let sealing = tokio::spawn(async move {
+        let mut tx = db.tenant(acme.id, Actor::Operator).await.unwrap();
+        batch::seal(&mut tx, id).await.unwrap();
+        tx.commit().await.unwrap();
+    });
+    e2e::eventually("the seal waits", || async {
+        world.seen("select count(*) from pg_locks where locktype = 'advisory' and classid = 7236 and not granted").await
+            == 1
+    })
+    .await;
+    upkeep(&world).await;
+    adding.commit().await.unwrap();
+    sealing.await.unwrap();
+    upkeep(&world).await;
+    assert_eq!(look(&world, id).await.completed_at, None);
+    let leased = hand.claim_some(1).await;
+    hand.settle(&leased, End::Completed).await;
+    upkeep(&world).await;
+    assert!(look(&world, id).await.completed_at.is_some());
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_batch_s_jobs_do_not_go_into_lanes_of_others() {
     let world = EngineWorld::new().await;
     let id = open(&world, "all done").await;
