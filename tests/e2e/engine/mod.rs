@@ -2,6 +2,7 @@
 
 mod admission;
 mod batch_life;
+mod batch_race;
 mod batches;
 mod breaker;
 mod connections;
