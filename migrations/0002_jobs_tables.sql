@@ -22,9 +22,11 @@ create table jobs.lanes (
   gates bigint[] not null default '{}',
   paused_at timestamptz,
   cancelled_at timestamptz,
+  batch_id bigint,                              -- the batch that owns it: paused, resumed and cancelled with it; null: nobody's
   created_at timestamptz not null default app.now(),
   constraint lanes_key unique (tenant_number, queue, key)
 );
+create index lanes_batch on jobs.lanes (batch_id) where batch_id is not null;
 
 -- What stands between lanes and an outside service: a token bucket, a cap on running jobs, a breaker, a pause.
 create table jobs.gates (
@@ -209,21 +211,35 @@ create table jobs.failures (
 );
 create index failures_finished on jobs.failures (finished_at);
 create index failures_tenant on jobs.failures (tenant_number, id);
+create index failures_batch on jobs.failures (batch_id, id) where batch_id is not null;
 
 -- Jobs with one purpose. Deltas are appended by whoever settles; one folder adds them up and alone fires the completion.
 create table jobs.batches (
   id bigint generated always as identity primary key,
   tenant_number int not null,
   name text not null,
+  -- The batch it follows. Never changed, and always an older one: ids only grow, so no circle can be closed.
+  after_id bigint constraint batches_follow_an_older_one check (after_id < id),
+  opened_at timestamptz default app.now(),       -- since when its jobs may start; null: held, the one it follows has not completed
+  paused_at timestamptz,
+  cancelled_at timestamptz,
   is_sealed boolean not null default false,      -- no more jobs will be added
   enqueued_count bigint not null default 0,
   completed_count bigint not null default 0,
   discarded_count bigint not null default 0,
   cancelled_count bigint not null default 0,
-  on_complete jsonb,                              -- {kind, queue, lane, max_attempts, payload}: enqueued once, by compare-and-set
+  retry_at timestamptz,                          -- its jobs discarded until then are being run again
+  retry_after bigint not null default 0,         -- the last failure looked at for it
+  generation int not null default 1,             -- grows with each reopening; each generation completes once
+  version bigint not null default 1,             -- grows with each change of this row
+  on_complete jsonb,                              -- {kind, queue, lane, max_attempts, payload}: enqueued once a generation, by compare-and-set
   completed_at timestamptz,
-  created_at timestamptz not null default app.now()
+  created_at timestamptz not null default app.now(),
+  constraint batches_tenant_key unique (tenant_number, id),
+  constraint batches_after foreign key (tenant_number, after_id) references jobs.batches (tenant_number, id) on delete set null (after_id)
 );
+create index batches_held on jobs.batches (after_id) where opened_at is null and cancelled_at is null;
+create index batches_retrying on jobs.batches (id) where retry_at is not null;
 create index batches_completed on jobs.batches (completed_at) where completed_at is not null;
 create table jobs.batch_deltas (
   tenant_number int not null,
@@ -248,7 +264,7 @@ create table jobs.schedules (
 );
 grant select, insert, update, delete on jobs.schedules to paloma_platform;
 
-call app.wall_engine('jobs.lanes', 'select, insert, update (gates, class, paused_at, cancelled_at)');
+call app.wall_engine('jobs.lanes', 'select, insert, update (gates, class, paused_at, cancelled_at, batch_id)');
 call app.wall_engine('jobs.gates', 'select, insert, update (rate, burst, tokens, cap, paused_at)');
 call app.wall_engine('jobs.jobs', 'select, insert');
 call app.wall_engine('jobs.scheduled', 'select, insert');
@@ -256,7 +272,7 @@ call app.wall_engine('jobs.job_keys', 'select, insert, delete, update (expires_a
 call app.wall_engine('jobs.wakes', 'insert');
 call app.wall_engine('jobs.history', 'select');
 call app.wall_engine('jobs.failures', 'select');
-call app.wall_engine('jobs.batches', 'select, insert');
+call app.wall_engine('jobs.batches', 'select, insert, update (paused_at, cancelled_at, completed_at, retry_at, retry_after, generation, version)');
 call app.wall_engine('jobs.batch_deltas', 'select, insert');
 grant usage on sequence jobs.ids to paloma_tenant, paloma_platform;
 grant usage, select, update on sequence jobs.fences to paloma_platform;

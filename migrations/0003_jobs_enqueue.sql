@@ -1,21 +1,41 @@
 -- Enqueue: one or many jobs of one kind into one lane, inside the caller's transaction and under the caller's role.
 
--- The lane of that key, made on first use.
-create function jobs.lane(p_tenant int, p_queue smallint, p_key text, p_class smallint, p_gates bigint[] default '{}')
+-- Which advisory lock stands for a batch: shared while a lane is added to it or jobs from outside are, exclusive to pause, resume, cancel, open and
+-- seal it. So no lane is made behind the back of a pause, and no job behind the back of a seal.
+create function jobs.batch_lock(p_batch bigint) returns int language sql immutable
+return (p_batch % 2147483647)::int;
+
+-- The lane of that key, made on first use. A batch's jobs go into lanes of its own, which are made in the state of the batch.
+create function jobs.lane(p_tenant int, p_queue smallint, p_key text, p_class smallint, p_gates bigint[] default '{}', p_batch bigint default null)
 returns bigint language plpgsql as $$
 declare
-  l bigint;
+  l bigint; owner bigint; held boolean := false;
   cancelled timestamptz;
 begin
   for i in 1..3 loop
-    select id, cancelled_at into l, cancelled from jobs.lanes where tenant_number = p_tenant and queue = p_queue and key = p_key;
+    select id, cancelled_at, batch_id into l, cancelled, owner from jobs.lanes where tenant_number = p_tenant and queue = p_queue and key = p_key;
     if found then
       if cancelled is not null then
         raise exception 'the lane % is cancelled', p_key using errcode = 'P0001', constraint = 'lane_cancelled';
       end if;
+      if p_batch is not null and owner is distinct from p_batch then
+        raise exception 'the lane % is not one of the batch %', p_key, p_batch using errcode = 'P0001', constraint = 'lane_not_of_batch';
+      end if;
       return l;
     end if;
-    insert into jobs.lanes (tenant_number, queue, key, class, gates) values (p_tenant, p_queue, p_key, p_class, p_gates)
+    if p_batch is not null then
+      perform pg_advisory_xact_lock_shared(7236, jobs.batch_lock(p_batch));
+      select b.paused_at is not null or b.opened_at is null, b.cancelled_at into held, cancelled
+        from jobs.batches b where b.tenant_number = p_tenant and b.id = p_batch;
+      if not found then
+        raise exception 'there is no batch %', p_batch using errcode = 'P0001', constraint = 'batch_unknown';
+      end if;
+      if cancelled is not null then
+        raise exception 'the batch % is cancelled', p_batch using errcode = 'P0001', constraint = 'lane_cancelled';
+      end if;
+    end if;
+    insert into jobs.lanes (tenant_number, queue, key, class, gates, batch_id, paused_at)
+      values (p_tenant, p_queue, p_key, p_class, p_gates, p_batch, case when held then app.now() end)
       on conflict (tenant_number, queue, key) do nothing returning id into l;
     if l is not null then
       return l;
@@ -44,7 +64,8 @@ end $$;
 
 create function jobs.enqueue(
   p_tenant int, p_kind text, p_queue text, p_lane text, p_class smallint, p_priority smallint, p_max_attempts smallint, p_batch bigint,
-  p_scope smallint, p_window interval, p_payloads jsonb[], p_keys bytea[], p_run_ats timestamptz[])
+  p_scope smallint, p_window interval, p_payloads jsonb[], p_keys bytea[], p_run_ats timestamptz[],
+  p_bytes bigint default 0, p_is_exempt boolean default true)
 returns table (ord bigint, job_id bigint, is_duplicate boolean)
 language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 declare
@@ -56,9 +77,21 @@ begin
   if k is null or q is null then
     raise exception 'no process has registered the job kind % on the queue %', p_kind, p_queue;
   end if;
-  select z.id into l from jobs.lanes z where z.tenant_number = p_tenant and z.queue = q and z.key = p_lane and z.cancelled_at is null;
+  -- one look-up a statement, in a table that holds only the few tenants near their quota (0008)
+  if not p_is_exempt and exists (
+    select from jobs.usage u where u.tenant_number = p_tenant and p_tenant > 0
+       and (u.jobs + cardinality(p_payloads) > u.most_jobs or u.bytes + p_bytes > u.most_bytes)) then
+    raise exception 'the tenant has as much queued as it may' using errcode = 'P0001', constraint = 'quota_exceeded';
+  end if;
+  if p_batch is not null and exists (select from jobs.batches b where b.id = p_batch and b.completed_at is not null) then
+    raise exception 'the batch % has completed', p_batch using errcode = 'P0001', constraint = 'batch_completed';
+  end if;
+  if p_batch is null then
+    select z.id into l from jobs.lanes z
+     where z.tenant_number = p_tenant and z.queue = q and z.key = p_lane and z.cancelled_at is null;
+  end if;
   if l is null then
-    l := jobs.lane(p_tenant, q, p_lane, p_class);
+    l := jobs.lane(p_tenant, q, p_lane, p_class, '{}', p_batch);
   end if;
   if cardinality(p_payloads) = 1 and p_scope = 0 and p_batch is null and (p_run_ats is null or p_run_ats[1] <= t) then
     -- one job of no batch without a key, due now: two plain inserts, a third of the cost

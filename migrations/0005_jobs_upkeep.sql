@@ -76,7 +76,7 @@ declare
   n int;
 begin
   if (select last_value from jobs.fences) < p_seen then
-    perform pg_advisory_xact_lock(7236);
+    perform pg_advisory_xact_lock(7238);
     if (select last_value from jobs.fences) < p_seen then
       perform setval('jobs.fences', p_seen);
     end if;
@@ -174,39 +174,6 @@ create function jobs.close_breaker(p_gate bigint) returns boolean language sql a
     update jobs.gates set breaker = 'closed', open_until = null, open_s = 0, reason = null where id = p_gate and breaker = 'half_open' returning id)
   select exists (select from g);
 $$;
-
--- Adds up what was settled and, where a batch is sealed and all its jobs have ended, fires its completion once.
-create function jobs.fold_batches() returns int language plpgsql as $$
-declare
-  b record; n int := 0;
-begin
-  if not pg_try_advisory_xact_lock(7231) then
-    return 0;
-  end if;
-  for b in
-    with d as (
-      delete from jobs.batch_deltas where ctid = any(array(select ctid from jobs.batch_deltas limit 10000)) returning *),
-    s as (
-      select batch_id, tenant_number, sum(enqueued) as enqueued, sum(completed) as completed, sum(discarded) as discarded, sum(cancelled) as cancelled, bool_or(is_sealed) as is_sealed
-        from d group by 1, 2)
-    update jobs.batches x set enqueued_count = x.enqueued_count + s.enqueued, completed_count = x.completed_count + s.completed,
-        discarded_count = x.discarded_count + s.discarded, cancelled_count = x.cancelled_count + s.cancelled, is_sealed = x.is_sealed or s.is_sealed
-      from s where x.id = s.batch_id and x.tenant_number = s.tenant_number
-      returning x.id, x.tenant_number, x.on_complete, x.completed_at,
-        x.is_sealed and x.enqueued_count = x.completed_count + x.discarded_count + x.cancelled_count as is_done
-  loop
-    n := n + 1;
-    -- deltas beyond the limit may say that more jobs were added
-    if b.is_done and b.completed_at is null and not exists (select from jobs.batch_deltas d where d.batch_id = b.id) then
-      update jobs.batches set completed_at = app.clock() where id = b.id and completed_at is null;
-      if b.on_complete is not null then
-        perform jobs.enqueue(b.tenant_number, b.on_complete ->> 'kind', b.on_complete ->> 'queue', b.on_complete ->> 'lane', 1::smallint, 0::smallint,
-          (b.on_complete ->> 'max_attempts')::smallint, null, 0::smallint, null, array[b.on_complete -> 'payload'], null, null);
-      end if;
-    end if;
-  end loop;
-  return n;
-end $$;
 
 -- Jobs of cancelled lanes leave in chunks; what runs is let finish. They can't be retried, so history is all that is kept of them.
 create function jobs.sweep_cancelled(p_limit int) returns int language plpgsql as $$

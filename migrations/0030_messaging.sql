@@ -72,6 +72,7 @@ create table crm.messages (
   sent_at timestamptz,
   delivered_at timestamptz,
   read_at timestamptz,
+  batch_id bigint,                               -- the batch of an API client whose job sends it
   created_at timestamptz not null default app.now(),
   primary key (tenant_id, id),
   constraint messages_conversation foreign key (tenant_id, conversation_id) references crm.conversations,
@@ -81,6 +82,7 @@ create unique index messages_guid_key on crm.messages (tenant_id, line_id, guid)
 create index messages_thread on crm.messages (tenant_id, conversation_id, created_at desc, id desc);
 -- what a sweep of the line still has to find out
 create index messages_unsettled on crm.messages (tenant_id, line_id, address, sending_at) where status in ('sending', 'unknown');
+create index messages_batch on crm.messages (tenant_id, batch_id) where batch_id is not null and status = 'queued';
 create index messages_undelivered on crm.messages (tenant_id, line_id, sent_at) where status = 'sent';
 
 -- Raw events as they came, one row an event, until the line's job has worked them in. A faulty one stays, with its error.

@@ -3,6 +3,7 @@
 pub mod actor;
 mod boot;
 pub mod extract;
+mod follow;
 pub mod gate;
 pub mod limits;
 mod live;
@@ -33,7 +34,7 @@ pub use boot::run;
 pub use openapi::document;
 pub use settings::Settings;
 
-use crate::{limits::Guesses, live::Hub, problem::Problem};
+use crate::{follow::Streams, limits::Guesses, live::Hub, problem::Problem};
 
 /// What every route works with.
 #[derive(Clone)]
@@ -44,6 +45,7 @@ pub struct Api {
     pub settings: Arc<Settings>,
     hub: Hub,
     guesses: Arc<Guesses>,
+    streams: Streams,
 }
 
 impl FromRef<Api> for App {
@@ -61,7 +63,7 @@ pub fn router(app: App) -> Router {
 pub fn router_with(app: App, settings: Settings) -> Router {
     telemetry::recorder();
     let hub = Hub::start(app.clone());
-    let api = Api { app, settings: Arc::new(settings), hub, guesses: Arc::default() };
+    let api = Api { app, settings: Arc::new(settings), hub, guesses: Arc::default(), streams: Streams::default() };
     routes::all()
         .mount(&api)
         .fallback(no_route)

@@ -44,6 +44,12 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
+    /// As much is queued as the tenant may have.
+    #[error("as much is queued as may be; try again in {} s", .retry_after.as_secs())]
+    QuotaExceeded {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// Larger than allowed.
     #[error("{0}")]
     TooLarge(String),
@@ -75,6 +81,7 @@ impl Error {
             Self::Forbidden(_) => "forbidden",
             Self::Suspended => "tenant_suspended",
             Self::Limited { .. } => "limited",
+            Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::TooLarge(_) => "too_large",
             Self::Unavailable => "unavailable",
             Self::Internal(_) => "internal",
@@ -107,6 +114,11 @@ impl From<jobs::EnqueueError> for Error {
     fn from(error: jobs::EnqueueError) -> Self {
         match error {
             jobs::EnqueueError::LaneCancelled => Self::conflict("lane_cancelled", "this work was cancelled"),
+            jobs::EnqueueError::QuotaExceeded { retry_after } => Self::QuotaExceeded { retry_after },
+            jobs::EnqueueError::BatchClosed => {
+                Self::conflict("batch_closed", "the batch has completed and takes no more jobs")
+            }
+            jobs::EnqueueError::LaneOfOthers => Self::conflict("lane_of_others", error.to_string()),
             jobs::EnqueueError::Payload(message) => Self::invalid("payload", "payload_refused", message),
             jobs::EnqueueError::Sqlx(error) => error.into(),
         }
@@ -143,7 +155,7 @@ impl From<Error> for jobs::JobError {
             | Error::Conflict { .. }
             | Error::Forbidden(_)
             | Error::TooLarge(_) => Self::discard(error),
-            Error::Limited { retry_after } => Self::Snooze { wait: retry_after },
+            Error::Limited { retry_after } | Error::QuotaExceeded { retry_after } => Self::Snooze { wait: retry_after },
             Error::Suspended => Self::Snooze { wait: Duration::from_secs(3600) },
             Error::Unauthorized | Error::BadCredentials | Error::Unavailable | Error::Internal(_) => Self::retry(error),
         }

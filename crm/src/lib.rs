@@ -6,6 +6,7 @@ pub mod contacts;
 mod error;
 pub mod events;
 mod groups;
+pub mod intake;
 pub mod messaging;
 pub mod phone;
 pub mod process;
@@ -30,6 +31,7 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<contacts::import::EndImport>()
         .add::<contacts::import::RunImport>()
         .add::<events::Prune>()
+        .add::<intake::batches::EndBatches>()
         .add::<messaging::inbound::Ingest>()
         .add::<messaging::lines::RegisterHook>()
         .add::<messaging::send::SendMessage>()

@@ -81,7 +81,7 @@ pub async fn send_again(tx: &mut TenantTx, recipients: impl IntoIterator<Item = 
             recipient_id: recipient_id.into(),
             campaign_id: campaign_id.into(),
         };
-        jobs::Enqueue::new().lane(crate::campaigns::lane_key(campaign_id.into())).one(tx, &job).await?;
+        jobs::Enqueue::new().lane(crate::campaigns::lane_key(campaign_id.into())).exempt().one(tx, &job).await?;
     }
     Ok(())
 }

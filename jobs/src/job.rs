@@ -131,6 +131,8 @@ pub trait Job<S>: Serialize + DeserializeOwned + Send + 'static {
     const TIMEOUT: Duration = Duration::from_secs(60);
     /// How long [`Job::unique_key`] keeps others away.
     const UNIQUE: KeyScope = KeyScope::WhileLive;
+    /// Never refused for a quota of its tenant: what came in, sweeps, progress and the like, which must go on whatever is queued.
+    const QUOTA_EXEMPT: bool = false;
 
     /// What this job shares with those it would duplicate; none: every enqueue makes a job.
     fn unique_key(&self) -> Option<UniqueKey> {

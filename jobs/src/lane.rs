@@ -2,7 +2,10 @@
 
 use db::{Scope, TenantTx};
 
-use crate::{enqueue::CHANNEL, job::Queue};
+use crate::{
+    enqueue::{CHANNEL, EnqueueError},
+    job::Queue,
+};
 
 /// Makes the lane or changes its gates and class. `gates` are ids of [`crate::gate::configure`].
 pub async fn configure(
@@ -24,6 +27,29 @@ pub async fn configure(
     .bind(gates)
     .fetch_one(tx.conn())
     .await
+}
+
+/// Makes the lane where there is none yet, and waits for nobody where there is: for lanes that many enqueue into at once. With a batch, the lane is that
+/// batch's own.
+pub async fn ensure(
+    tx: &mut TenantTx,
+    queue: Queue,
+    key: &str,
+    class: i16,
+    gates: &[i64],
+    batch: Option<i64>,
+) -> Result<i64, EnqueueError> {
+    let id = sqlx::query_scalar(
+        "select jobs.lane(app.tenant_number(), q.id, $2, $3, $4, $5) from jobs.queues q where q.name = $1",
+    )
+    .bind(queue.0)
+    .bind(key)
+    .bind(class)
+    .bind(gates)
+    .bind(batch)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(id)
 }
 
 /// No claim that begins after this has committed leases a job of the lane. One that is under way may still lease what it has already chosen:

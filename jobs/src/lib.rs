@@ -2,6 +2,7 @@
 //! of outside services or of HTTP. Its promises are listed in docs/architecture.md.
 
 pub mod admin;
+pub mod admission;
 pub mod apalis;
 pub mod batch;
 mod cycle;
@@ -20,7 +21,7 @@ mod upkeep;
 mod worker;
 
 pub use dispatch::{Dispatcher, Leased};
-pub use enqueue::{CHANNEL, Enqueue, EnqueueError, Enqueued};
+pub use enqueue::{CHANNEL, Enqueue, EnqueueError, Enqueued, MAX_PAYLOAD, Row};
 pub use group::{Group, GroupError};
 pub use job::{
     Cx, Done, Job, JobError, JobResult, JobScope, KeyScope, Lease, Platform, Queue, Retry, Tenant, UniqueKey,

@@ -16,6 +16,8 @@ use crate::{
 
 /// A job over which so many workers died is discarded with the evidence.
 pub(crate) const MAX_CRASHES: i32 = 5;
+/// Pages of a table read by a sample of what tenants have queued: some 16 MB, about 20 ms.
+const SAMPLED_PAGES: i32 = 2000;
 /// Days of history kept.
 const KEEP_DAYS: i32 = 7;
 
@@ -144,8 +146,12 @@ impl Keeper {
             tracing::warn!(jobs = freed, "rescued jobs of dead workers");
             metrics::counter!("paloma_rescues_total").increment(u64::try_from(freed).unwrap_or(0));
         }
+        sqlx::query("select jobs.retry_batches(2000)").execute(conn.conn()).await?;
         sqlx::query("select jobs.fold_batches()").execute(conn.conn()).await?;
         sqlx::query("select jobs.sweep_cancelled(2000)").execute(conn.conn()).await?;
+        if round.is_multiple_of(4) {
+            sqlx::query("select jobs.sample_usage($1)").bind(SAMPLED_PAGES).execute(conn.conn()).await?;
+        }
         if round.is_multiple_of(120) {
             sqlx::query("select jobs.partition_history($1)").bind(KEEP_DAYS).execute(conn.conn()).await?;
             sqlx::query("select jobs.prune(5000)").execute(conn.conn()).await?;

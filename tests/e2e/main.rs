@@ -7,6 +7,7 @@ mod campaigns;
 mod contacts;
 mod engine;
 mod imports;
+mod intake;
 mod lifecycle;
 mod live;
 mod messaging;

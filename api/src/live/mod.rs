@@ -28,7 +28,7 @@ pub use hub::Hub;
 use crate::{Api, problem::Problem};
 
 /// How often it is checked that whoever listens still may: well below the five seconds in which a revocation must tell.
-const CHECK: Duration = Duration::from_millis(2500);
+pub const CHECK: Duration = Duration::from_millis(2500);
 /// How often a silent socket is asked whether it is still there.
 const PING: Duration = Duration::from_secs(20);
 /// A frame that the other side does not take for so long ends the socket.

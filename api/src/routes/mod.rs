@@ -1,6 +1,7 @@
 //! The routes of each feature, and their one list.
 
 mod access;
+mod batches;
 mod campaigns;
 mod contacts;
 mod conversations;
@@ -20,6 +21,7 @@ use crate::gate::Routes;
 pub fn all() -> Routes {
     [
         access::routes(),
+        batches::routes(),
         campaigns::routes(),
         contacts::routes(),
         conversations::routes(),

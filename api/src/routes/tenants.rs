@@ -8,7 +8,8 @@ use crm::{
     },
     tenancy::{
         Tenant,
-        tenants::{self, NewTenant},
+        quotas::{self, QueueQuota},
+        tenants::{self, NewTenant, TenantId},
     },
 };
 use db::Page;
@@ -19,14 +20,14 @@ use utoipa_axum::routes;
 
 use crate::{
     actor::Operator,
-    extract::{Json, Paging, Query},
+    extract::{Json, Paging, Path, Query},
     gate::Routes,
     problem::Problem,
 };
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().platform(routes!(list)).platform(routes!(create))
+    Routes::new().platform(routes!(list)).platform(routes!(create)).platform(routes!(quota, set_quota, reset_quota))
 }
 
 /// A tenant to be made.
@@ -87,4 +88,42 @@ async fn create(operator: Operator, Json(body): Json<TenantBody>) -> Result<(Sta
     let (tenant, owner) = tenants::create(&mut tx, NewTenant { slug, name, region, time_zone, owner }).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(TenantMade { tenant, owner })))
+}
+
+/// What a tenant may have queued.
+#[utoipa::path(
+    get, path = "/api/v1/platform/tenants/{id}/quota", tag = "tenants", params(("id" = Uuid, Path)),
+    responses((status = 200, body = QueueQuota))
+)]
+async fn quota(operator: Operator, Path(id): Path<TenantId>) -> Result<Json<QueueQuota>, Problem> {
+    let mut tx = operator.tx().await?;
+    Ok(Json(quotas::get(&mut tx, id).await?))
+}
+
+/// Sets what a tenant may have queued; over it, creates answer 429 with the code quota_exceeded.
+#[utoipa::path(
+    put, path = "/api/v1/platform/tenants/{id}/quota", tag = "tenants", params(("id" = Uuid, Path)), request_body = QueueQuota,
+    responses((status = 200, body = QueueQuota))
+)]
+async fn set_quota(
+    operator: Operator,
+    Path(id): Path<TenantId>,
+    Json(body): Json<QueueQuota>,
+) -> Result<Json<QueueQuota>, Problem> {
+    let mut tx = operator.tx().await?;
+    let quota = quotas::set(&mut tx, id, body).await?;
+    tx.commit().await?;
+    Ok(Json(quota))
+}
+
+/// Gives a tenant the quota that holds for all.
+#[utoipa::path(
+    delete, path = "/api/v1/platform/tenants/{id}/quota", tag = "tenants", params(("id" = Uuid, Path)),
+    responses((status = 200, body = QueueQuota))
+)]
+async fn reset_quota(operator: Operator, Path(id): Path<TenantId>) -> Result<Json<QueueQuota>, Problem> {
+    let mut tx = operator.tx().await?;
+    let quota = quotas::reset(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(Json(quota))
 }

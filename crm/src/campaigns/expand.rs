@@ -171,6 +171,7 @@ impl Job<App> for CancelRest {
     type Scope = Tenant;
     const KIND: &'static str = "campaigns.cancel_rest";
     const QUEUE: Queue = queue::DEFAULT;
+    const QUOTA_EXEMPT: bool = true;
     const RETRY: Retry = Retry::exponential(20).from_secs(1).up_to_secs(60);
     const TIMEOUT: Duration = Duration::from_secs(600);
 

@@ -59,6 +59,7 @@ pub async fn launch(tx: &mut TenantTx, id: CampaignId) -> Result<Launched, Error
     lane::pause(tx, queue::OUTBOUND, &lane_key(id)).await?;
     let batch =
         jobs::batch::open::<App, CampaignProgress>(tx, &lane_key(id), &CampaignProgress { campaign_id: id }).await?;
+    jobs::batch::own_lane(tx, batch, queue::OUTBOUND, &lane_key(id)).await?;
     sqlx::query("update crm.campaigns set batch_id = $2 where tenant_id = app.tenant_id() and id = $1")
         .bind(id)
         .bind(batch)

@@ -127,6 +127,7 @@ impl Job<App> for CampaignProgress {
     type Scope = Tenant;
     const KIND: &'static str = "campaigns.progress";
     const QUEUE: Queue = queue::DEFAULT;
+    const QUOTA_EXEMPT: bool = true;
     const UNIQUE: KeyScope = KeyScope::UntilStarted;
 
     fn unique_key(&self) -> Option<UniqueKey> {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The country of the tenant's numbers that have no country code.
-async fn home_region(tx: &mut TenantTx) -> Result<Region, Error> {
+pub(crate) async fn home_region(tx: &mut TenantTx) -> Result<Region, Error> {
     let region = tenants::own(tx).await?.region;
     region.parse().map_err(|error: RegionError| Error::Internal(error.into()))
 }

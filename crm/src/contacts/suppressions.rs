@@ -1,5 +1,7 @@
 //! Addresses nobody may write to. A person puts them on the list and takes them off; the words of opt-out act elsewhere and land here too.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use db::{Page, PageOf, Scope, TenantTx};
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{contact, home_region};
-use crate::{Error, phone};
+use crate::{
+    Error,
+    phone::{self, Region},
+};
 
 /// Why an address is on the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -110,13 +115,29 @@ pub async fn remove(tx: &mut TenantTx, address: &str, reason: Option<Reason>) ->
 
 /// The address as messages carry it: one number has one spelling, or the list could be walked around.
 async fn normalise(tx: &mut TenantTx, address: &str) -> Result<String, Error> {
+    let region = home_region(tx).await?;
+    normalise_in(address, region)
+}
+
+/// The same where the tenant's country is known.
+pub(crate) fn normalise_in(address: &str, region: Region) -> Result<String, Error> {
     if address.contains('@') {
         return contact::email("address", address);
     }
-    let region = home_region(tx).await?;
     let parsed =
         phone::parse(address, region).map_err(|error| Error::invalid("address", error.code(), error.to_string()))?;
     Ok(parsed.phone.as_str().to_owned())
+}
+
+/// Which of these addresses are on the list, whatever the reason.
+pub(crate) async fn among(tx: &mut TenantTx, addresses: &[&str]) -> Result<HashSet<String>, Error> {
+    let found: Vec<String> = sqlx::query_scalar(
+        "select distinct s.address from crm.suppressions s where s.tenant_id = app.tenant_id() and s.address = any($1)",
+    )
+    .bind(addresses)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(found.into_iter().collect())
 }
 
 impl Reason {

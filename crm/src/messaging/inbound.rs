@@ -124,6 +124,7 @@ impl Job<App> for Ingest {
     type Scope = Tenant;
     const KIND: &'static str = "messaging.ingest";
     const QUEUE: Queue = queue::INBOUND;
+    const QUOTA_EXEMPT: bool = true;
     const RETRY: Retry = Retry::exponential(20).from_secs(1).up_to_secs(60);
     const TIMEOUT: Duration = Duration::from_secs(120);
     const UNIQUE: KeyScope = KeyScope::UntilStarted;

@@ -335,6 +335,7 @@ impl Job<App> for RegisterHook {
     type Scope = Tenant;
     const KIND: &'static str = "messaging.register_hook";
     const QUEUE: Queue = queue::DEFAULT;
+    const QUOTA_EXEMPT: bool = true;
     const RETRY: Retry = Retry::exponential(12).from_secs(2).up_to_secs(600);
     const TIMEOUT: Duration = Duration::from_secs(120);
     const UNIQUE: KeyScope = KeyScope::UntilStarted;

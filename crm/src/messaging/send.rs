@@ -40,6 +40,7 @@ impl Job<App> for SendMessage {
     type Scope = Tenant;
     const KIND: &'static str = "messaging.send";
     const QUEUE: Queue = queue::OUTBOUND;
+    const QUOTA_EXEMPT: bool = true;
     const RETRY: Retry = call::RETRY;
     const TIMEOUT: Duration = call::TIMEOUT;
 
@@ -51,6 +52,9 @@ impl Job<App> for SendMessage {
         let mut tx = cx.tx().await?;
         if !jobs::hold(&mut tx, cx.lease).await? {
             return Ok(Done::Settled);
+        }
+        if self.withhold(&mut tx).await? {
+            return Ok(Done::with(tx));
         }
         let Some(message) = self.mark(&mut tx, cx.lease.fence).await? else {
             // a worker died between the mark and the result: nobody knows whether the call was made
@@ -102,6 +106,30 @@ impl SendMessage {
         .await?)
     }
 
+    /// Whoever has said stop since the message was queued does not get it. What the system writes goes out all the same: it confirms the stop.
+    async fn withhold(&self, tx: &mut TenantTx) -> Result<bool, Error> {
+        let withheld: Option<(Uuid, String)> = sqlx::query_as(
+            "update crm.messages x set status = 'cancelled', reason = s.reason
+               from (select l.address, max(l.reason) as reason from crm.suppressions l where l.tenant_id = app.tenant_id()
+                        and l.address = (select y.address from crm.messages y where y.tenant_id = app.tenant_id() and y.id = $1) group by 1) s
+              where x.tenant_id = app.tenant_id() and x.id = $1 and x.status = 'queued' and x.source = 'user' and s.address = x.address
+             returning x.conversation_id, x.reason",
+        )
+        .bind(self.message_id)
+        .fetch_optional(tx.conn())
+        .await?;
+        let Some((conversation_id, reason)) = withheld else { return Ok(false) };
+        let item = MessageStatus {
+            message_id: self.message_id,
+            conversation_id,
+            status: "cancelled".to_owned(),
+            reason: Some(reason),
+        };
+        let tenant_id = tx.tenant_id();
+        events::emit(tx, tenant_id, &Event::MessageStatus(vec![item])).await?;
+        Ok(true)
+    }
+
     async fn doubt(&self, tx: &mut TenantTx) -> Result<(), Error> {
         let line: Option<(LineId, i32)> = sqlx::query_as(
             "update crm.messages x set status = 'unknown', reason = 'worker_died' from crm.lines l
@@ -148,6 +176,50 @@ impl SendMessage {
         events::emit(tx, tenant_id, &Event::MessageStatus(vec![item])).await?;
         Ok(())
     }
+}
+
+/// A message that a program writes to an address, with the job that will send it.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// The message, and so its job.
+    pub message_id: Uuid,
+    /// The line it goes out by.
+    pub line_id: Uuid,
+    /// To whom, as messages carry it.
+    pub address: String,
+    /// What.
+    pub text: String,
+    /// The batch of its job.
+    pub batch_id: Option<i64>,
+}
+
+/// Stores messages whose jobs have been enqueued in this transaction, with their conversations where there are none yet.
+pub(crate) async fn store(tx: &mut TenantTx, drafts: &[Draft]) -> Result<(), Error> {
+    sqlx::query(
+        "with a as materialized (
+           select u.message_id, u.conversation_id, u.line_id, u.address, u.text, u.batch_id
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[]) u(message_id, conversation_id, line_id, address, text, batch_id)),
+         c as (
+           insert into crm.conversations (id, line_id, address, contact_id)
+             select distinct on (a.line_id, a.address) a.conversation_id, a.line_id, a.address,
+                    (select k.id from crm.contacts k where k.tenant_id = app.tenant_id() and k.phone = a.address order by k.id limit 1)
+               from a order by a.line_id, a.address
+           on conflict (tenant_id, line_id, address) do update set address = excluded.address
+           returning id, line_id, address)
+         insert into crm.messages (id, conversation_id, line_id, direction, source, address, body, status, client_guid, batch_id)
+           select a.message_id, c.id, a.line_id, 'outbound', 'user', a.address, a.text, 'queued', 'paloma-' || a.message_id, a.batch_id
+             from a join c on c.line_id = a.line_id and c.address = a.address order by a.message_id",
+    )
+    .bind(drafts.iter().map(|draft| draft.message_id).collect::<Vec<_>>())
+    .bind(drafts.iter().map(|_| Id::<Draft>::new().uuid()).collect::<Vec<_>>())
+    .bind(drafts.iter().map(|draft| draft.line_id).collect::<Vec<_>>())
+    .bind(drafts.iter().map(|draft| draft.address.as_str()).collect::<Vec<_>>())
+    .bind(drafts.iter().map(|draft| draft.text.as_str()).collect::<Vec<_>>())
+    .bind(drafts.iter().map(|draft| draft.batch_id).collect::<Vec<_>>())
+    .persistent(false)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Queues a message that the system writes into a conversation, before all bulk work of the line.

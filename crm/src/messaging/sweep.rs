@@ -48,6 +48,7 @@ impl Job<App> for Sweep {
     type Scope = Tenant;
     const KIND: &'static str = "messaging.sweep";
     const QUEUE: Queue = queue::INBOUND;
+    const QUOTA_EXEMPT: bool = true;
     const RETRY: Retry = Retry::exponential(30).from_secs(2).up_to_secs(60);
     const TIMEOUT: Duration = Duration::from_secs(300);
     const UNIQUE: KeyScope = KeyScope::UntilStarted;

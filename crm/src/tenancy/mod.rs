@@ -1,5 +1,6 @@
 //! Tenants: the customers of the platform, each behind the wall.
 
+pub mod quotas;
 pub mod tenants;
 
 pub use tenants::{State, Tenant};

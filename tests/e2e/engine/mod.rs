@@ -1,5 +1,8 @@
 //! The queue engine's promises, one by one, on a small application of its own: engine.md sections 2, 3 and 9.
 
+mod admission;
+mod batch_life;
+mod batch_race;
 mod batches;
 mod breaker;
 mod connections;

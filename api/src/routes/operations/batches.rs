@@ -18,7 +18,6 @@ pub fn routes() -> Routes {
         .platform(routes!(batches))
         .platform(routes!(batch))
         .private(Permission::AdminSettingsView, routes!(list))
-        .private(Permission::AdminSettingsView, routes!(get))
 }
 
 /// All batches, newest first.
@@ -40,11 +39,4 @@ async fn batch(operator: Operator, Path(id): Path<i64>) -> Result<Json<BatchRow>
 async fn list(call: Call, Query(paging): Query<Paging>) -> Result<Json<Page<BatchRow>>, Problem> {
     let mut tx = call.tx().await?;
     Ok(Json(admin::batches(&mut tx, &paging.of()?).await?))
-}
-
-/// A batch.
-#[utoipa::path(get, path = "/api/v1/batches/{id}", tag = "operations", params(("id" = i64, Path)), responses((status = 200, body = BatchRow)))]
-async fn get(call: Call, Path(id): Path<i64>) -> Result<Json<BatchRow>, Problem> {
-    let mut tx = call.tx().await?;
-    Ok(Json(admin::find_batch(&mut tx, id).await?.ok_or(Error::NotFound)?))
 }

@@ -1,7 +1,12 @@
-//! The tenant's own jobs, to look at, and why one does not run.
+//! The tenant's own jobs: to look at, why one does not run, and jobs of public kinds to enqueue.
 
+use axum::{http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
-use crm::{Error, access::Permission};
+use crm::{
+    Error,
+    access::Permission,
+    intake::{self, NewJob, RowAnswer},
+};
 use db::Page;
 use jobs::admin::{self, Explanation, JobRow};
 use serde::{Deserialize, Serialize};
@@ -11,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::{
     actor::Call,
-    extract::{Json, Paging, Path, Query},
+    extract::{Create, Json, Paging, Path, Query},
     gate::Routes,
     problem::Problem,
 };
@@ -22,6 +27,7 @@ pub fn routes() -> Routes {
         .private(Permission::AdminSettingsView, routes!(list))
         .private(Permission::AdminSettingsView, routes!(get))
         .private(Permission::AdminSettingsView, routes!(why))
+        .private(Permission::ConversationsReply, routes!(create))
 }
 
 /// A job.
@@ -156,4 +162,34 @@ async fn get(call: Call, Path(id): Path<i64>) -> Result<Json<JobView>, Problem> 
 async fn why(call: Call, Path(id): Path<i64>) -> Result<Json<Explanation>, Problem> {
     let mut tx = call.tx().await?;
     Ok(Json(admin::explain(&mut tx, id).await?.ok_or(Error::NotFound)?))
+}
+
+/// Jobs to be enqueued.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct JobsBody {
+    /// The rows, 1 to 1,000; each is taken or refused for itself.
+    #[schema(value_type = Vec<NewJob>, min_items = 1, max_items = 1000)]
+    jobs: Vec<Value>,
+}
+
+/// What became of each row.
+#[derive(Serialize, ToSchema)]
+struct JobsMade {
+    /// One answer a row, in their order.
+    jobs: Vec<RowAnswer>,
+}
+
+/// Enqueues jobs of public kinds: what can be taken is enqueued in one transaction, the rest is answered with a code and the place of the fault.
+///
+/// Over the tenant's quota nothing is enqueued: 429 with Retry-After.
+#[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", request_body = JobsBody, responses((status = 200, body = JobsMade)))]
+async fn create(call: Call, Create { body, once }: Create<JobsBody>) -> Result<Response, Problem> {
+    let mut tx = call.tx().await?;
+    if let Some(replay) = once.replay(&mut tx).await? {
+        return Ok(replay);
+    }
+    let jobs = intake::enqueue(&mut tx, call.caller.permissions, &body.jobs).await?;
+    let made = serde_json::to_value(JobsMade { jobs }).map_err(|error| Problem::internal(error.into()))?;
+    once.answer(tx, StatusCode::OK, &made, &made).await
 }

@@ -245,6 +245,7 @@ impl Job<App> for EndImport {
     type Scope = Tenant;
     const KIND: &'static str = "contacts.end_import";
     const QUEUE: Queue = queue::DEFAULT;
+    const QUOTA_EXEMPT: bool = true;
 
     async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
         let mut tx = cx.tx().await?;

@@ -1,0 +1,225 @@
+//! Batches of API clients: opened, filled, sealed and followed over HTTP. Those of campaigns and imports have owners of their own and are not seen here.
+
+use chrono::{DateTime, Utc};
+use db::{Scope, TenantTx};
+use jobs::{
+    Cx, Done, Job, JobResult, KeyScope, Queue, Tenant, UniqueKey,
+    batch::{self, Acted, Batch},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::rows::Refusal;
+use crate::{App, Error, queue};
+
+/// What the names of clients' batches begin with in the queue.
+const OURS: &str = "api/";
+
+/// A batch to be opened.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBatch {
+    /// What it is for, in the words of its maker.
+    #[schema(min_length = 1, max_length = 200)]
+    pub name: String,
+    /// Its jobs start when that batch has completed; where that one is cancelled this one is too.
+    pub after_id: Option<i64>,
+}
+
+/// Where a batch stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = BatchState)]
+pub enum State {
+    /// Waits for the batch it follows.
+    Held,
+    /// Its jobs start as they come.
+    Active,
+    /// Nothing of it starts.
+    Paused,
+    /// It takes and starts no more jobs.
+    Cancelled,
+    /// All its jobs have ended.
+    Completed,
+}
+
+/// A batch: at every moment enqueued = live + completed + discarded + cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Batch)]
+pub struct BatchView {
+    /// The id.
+    pub id: i64,
+    /// What it is for.
+    pub name: String,
+    /// The batch it follows.
+    pub after_id: Option<i64>,
+    /// Where it stands.
+    pub state: State,
+    /// Whether it takes no more jobs, so that it can complete.
+    pub is_sealed: bool,
+    /// Whether discarded jobs are being run again.
+    pub is_retrying: bool,
+    /// Jobs added.
+    pub enqueued_count: i64,
+    /// Jobs that wait or run.
+    pub live_count: i64,
+    /// Jobs that did their work.
+    pub completed_count: i64,
+    /// Jobs given up.
+    pub discarded_count: i64,
+    /// Jobs cancelled.
+    pub cancelled_count: i64,
+    /// Grows each time a retry opens it again.
+    pub generation: i32,
+    /// Grows with each change.
+    pub version: i64,
+    /// When it completed.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<Batch> for BatchView {
+    fn from(batch: Batch) -> Self {
+        let state = if batch.cancelled_at.is_some() {
+            State::Cancelled
+        } else if batch.completed_at.is_some() {
+            State::Completed
+        } else if batch.opened_at.is_none() {
+            State::Held
+        } else if batch.paused_at.is_some() {
+            State::Paused
+        } else {
+            State::Active
+        };
+        Self {
+            live_count: batch.live_count(),
+            id: batch.id,
+            name: batch.name.strip_prefix(OURS).unwrap_or(&batch.name).to_owned(),
+            after_id: batch.after_id,
+            state,
+            is_sealed: batch.is_sealed,
+            is_retrying: batch.is_retrying,
+            enqueued_count: batch.enqueued_count,
+            completed_count: batch.completed_count,
+            discarded_count: batch.discarded_count,
+            cancelled_count: batch.cancelled_count,
+            generation: batch.generation,
+            version: batch.version,
+            completed_at: batch.completed_at,
+            created_at: batch.created_at,
+        }
+    }
+}
+
+/// Opens a batch.
+pub async fn open(tx: &mut TenantTx, new: &NewBatch) -> Result<BatchView, Error> {
+    let name = new.name.trim();
+    if name.is_empty() || name.chars().count() > 200 {
+        return Err(Error::invalid("name", "name_length", "a name has 1 to 200 characters"));
+    }
+    let name = format!("{OURS}{name}");
+    let id = match new.after_id {
+        None => batch::open::<App, _>(tx, &name, &EndBatches {}).await?,
+        Some(after) => {
+            let unknown =
+                || Error::invalid("after_id", "batch_not_found", "there is no such batch, or it is cancelled");
+            get(tx, after).await.map_err(|_| unknown())?;
+            batch::open_after::<App, _>(tx, &name, after, Some(&EndBatches {})).await?.ok_or_else(unknown)?
+        }
+    };
+    get(tx, id).await
+}
+
+/// The batch of now, exact.
+pub async fn get(tx: &mut TenantTx, id: i64) -> Result<BatchView, Error> {
+    Ok(batch::find(tx, id).await?.filter(is_ours).ok_or(Error::NotFound)?.into())
+}
+
+/// The batch as last folded, whose version names exactly these numbers: for those who follow it.
+pub async fn folded(tx: &mut TenantTx, id: i64) -> Result<BatchView, Error> {
+    Ok(batch::folded(tx, id).await?.filter(is_ours).ok_or(Error::NotFound)?.into())
+}
+
+fn is_ours(batch: &Batch) -> bool {
+    batch.name.starts_with(OURS)
+}
+
+/// An act on a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// No more jobs will be added.
+    Seal,
+    /// Nothing of it starts.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It ends.
+    Cancel,
+    /// Its discarded jobs run again.
+    Retry,
+}
+
+/// Does it; answers the batch as it stands then.
+pub async fn act(tx: &mut TenantTx, id: i64, act: Act) -> Result<BatchView, Error> {
+    get(tx, id).await?;
+    let acted = match act {
+        Act::Seal => {
+            batch::seal(tx, id).await?;
+            Acted::Done
+        }
+        Act::Pause => batch::pause(tx, id).await?,
+        Act::Resume => batch::resume(tx, id).await?,
+        Act::Cancel => batch::cancel(tx, id).await?,
+        Act::Retry => batch::retry_failures(tx, id).await?,
+    };
+    match acted {
+        Acted::Done | Acted::Unchanged => {}
+        Acted::Cancelled if act == Act::Cancel => {}
+        Acted::Cancelled => return Err(Error::conflict("batch_cancelled", "the batch is cancelled")),
+        Acted::Completed => return Err(Error::conflict("batch_completed", "the batch has completed")),
+        Acted::NotFound => return Err(Error::NotFound),
+    }
+    get(tx, id).await
+}
+
+/// Whether jobs may be added to the batch; it is shared by the caller, so that the answer holds.
+pub(super) async fn admit(tx: &mut TenantTx, id: i64) -> Result<Result<(), Refusal>, Error> {
+    let Some(batch) = batch::find(tx, id).await?.filter(is_ours) else {
+        return Ok(Err(Refusal::at("batch_not_found", "there is no such batch", "/batch_id")));
+    };
+    let is_closed = batch.is_sealed || batch.cancelled_at.is_some() || batch.completed_at.is_some();
+    if is_closed {
+        return Ok(Err(Refusal::at("batch_closed", "the batch takes no more jobs", "/batch_id")));
+    }
+    Ok(Ok(()))
+}
+
+/// Batches have completed: messages that lost their jobs to a cancelled one are cancelled too.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EndBatches {}
+
+impl Job<App> for EndBatches {
+    type Scope = Tenant;
+    const KIND: &'static str = "intake.end_batches";
+    const QUEUE: Queue = queue::DEFAULT;
+    const QUOTA_EXEMPT: bool = true;
+    const UNIQUE: KeyScope = KeyScope::UntilStarted;
+
+    fn unique_key(&self) -> Option<UniqueKey> {
+        Some("all".into())
+    }
+
+    async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
+        let mut tx = cx.tx().await?;
+        sqlx::query(
+            "update crm.messages m set status = 'cancelled', reason = 'batch_cancelled'
+               from jobs.batches b
+              where b.tenant_number = app.tenant_number() and b.cancelled_at is not null and b.completed_at is not null
+                and m.tenant_id = app.tenant_id() and m.batch_id = b.id and m.status = 'queued'",
+        )
+        .execute(tx.conn())
+        .await?;
+        Ok(Done::with(tx))
+    }
+}

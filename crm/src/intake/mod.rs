@@ -1,0 +1,249 @@
+//! What API clients put into the queue: jobs of public kinds, many a request with an answer per row, and batches of them. Everything that is accepted
+//! is accepted in one transaction.
+
+pub mod batches;
+mod kinds;
+mod rows;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use db::{Id, Scope, TenantTx};
+use jobs::{Enqueue, Enqueued, KeyScope, Row, UniqueKey};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use kinds::{PublicKind, PublicPayload, SendTextPayload, SweepPayload};
+pub use rows::{Answer, MOST_ROWS, NewJob, Refusal, RowAnswer};
+
+use crate::{
+    App, Error,
+    access::Permissions,
+    contacts::{home_region, suppressions},
+    messaging::{
+        lines::{self, LineId},
+        send::{self, Draft, SendMessage},
+        sweep::Sweep,
+    },
+    queue,
+};
+use rows::Taken;
+
+/// A client's key keeps others away for so long, whatever becomes of the job.
+const KEY_HOLDS: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Batches that the rows of one request name at most.
+const MOST_BATCHES: usize = 20;
+
+/// Enqueues what can be; answers one result a row, in their order. Over quota nothing is enqueued at all.
+pub async fn enqueue(tx: &mut TenantTx, permissions: Permissions, rows: &[Value]) -> Result<Vec<RowAnswer>, Error> {
+    if rows.is_empty() || rows.len() > MOST_ROWS {
+        return Err(Error::invalid("jobs", "rows_count", format!("a request has 1 to {MOST_ROWS} rows")));
+    }
+    let mut answers: Vec<Option<Answer>> = vec![None; rows.len()];
+    let mut taken = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        match rows::take(index, row, permissions, tx.now()) {
+            Ok(row) => taken.push(row),
+            Err(refusal) => answers[index] = Some(Answer::Refused(refusal)),
+        }
+    }
+    let known = Known::read(tx, &taken).await?;
+    let mut sends: BTreeMap<Group, Vec<Send>> = BTreeMap::new();
+    let mut sweeps: BTreeMap<(Option<i64>, i16), Vec<Swept>> = BTreeMap::new();
+    for row in taken {
+        let index = row.index;
+        match known.place(row) {
+            Ok(Placed::Send(group, send)) => sends.entry(group).or_default().push(send),
+            Ok(Placed::Sweep(group, swept)) => sweeps.entry(group).or_default().push(swept),
+            Err(refusal) => answers[index] = Some(Answer::Refused(refusal)),
+        }
+    }
+    for (group, sends) in sends {
+        for (index, answer) in enqueue_sends(tx, &known, group, sends).await? {
+            answers[index] = Some(answer);
+        }
+    }
+    for ((batch, priority), swept) in sweeps {
+        let mut occasion = Enqueue::<App, Sweep>::new().priority(priority).counted();
+        if let Some(batch) = batch {
+            occasion = occasion.batch(batch);
+        }
+        let rows: Vec<Row<'_, Sweep>> =
+            swept.iter().map(|row| Row { job: &row.job, run_at: row.run_at, key: None }).collect();
+        let enqueued = occasion.each(tx, &rows, KeyScope::UntilStarted).await?;
+        for (row, enqueued) in swept.iter().zip(enqueued) {
+            answers[row.index] = Some(answer(enqueued));
+        }
+    }
+    let answers = answers.into_iter().enumerate();
+    let lost = || Answer::Refused(Refusal::new("internal", "this row was not handled"));
+    Ok(answers.map(|(index, answer)| RowAnswer { index, answer: answer.unwrap_or_else(lost) }).collect())
+}
+
+const fn answer(enqueued: Enqueued) -> Answer {
+    match enqueued {
+        Enqueued::Created(id) => Answer::Enqueued { id },
+        Enqueued::Duplicate(id) => Answer::Duplicate { id },
+    }
+}
+
+/// Sends that one statement enqueues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    line_id: Uuid,
+    batch_id: Option<i64>,
+    priority: i16,
+    is_keyed: bool,
+}
+
+struct Send {
+    index: usize,
+    job: SendMessage,
+    run_at: Option<DateTime<Utc>>,
+    key: Option<UniqueKey>,
+    draft: Draft,
+}
+
+struct Swept {
+    index: usize,
+    job: Sweep,
+    run_at: Option<DateTime<Utc>>,
+}
+
+enum Placed {
+    Send(Group, Send),
+    Sweep((Option<i64>, i16), Swept),
+}
+
+/// What rows refer to, read once for all of them.
+struct Known {
+    lines: HashMap<Uuid, i64>,
+    batches: HashMap<i64, Result<(), Refusal>>,
+    /// Addresses as they came: how messages carry them, or why they are none.
+    addresses: HashMap<String, Result<String, Refusal>>,
+    suppressed: HashSet<String>,
+}
+
+impl Known {
+    async fn read(tx: &mut TenantTx, rows: &[Taken]) -> Result<Self, Error> {
+        let wanted: BTreeSet<Uuid> = rows.iter().map(|row| row.line_id()).collect();
+        let gates: Vec<(Uuid, i64)> = sqlx::query_as(
+            "select l.id, g.id from crm.lines l join jobs.gates g on g.tenant_number = app.tenant_number() and g.key = 'line/' || l.id
+              where l.tenant_id = app.tenant_id() and l.id = any($1)",
+        )
+        .bind(wanted.into_iter().collect::<Vec<_>>())
+        .fetch_all(tx.conn())
+        .await?;
+        let mut batches = HashMap::new();
+        let named: BTreeSet<i64> = rows.iter().filter_map(|row| row.batch_id).collect();
+        if named.len() > MOST_BATCHES {
+            return Err(Error::invalid(
+                "jobs",
+                "batches_count",
+                format!("a request names {MOST_BATCHES} batches at most"),
+            ));
+        }
+        // in the order of their ids, so that two requests do not wait for one another
+        for batch in named {
+            jobs::batch::share(tx, batch).await?;
+            batches.insert(batch, batches::admit(tx, batch).await?);
+        }
+        let region = home_region(tx).await?;
+        let mut addresses = HashMap::new();
+        for row in rows {
+            if let PublicPayload::SendText(payload) = &row.payload {
+                addresses.entry(payload.address.clone()).or_insert_with(|| {
+                    suppressions::normalise_in(&payload.address, region)
+                        .map_err(|error| Refusal::at(error.code(), error.to_string(), "/payload/address"))
+                });
+            }
+        }
+        let normal: Vec<&str> = addresses.values().filter_map(|address| address.as_deref().ok()).collect();
+        let suppressed = suppressions::among(tx, &normal).await?;
+        Ok(Self { lines: gates.into_iter().collect(), batches, addresses, suppressed })
+    }
+
+    fn place(&self, row: Taken) -> Result<Placed, Refusal> {
+        let line_id = row.line_id();
+        if !self.lines.contains_key(&line_id) {
+            return Err(Refusal::at("line_not_found", "there is no such line", "/payload/line_id"));
+        }
+        if let Some(batch) = row.batch_id
+            && let Some(Err(refusal)) = self.batches.get(&batch)
+        {
+            return Err(refusal.clone());
+        }
+        let Taken { index, payload, run_at, priority, unique_key, batch_id, .. } = row;
+        let payload = match payload {
+            PublicPayload::Sweep(_) => {
+                let job = Sweep { line_id: LineId::from(line_id) };
+                return Ok(Placed::Sweep((batch_id, priority), Swept { index, job, run_at }));
+            }
+            PublicPayload::SendText(payload) => payload,
+        };
+        let address = match self.addresses.get(&payload.address) {
+            Some(Ok(address)) => address.clone(),
+            Some(Err(refusal)) => return Err(refusal.clone()),
+            None => return Err(Refusal::at("address_invalid", "this is no address", "/payload/address")),
+        };
+        if self.suppressed.contains(&address) {
+            let detail = "nobody may write to this address";
+            return Err(Refusal::at("suppressed", detail, "/payload/address"));
+        }
+        let message_id = Id::<Draft>::new().uuid();
+        let group = Group { line_id, batch_id, priority, is_keyed: unique_key.is_some() };
+        // apart from the kind's own keys, which are ids
+        let key = unique_key.map(|key| UniqueKey::from(format!("api/{key}").as_str()));
+        let draft = Draft { message_id, line_id, address, text: payload.text, batch_id };
+        Ok(Placed::Send(group, Send { index, job: SendMessage { message_id }, run_at, key, draft }))
+    }
+}
+
+impl Taken {
+    const fn line_id(&self) -> Uuid {
+        match &self.payload {
+            PublicPayload::SendText(payload) => payload.line_id,
+            PublicPayload::Sweep(payload) => payload.line_id,
+        }
+    }
+}
+
+/// The jobs first: a duplicate has no message of its own.
+async fn enqueue_sends(
+    tx: &mut TenantTx,
+    known: &Known,
+    group: Group,
+    sends: Vec<Send>,
+) -> Result<Vec<(usize, Answer)>, Error> {
+    let line = LineId::from(group.line_id);
+    let gate = known.lines.get(&group.line_id).copied();
+    // bulk work of the line, behind what people write; a batch has a lane of its own on each line
+    let lane = match group.batch_id {
+        Some(batch) => format!("batch/{batch}/{}", lines::gate_key(line)),
+        None => format!("{}/api", lines::gate_key(line)),
+    };
+    jobs::lane::ensure(tx, queue::OUTBOUND, &lane, 1, gate.as_slice(), group.batch_id).await?;
+    let mut occasion = Enqueue::<App, SendMessage>::new().lane(lane).priority(group.priority).counted();
+    if let Some(batch) = group.batch_id {
+        occasion = occasion.batch(batch);
+    }
+    let rows: Vec<Row<'_, SendMessage>> =
+        sends.iter().map(|send| Row { job: &send.job, run_at: send.run_at, key: send.key.clone() }).collect();
+    let enqueued = occasion.each(tx, &rows, KeyScope::For(KEY_HOLDS)).await?;
+    let mut answers = Vec::with_capacity(sends.len());
+    let mut drafts = Vec::new();
+    for (send, enqueued) in sends.into_iter().zip(enqueued) {
+        answers.push((send.index, answer(enqueued)));
+        if matches!(enqueued, Enqueued::Created(_)) {
+            drafts.push(send.draft);
+        }
+    }
+    if !drafts.is_empty() {
+        send::store(tx, &drafts).await?;
+    }
+    Ok(answers)
+}
