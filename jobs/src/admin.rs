@@ -9,9 +9,12 @@ use sqlx::{PgConnection, types::Json};
 use crate::{enqueue::CHANNEL, gate::Gate};
 
 mod health;
+mod schedules;
 mod steer;
 
-pub use health::{ProcessRow, ScheduleRow, Stuck, find_schedule, processes, schedules, stuck};
+pub use health::{ProcessRow, Stuck, processes, stuck};
+pub use schedules::{ScheduleRow, find_schedule, pause_schedule, preview, resume_schedule, schedules};
+pub(crate) use schedules::{lock_due_schedule, lock_schedule};
 pub use steer::{
     GateChange, annotate, cancel_lane, close_gate, pause_gate, pause_lane, resume_gate, resume_lane, set_gate,
 };
