@@ -16,7 +16,7 @@ use super::{
 const NONEXISTENT: [Nonexistent; 2] = [Nonexistent::Skip, Nonexistent::NextValid];
 const AMBIGUOUS: [Ambiguous; 3] = [Ambiguous::First, Ambiguous::Second, Ambiguous::Both];
 
-/// A zone's clock is set by `shift` seconds.
+/// A zone's clock is set: its offset before and after, in seconds.
 #[derive(Debug, Clone, Copy)]
 struct Change {
     zone: Tz,
@@ -166,10 +166,7 @@ fn in_every_zone_a_daily_line_meets_each_change_of_the_clock_as_the_contract_say
 
 #[test]
 fn over_each_change_no_fire_is_lost_or_doubled_and_the_next_one_is_the_first_of_those_listed() {
-    // many zones change alike: each way of changing once
-    let alike: BTreeMap<_, _> =
-        CHANGES.iter().map(|change| ((change.at, change.before, change.after), *change)).collect();
-    for change in alike.values() {
+    for change in CHANGES.iter() {
         let window = change.window();
         let clock = Clock::read(change.zone, window.0, window.1);
         for line in ["*/20 * * * *", "10 0-3 * * *"] {
@@ -183,7 +180,7 @@ fn over_each_change_no_fire_is_lost_or_doubled_and_the_next_one_is_the_first_of_
                         if let Some(next) = wanted.iter().find(|fire| **fire > at) {
                             assert_eq!(calendar.next_after(at).unwrap(), *next, "{line} {change:?} after {at}");
                         }
-                        at += TimeDelta::milliseconds(1_199_500);
+                        at += TimeDelta::milliseconds(2_399_500);
                     }
                 }
             }
@@ -196,16 +193,11 @@ fn unless_said_otherwise_a_daily_line_fires_once_on_each_day_of_every_zone() {
     let zones: BTreeMap<&str, Tz> = CHANGES.iter().map(|change| (change.zone.name(), change.zone)).collect();
     for (name, zone) in zones {
         let calendar = Calendar::new("30 2 * * *", zone, None, None).unwrap();
-        let mut at = time("2026-01-02T12:00:00Z");
-        let mut day = shown(zone, at).date();
+        let mut at = calendar.next_after(time("2026-01-02T12:00:00Z")).unwrap();
         while at < time("2026-12-30T00:00:00Z") {
+            let day = shown(zone, at).date();
             at = calendar.next_after(at).unwrap();
-            let fired = shown(zone, at).date();
-            assert!(
-                fired == day.succ_opt().unwrap() || day == shown(zone, time("2026-01-02T12:00:00Z")).date(),
-                "{name}: {day}, then {fired}"
-            );
-            day = fired;
+            assert_eq!(shown(zone, at).date(), day.succ_opt().unwrap(), "{name}");
         }
     }
 }
