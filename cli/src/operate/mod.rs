@@ -13,6 +13,8 @@ pub use lanes::{LanesVerb, lanes};
 pub use schedules::{SchedulesVerb, schedules};
 pub use tenants::{TenantsVerb, tenants};
 
+use std::fmt::Display;
+
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use cli::cluster::{self, DATABASE, SUPERUSER};
@@ -79,12 +81,12 @@ impl Operator {
     }
 
     /// Commits an act that found its object, logs it, and says what was done; an error where there was none.
-    async fn finish(&self, tx: PlatformTx, done: Done<'_>) -> Result<()> {
+    async fn finish<I: Serialize + Display>(&self, tx: PlatformTx, done: Done<'_, I>) -> Result<()> {
         if !done.found {
             bail!("there is no {} {} that this can be done to", done.thing, done.id);
         }
         tx.commit().await?;
-        tracing::info!(act = done.act, thing = done.thing, id = done.id, reason = done.reason, "operator");
+        tracing::info!(act = done.act, thing = done.thing, id = %done.id, reason = done.reason, "operator");
         if self.json {
             return crate::print::json(&done);
         }
@@ -95,10 +97,11 @@ impl Operator {
 
 /// What an operator did.
 #[derive(Debug, Serialize)]
-struct Done<'a> {
+struct Done<'a, I> {
     thing: &'static str,
-    id: i64,
-    act: &'static str,
+    /// A number, or the name of what has none.
+    id: I,
+    act: &'a str,
     reason: &'a str,
     #[serde(skip)]
     found: bool,

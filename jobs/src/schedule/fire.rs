@@ -119,6 +119,9 @@ pub async fn fire_due(db: &Db, schedules: &[Schedule]) -> Result<Duration, db::E
 
 async fn fire_one(db: &Db, schedule: &Schedule) -> Result<Option<DateTime<Utc>>, ScheduleError> {
     let mut tx = db.platform(Why::Upkeep).await?;
+    // a scheduler that stands still may also hold what making a job waits for, a lane's first row or a unique key: the schedules that
+    // come after this one do not wait for that
+    sqlx::query("set local lock_timeout = '1s'").execute(tx.conn()).await?;
     let next = fire_in(&mut tx, schedule).await?;
     if next.is_some() {
         tx.commit().await?;
@@ -159,7 +162,7 @@ pub async fn fire_now(tx: &mut PlatformTx, schedule: &Schedule, reason: &str) ->
     }
     let fired = made.fire(tx, schedule, Occasion { at, run_at: at }).await?;
     if let Fired::Made(id) = fired {
-        admin::annotate(tx, id, &format!("fired by an operator: {reason}")).await?;
+        admin::annotate(tx, id, &format!("fired by the operator: {reason}")).await?;
     }
     // an operator's fire that is refused is answered, not counted
     made.skipped_count = 0;

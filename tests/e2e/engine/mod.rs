@@ -14,6 +14,7 @@ mod operators;
 mod outcomes;
 mod races;
 mod rescue;
+mod schedule_races;
 mod schedules;
 mod unique;
 mod world;
