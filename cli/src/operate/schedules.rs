@@ -53,13 +53,13 @@ pub struct Preview {
     #[arg(long)]
     cron: Option<String>,
     /// The zone of the line's clock.
-    #[arg(long, default_value = "UTC", requires = "cron")]
+    #[arg(long, default_value = "UTC", conflicts_with = "name")]
     zone: String,
     /// A time that the clock leaves out: skip, next_valid.
-    #[arg(long, requires = "cron")]
+    #[arg(long, conflicts_with = "name")]
     nonexistent: Option<Nonexistent>,
     /// A time that the clock shows twice: first, second, both.
-    #[arg(long, requires = "cron")]
+    #[arg(long, conflicts_with = "name")]
     ambiguous: Option<Ambiguous>,
     /// From when on; now, where it is not said.
     #[arg(long)]
@@ -201,4 +201,50 @@ async fn preview(tx: &mut db::PlatformTx, asked: Preview) -> Result<Fires> {
     let row = find(tx, &asked.name.unwrap_or_default()).await?;
     let fires = admin::preview(&row, from, count)?;
     Ok(Fires { cron: row.cron, zone: row.time_zone, fires })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(subcommand)]
+        verb: SchedulesVerb,
+    }
+    fn said(line: &str) -> Result<SchedulesVerb, clap::Error> {
+        Line::try_parse_from(line.split(' ')).map(|line| line.verb)
+    }
+
+    #[test]
+    fn a_preview_says_what_a_change_of_the_clock_did() {
+        let from = "2026-10-31T12:00:00Z".parse().unwrap();
+        let (zone, both) = ("America/New_York", Some(Ambiguous::Both));
+        let fires = schedule::preview_line("30 1 * * *", zone, None, both, from, 2).unwrap();
+        assert_eq!(
+            print::table(&fires, FIRES),
+            "utc                   local                          due                   clock\n\
+             2026-11-01 05:30:00Z  Sun 2026-11-01 01:30:00-04:00  2026-11-01 05:30:00Z  the first of two\n\
+             2026-11-01 06:30:00Z  Sun 2026-11-01 01:30:00-05:00  2026-11-01 06:30:00Z  the second of two\n"
+        );
+        let from = "2026-03-07T12:00:00Z".parse().unwrap();
+        let fires = schedule::preview_line("30 2 * * *", zone, None, None, from, 1).unwrap();
+        assert!(print::table(&fires, FIRES).contains("Sun 2026-03-08 03:00:00-04:00"));
+        assert!(print::table(&fires, FIRES).ends_with("02:30:00 does not exist\n"));
+    }
+
+    #[test]
+    fn a_verb_that_changes_something_wants_a_reason() {
+        assert!(matches!(said("x fire sweep --reason late").unwrap(), SchedulesVerb::Fire(_)));
+        for line in ["x fire sweep", "x pause sweep", "x resume sweep", "x preview", "x preview a --ambiguous both"] {
+            assert!(said(line).is_err(), "{line}");
+        }
+        assert!(matches!(said("x show sweep").unwrap(), SchedulesVerb::Show(_)));
+        let line =
+            "x preview --cron @ --zone Europe/Berlin --ambiguous second --nonexistent skip --from 2026-01-01T00:00:00Z";
+        let SchedulesVerb::Preview(asked) = said(line).unwrap() else { panic!("a preview") };
+        assert_eq!((asked.count, asked.ambiguous), (50, Some(Ambiguous::Second)));
+        assert!(said("x preview --cron @ --ambiguous third").unwrap_err().to_string().contains("first, second, both"));
+    }
 }

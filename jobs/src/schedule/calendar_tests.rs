@@ -78,7 +78,7 @@ impl Clock {
         let minute = TimeDelta::minutes(1);
         let (mut shows, mut left_out) = (BTreeMap::<_, Vec<_>>::new(), Vec::new());
         // a gap or an overlap that lies across an end of the while is read whole
-        let (mut at, end) = (from - TimeDelta::hours(26), until + TimeDelta::hours(26));
+        let (mut at, end) = (from - TimeDelta::hours(4), until + TimeDelta::hours(4));
         let mut last: Option<NaiveDateTime> = None;
         while at < end {
             let local = shown(zone, at);
@@ -226,6 +226,22 @@ proptest! {
             Some(wanted) => prop_assert_eq!(next, *wanted, "{} {:?} after {}", line, change, at),
             None => prop_assert!(next >= until, "{} {:?} after {}: {}", line, change, at, next),
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_newest_fires_of_a_while_are_the_last_of_those_listed(
+        change in prop::sample::select(CHANGES.clone()),
+        line in prop::sample::select(vec!["*/5 * * * *", "30 1,2 * * *", "* 3 * * SUN", "0 0 1 * *"]),
+        ambiguous in prop::sample::select(AMBIGUOUS.to_vec()),
+        most in 0_usize..40,
+        minutes in 0_i64..3_000,
+    ) {
+        let calendar = calendar(line, change.zone, Nonexistent::NextValid, ambiguous);
+        let window = (change.at - TimeDelta::minutes(minutes), change.at + TimeDelta::minutes(minutes / 2));
+        let all = listed(&calendar, window);
+        prop_assert_eq!(calendar.newest(most, window.0, window.1).unwrap(), &all[all.len().saturating_sub(most)..]);
     }
 }
 

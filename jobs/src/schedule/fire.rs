@@ -87,6 +87,7 @@ async fn pass(db: &Db, schedules: &[Schedule], kept: &mut Instant) -> Result<Dur
 /// Fires each due schedule and answers how long to wait before the next look. One that can't be fired does not keep the others from it.
 pub async fn fire_due(db: &Db, schedules: &[Schedule]) -> Result<Duration, db::Error> {
     let names: Vec<&str> = schedules.iter().map(Schedule::name).collect();
+    let started = Instant::now();
     let mut tx = db.platform(Why::Upkeep).await?;
     let now = tx.now();
     let stored: Vec<(String, DateTime<Utc>, bool)> = sqlx::query_as(
@@ -114,7 +115,7 @@ pub async fn fire_due(db: &Db, schedules: &[Schedule]) -> Result<Duration, db::E
         }
         wait = wait.min((next - now).to_std().unwrap_or(Duration::ZERO));
     }
-    Ok(wait.max(Duration::from_millis(10)))
+    Ok(wait.saturating_sub(started.elapsed()).max(Duration::from_millis(10)))
 }
 
 async fn fire_one(db: &Db, schedule: &Schedule) -> Result<Option<DateTime<Utc>>, ScheduleError> {
