@@ -13,6 +13,14 @@ return now();
 create function app.clock() returns timestamptz language sql volatile
 return clock_timestamp();
 
+-- Tells the listeners of these channels. A transaction of its own that waits for no disk: a notice lost in a crash costs one poll.
+create function app.tell(p_channels text[]) returns void language plpgsql as $$
+begin
+  set local synchronous_commit = off;
+  perform pg_notify(z.channel, '') from unnest(p_channels) z(channel);
+end $$;
+grant execute on function app.tell to public;
+
 -- Which migration was applied last, for the boot self-check.
 create function app.schema_version() returns bigint language sql stable security definer set search_path = pg_catalog, pg_temp
 as 'select max(version) from app._sqlx_migrations where success';

@@ -41,6 +41,7 @@ create table jobs.gates (
   open_until timestamptz,                                                 -- open: the probe's time; half_open: when the probe is given up
   open_s float8 not null default 0,                                       -- how long it was opened for; doubles with each failed probe
   epoch int not null default 0,                                           -- grows with each opening
+  rests_until timestamptz,                                                -- the service asked to be left alone until then
   reason text,
   constraint gates_key unique (tenant_number, key)
 ) with (fillfactor = 20);
@@ -52,6 +53,15 @@ create table jobs.gate_slots (
   running int not null,
   primary key (gate_id, process)
 ) with (fillfactor = 50);
+
+-- Which process has seen the service behind a gate fail of late. The breaker opens when others have too.
+create table jobs.gate_evidence (
+  gate_id bigint not null,
+  process uuid not null,
+  at timestamptz not null,
+  primary key (gate_id, process)
+);
+grant select, insert, update, delete on jobs.gate_evidence to paloma_platform;
 
 create table jobs.processes (
   id uuid primary key,
@@ -148,6 +158,11 @@ create table jobs.turns (
   vt float8 not null,
   parked_until timestamptz,
   is_idle boolean not null default false,
+  -- up to where the lane has been leased since a full look, so that a claim does not walk over what runs; none: look at all of it
+  passed_since timestamptz,
+  passed_priority smallint,
+  passed_run_at timestamptz,
+  passed_id bigint,
   primary key (queue, lane_id)
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
 create index turns_ready on jobs.turns (queue, class, vt, lane_id) where parked_until is null;
@@ -170,7 +185,8 @@ create table jobs.history (
 ) partition by range (finished_at);
 -- Catches what no day covers (a clock that jumped); upkeep makes the days ahead of time.
 create table jobs.history_other partition of jobs.history default;
-create index history_id on jobs.history (id);
+-- Ids grow with time, so that ranges of pages tell them apart; a tree would cost each completion a microsecond and 60 bytes of log.
+create index history_id on jobs.history using brin (id) with (pages_per_range = 16, autosummarize = on);
 
 -- Discarded and cancelled jobs with all that is needed to look at them and to run them again; 30 days.
 create table jobs.failures (
@@ -260,5 +276,5 @@ call app.wall_engine('jobs.failures', 'select');
 call app.wall_engine('jobs.batches', 'select, insert');
 call app.wall_engine('jobs.batch_deltas', 'select, insert');
 grant usage on sequence jobs.ids to paloma_tenant, paloma_platform;
-grant usage on sequence jobs.fences to paloma_platform;
+grant usage, select, update on sequence jobs.fences to paloma_platform;
 -- definer functions read the catalogues and write the fences as the owner, who owns them

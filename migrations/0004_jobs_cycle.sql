@@ -4,7 +4,7 @@
 -- Ends leases with an outcome each: 1 completed, 2 retry, 3 snooze, 4 discarded, 5 cancelled, 6 release. Only while the fence matches.
 -- Answers how many leases were ended; the others had been lost and are none of our business any more.
 create function jobs.settle(p_process uuid, p_ids bigint[], p_fences bigint[], p_outcomes smallint[], p_delays float8[], p_errors text[])
-returns int language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off as $$
+returns int language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 declare
   t timestamptz := app.clock();
   n int; m int := 0;
@@ -84,7 +84,8 @@ set enable_bitmapscan = off set enable_sort = off as $$
 declare
   t timestamptz := app.clock(); f bigint; v float8; taken bigint[];
   lanes bigint[]; tenants int[]; gl text[]; shut bool[]; lims int[]; parks timestamptz[]; probes bool[]; m int; quantum int;
-  gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; ga float8[];
+  gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; gcapped bool[]; grest timestamptz[]; ga float8[]; capped text[]; cs bigint[];
+  pt timestamptz[]; pp smallint[]; pr timestamptz[]; pi bigint[];
   i int; g bigint; x int; lim int; most int; rest int := n; p timestamptz; probe bool; gs bigint[]; shared bool := false; want float8;
 begin
   -- 1 what has become due
@@ -100,13 +101,16 @@ begin
     with wl as materialized (
       select z.l, array_agg(z.c) as cs from (select w.ctid as c, w.lane_id as l from jobs.wakes w where w.queue = q limit 5000) z group by 1),
     st as materialized (
-      select wl.l, wl.cs, ex.lane_id is not null as is_there, mi.lane_id is not null as is_mine, mi.is_idle
+      select wl.l, wl.cs, ex.lane_id is not null as is_there, mi.lane_id is not null as is_mine, mi.is_idle or mi.passed_since is not null as is_stale
         from wl
         left join lateral (select u.lane_id from jobs.turns u where u.queue = q and u.lane_id = wl.l offset 0) ex on true
-        left join lateral (select u.lane_id, u.is_idle from jobs.turns u where u.queue = q and u.lane_id = wl.l for update skip locked) mi on true),
+        left join lateral (select u.lane_id, u.is_idle, u.passed_since from jobs.turns u where u.queue = q and u.lane_id = wl.l for update skip locked) mi on true),
     -- a wake whose turn another claimer holds stays: that claimer's snapshot may be older than the job
     del as (delete from jobs.wakes w where w.ctid = any(array(select unnest(st.cs) from st where st.is_mine or not st.is_there))),
-    up as (update jobs.turns u set parked_until = null, is_idle = false from st where st.is_mine and st.is_idle and u.queue = q and u.lane_id = st.l)
+    -- what is new may stand before the place up to which the lane was leased; only an idle lane is not parked for a reason
+    up as (
+      update jobs.turns u set parked_until = case when u.is_idle then null else u.parked_until end, is_idle = false, passed_since = null
+        from st where st.is_mine and st.is_stale and u.queue = q and u.lane_id = st.l)
     insert into jobs.turns (queue, lane_id, tenant_number, class, vt)
       select q, la.id, la.tenant_number, la.class,
         greatest(coalesce((select max(u.vt) from jobs.turns u where u.queue = q and u.tenant_number = la.tenant_number), 0),
@@ -127,18 +131,20 @@ begin
   end if;
   -- 4 whose turn it is
   select array_agg(s.lane_id order by s.o), array_agg(s.tenant_number order by s.o), array_agg(la.gates::text order by s.o),
-         array_agg(la.paused_at is not null or la.cancelled_at is not null order by s.o), min(s.vt)
-    into lanes, tenants, gl, shut, v
+         array_agg(la.paused_at is not null or la.cancelled_at is not null order by s.o), min(s.vt),
+         array_agg(s.passed_since order by s.o), array_agg(s.passed_priority order by s.o), array_agg(s.passed_run_at order by s.o), array_agg(s.passed_id order by s.o)
+    into lanes, tenants, gl, shut, v, pt, pp, pr, pi
     from (select z.*, row_number() over () as o
-            from (select u.lane_id, u.tenant_number, u.vt from jobs.turns u where u.queue = q and u.parked_until is null
+            from (select u.lane_id, u.tenant_number, u.vt, u.passed_since, u.passed_priority, u.passed_run_at, u.passed_id from jobs.turns u where u.queue = q and u.parked_until is null
                    order by u.class, u.vt, u.lane_id limit k for update skip locked) z) s
     join jobs.lanes la on la.id = s.lane_id;
   if lanes is null then
     -- every ready lane is being served by somebody else right now: help with the ungated ones, job rows are skip-locked
     shared := true;
-    select array_agg(s.lane_id), array_agg(s.tenant_number), array_agg('{}'::text), array_agg(false), 0
-      into lanes, tenants, gl, shut, v
-      from (select u.lane_id, u.tenant_number from jobs.turns u where u.queue = q and u.parked_until is null order by u.class, u.vt, u.lane_id limit 10) s
+    select array_agg(s.lane_id), array_agg(s.tenant_number), array_agg('{}'::text), array_agg(false), 0,
+           array_agg(s.passed_since), array_agg(s.passed_priority), array_agg(s.passed_run_at), array_agg(s.passed_id)
+      into lanes, tenants, gl, shut, v, pt, pp, pr, pi
+      from (select u.lane_id, u.tenant_number, u.passed_since, u.passed_priority, u.passed_run_at, u.passed_id from jobs.turns u where u.queue = q and u.parked_until is null order by u.class, u.vt, u.lane_id limit 10) s
       join jobs.lanes la on la.id = s.lane_id
      where la.paused_at is null and la.cancelled_at is null and la.gates = '{}';
     if lanes is null then
@@ -147,8 +153,12 @@ begin
   end if;
   -- 5 what the gates let through
   m := cardinality(lanes); quantum := greatest(10, (n + m - 1) / m);
-  lims := array_fill(quantum, array[m]); parks := array_fill(null::timestamptz, array[m]); probes := array_fill(false, array[m]);
+  lims := array_fill(quantum, array[m]); parks := array_fill(null::timestamptz, array[m]); probes := array_fill(false, array[m]); capped := array_fill('{}'::text, array[m]);
   for i in 1..m loop
+    -- a full look each second: a row that somebody held when the lane was leased past it, and then gave back
+    if pt[i] is null or pt[i] < t - interval '1s' or pt[i] > t then
+      pt[i] := null; pp[i] := -32768; pr[i] := '-infinity'; pi[i] := 0;
+    end if;
     if shut[i] then lims[i] := 0; elsif gl[i] <> '{}' then gids := gids || gl[i]::bigint[]; end if;
   end loop;
   if gids is null then
@@ -161,9 +171,9 @@ begin
     perform from jobs.gates ga0 where ga0.id = any(gids) order by ga0.id for update;
     t := app.clock();   -- once, after the locks: before them it would grant too many, twice it would lose tokens
     select array_agg(z.id), array_agg(z.rate), array_agg(z.burst), array_agg(z.tokens), array_agg(z.updated_at), array_agg(z.breaker), array_agg(z.open_until),
-           array_agg(z.paused_at is not null),
+           array_agg(z.paused_at is not null), array_agg(z.cap is not null), array_agg(z.rests_until),
            array_agg(case when z.cap is null then 1000000 else z.cap - coalesce((select sum(s.running) from jobs.gate_slots s where s.gate_id = z.id), 0)::int end)
-      into gids, grate, gburst, gtok, gat, gbrk, gopen, gpaused, gcap
+      into gids, grate, gburst, gtok, gat, gbrk, gopen, gpaused, gcapped, grest, gcap
       from (select * from jobs.gates ga1 where ga1.id = any(gids) order by ga1.id) z;
     gids := coalesce(gids, '{}');
     for x in 1..cardinality(gids) loop
@@ -179,6 +189,10 @@ begin
       foreach g in array gs loop
         x := array_position(gids, g);
         if x is null or gpaused[x] then lim := 0; p := greatest(p, t + interval '1s'); continue; end if;
+        if grest[x] > t then lim := 0; p := greatest(p, least(grest[x], t + interval '1s')); continue; end if;
+        if grest[x] > t - interval '10s' then   -- after a rest it starts slowly
+          lim := least(lim, 1 + floor(extract(epoch from t - grest[x]) * 10)::int); p := greatest(p, t + interval '100ms');
+        end if;
         if gbrk[x] <> 'closed' then
           if gopen[x] > t then lim := 0; p := greatest(p, least(gopen[x], t + interval '1s')); continue; end if;
           lim := least(lim, 1); probe := true;   -- half open: one probe, and if it is never heard of again another after a minute
@@ -193,11 +207,14 @@ begin
       end loop;
       lims[i] := lim; rest := rest - lim; probes[i] := probe and lim > 0;
       if lim > 0 then
+        cs := '{}';
         foreach g in array gs loop
           x := array_position(gids, g);
+          if gcapped[x] then cs := cs || g; end if;
           ga[x] := ga[x] - lim; gcap[x] := gcap[x] - lim;
           if gbrk[x] <> 'closed' then gbrk[x] := 'half_open'; gopen[x] := t + interval '60s'; end if;
         end loop;
+        capped[i] := cs::text;
       end if;
       if lim < most then parks[i] := coalesce(p, t + interval '5ms'); end if;
     end loop;
@@ -206,18 +223,25 @@ begin
   f := nextval('jobs.fences');
   return query
   with pk as materialized (
-    select a.* from unnest(lanes, tenants, lims, parks, shut, gl, probes) a(lane_id, tenant_number, lim, park, is_shut, gt, is_probe)),
+    select a.* from unnest(lanes, tenants, lims, parks, shut, gl, probes, capped, pt, pp, pr, pi)
+      a(lane_id, tenant_number, lim, park, is_shut, gt, is_probe, cp, passed_since, passed_priority, passed_run_at, passed_id)),
   c as materialized (
-    select y.c, pk.gt, pk.is_probe from pk cross join lateral (
+    select y.c, pk.cp, pk.is_probe from pk cross join lateral (
       select j.ctid as c from jobs.jobs j where j.lane_id = pk.lane_id and j.lease_until = '-infinity'
+         and (j.priority, j.run_at, j.id) > (pk.passed_priority, pk.passed_run_at, pk.passed_id)
        order by j.priority, j.run_at, j.id limit greatest(pk.lim, 0) for update skip locked) y),
   u as (
     update jobs.jobs j set attempt = j.attempt + 1, leased_by = p_process, leased_at = t, fence = f, lease_until = t + p_lease
       from c where j.ctid = c.c
-      returning j.id, j.tenant_number, j.lane_id, j.kind, j.attempt, j.max_attempts, j.crashes, j.key_scope, j.batch_id, j.run_at, c.gt, c.is_probe, j.payload::text as body),
-  uc as materialized (select u.lane_id, count(*)::int as n from u group by 1),
+      returning j.id, j.tenant_number, j.lane_id, j.kind, j.attempt, j.max_attempts, j.crashes, j.key_scope, j.batch_id, j.priority, j.run_at, c.cp, c.is_probe, j.payload::text as body),
+  -- the place reached, or one before it where priorities or times are mixed
+  uc as materialized (
+    select u.lane_id, count(*)::int as n, max(u.priority) as priority,
+           case when min(u.priority) = max(u.priority) then max(u.run_at) else '-infinity' end as run_at,
+           case when min(u.priority) = max(u.priority) and min(u.run_at) = max(u.run_at) then max(u.id) else 0 end as id
+      from u group by 1),
   k1 as materialized (
-    select pk.*, coalesce(uc.n, 0) as n, sum(coalesce(uc.n, 0)) over (partition by pk.tenant_number order by pk.lane_id) as cum
+    select pk.*, coalesce(uc.n, 0) as n, uc.priority, uc.run_at, uc.id, pk.passed_since is not null and coalesce(uc.n, 0) < pk.lim as is_short, sum(coalesce(uc.n, 0)) over (partition by pk.tenant_number order by pk.lane_id) as cum
       from pk left join uc on uc.lane_id = pk.lane_id where not shared),
   gn as materialized (
     select xg.g, sum(k1.n)::int as n from k1 cross join lateral unnest(k1.gt::bigint[]) xg(g) where k1.n > 0 and k1.gt <> '{}' group by 1),
@@ -239,12 +263,17 @@ begin
     update jobs.turns tu set
        vt = case when k1.n = 0 then tu.vt
                  else greatest(v, (select max(b.vt) from jobs.turns b where b.queue = q and b.tenant_number = k1.tenant_number)) + k1.cum end,
-       parked_until = case when k1.park is not null and k1.n = k1.lim then k1.park when k1.n < k1.lim then t + p_lease end,
-       is_idle = k1.n < k1.lim
+       -- one that had less than it was let is idle, unless only its end was looked at
+       parked_until = case when k1.park is not null and k1.n = k1.lim then k1.park when k1.n < k1.lim and not k1.is_short then t + p_lease end,
+       is_idle = k1.n < k1.lim and not k1.is_short,
+       passed_since = case when k1.n = k1.lim then case when k1.n > 0 then coalesce(k1.passed_since, t) else tu.passed_since end end,
+       passed_priority = case when k1.n > 0 then k1.priority else tu.passed_priority end,
+       passed_run_at = case when k1.n > 0 then k1.run_at else tu.passed_run_at end,
+       passed_id = case when k1.n > 0 then k1.id else tu.passed_id end
      from k1 where tu.queue = q and tu.lane_id = k1.lane_id and not k1.is_shut),
   cl as (insert into jobs.claims (process, fence, job_ids) select p_process, f, array_agg(u.id) from u having count(*) > 0)
   select u.id, f, u.tenant_number, u.lane_id, q, u.kind, u.attempt, u.max_attempts, u.crashes, u.key_scope, u.batch_id, u.run_at, t,
-         u.gt::bigint[], u.is_probe, u.body, null::int, null::float8 from u;
+         u.cp::bigint[], u.is_probe, u.body, null::int, null::float8 from u;
 end $$;
 
 -- When a queue should be looked at again, in seconds: at once where work is ready, else at the first park or due time, else within a second.
@@ -270,6 +299,11 @@ declare
   due float8;
   got int;
 begin
+  -- Where nothing ends, nothing is lost with the commit but leases, and a lost lease is a job that is ready again: so the start of a job does
+  -- not wait for the disk. Whatever is done under a lease and is durable makes the lease durable, since it comes later in the log.
+  if cardinality(p_ids) = 0 then
+    set local synchronous_commit = off;
+  end if;
   header.settled := 0;
   if cardinality(p_ids) > 0 then
     header.settled := jobs.settle(p_process, p_ids, p_fences, p_outcomes, p_delays, p_errors);

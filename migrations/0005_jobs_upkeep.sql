@@ -3,7 +3,7 @@
 -- Says that the process lives and extends its leases. Answers the jobs it has lost; a row locked by somebody is being settled and skipped.
 create function jobs.renew(
   p_process uuid, p_name text, p_host text, p_pid int, p_queues text[], p_lease_s float8, p_ids bigint[], p_fences bigint[])
-returns setof bigint language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off as $$
+returns setof bigint language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 declare
   t timestamptz := app.clock();
 begin
@@ -20,7 +20,7 @@ end $$;
 -- Frees what dead processes held: a new fence, one crash more. A job whose worker died too often is discarded with the evidence.
 -- Dead: not heard of for a whole lease. Answers how many jobs were freed.
 create function jobs.rescue(p_lease_s float8, p_max_crashes int) returns int language plpgsql
-set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off as $$
+set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 declare
   t timestamptz := app.clock();
   dead uuid; c record; freed int := 0; n int;
@@ -69,10 +69,18 @@ create function jobs.discard_crashed(t timestamptz, p_ids bigint[], p_max_crashe
 $$;
 
 -- After a cycle whose answer was lost: what this process holds without knowing it goes back, with its attempt. `p_known` are the claims it knows.
-create function jobs.release_unknown(p_process uuid, p_known bigint[]) returns int language plpgsql as $$
+-- `p_seen` is the greatest fence it was ever given: claims do not wait for the disk, so after a crash of the server the sequence may have gone
+-- back; it is moved on, so that no pair of fence and process comes twice.
+create function jobs.release_unknown(p_process uuid, p_known bigint[], p_seen bigint) returns int language plpgsql set enable_seqscan = off as $$
 declare
   n int;
 begin
+  if (select last_value from jobs.fences) < p_seen then
+    perform pg_advisory_xact_lock(7236);
+    if (select last_value from jobs.fences) < p_seen then
+      perform setval('jobs.fences', p_seen);
+    end if;
+  end if;
   with c as (delete from jobs.claims x where x.process = p_process and x.fence <> all(p_known) returning x.fence, x.job_ids),
   f as (
     update jobs.jobs j set lease_until = '-infinity', leased_by = null, leased_at = null, fence = nextval('jobs.fences'), attempt = j.attempt - 1
@@ -98,7 +106,7 @@ $$;
 
 -- A tenant's own transaction completes its job: the effect and the completion commit together. False: the lease was lost.
 create function jobs.complete(p_id bigint, p_fence bigint, p_process uuid) returns boolean
-language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_hashjoin = off as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_seqscan = off as $$
 declare
   n int;
 begin
@@ -127,6 +135,39 @@ create function jobs.open_breaker(p_gate bigint, p_open_s float8, p_reason text)
       where id = p_gate and breaker <> 'open' returning id)
   select exists (select from g);
 $$;
+-- One process has seen enough failures. The breaker opens for the fleet when two have, or most of those that serve the same queues: one with
+-- a broken network does not stop the others. A failed probe decides alone. True: it was opened by this.
+create function jobs.report_failures(p_gate bigint, p_process uuid, p_is_probe boolean, p_open_s float8, p_reason text) returns boolean language plpgsql as $$
+declare
+  t timestamptz := app.clock(); live int; failing int;
+begin
+  if not p_is_probe then
+    insert into jobs.gate_evidence (gate_id, process, at) values (p_gate, p_process, t) on conflict (gate_id, process) do update set at = t;
+    select count(*) into live from jobs.processes p join jobs.processes me on me.id = p_process and p.queues && me.queues where p.seen_at > t - interval '60s';
+    select count(*) into failing from jobs.gate_evidence e where e.gate_id = p_gate and e.at > t - interval '60s';
+    if failing < least(2, live / 2 + 1) then
+      return false;
+    end if;
+  end if;
+  delete from jobs.gate_evidence e where e.gate_id = p_gate;
+  return jobs.open_breaker(p_gate, p_open_s, p_reason);
+end $$;
+-- The process has had an answer since.
+create function jobs.retract_failures(p_gate bigint, p_process uuid) returns void language sql as $$
+  delete from jobs.gate_evidence where gate_id = p_gate and process = p_process
+$$;
+
+-- The service asked to be left alone: nothing passes the gate before, and then as fast as its rate without a burst.
+create function jobs.rest_gate(p_gate bigint, p_wait_s float8) returns void language sql as $$
+  update jobs.gates set rests_until = greatest(rests_until, app.clock() + make_interval(secs => p_wait_s)), tokens = 0, updated_at = app.clock()
+   where id = p_gate
+$$;
+
+-- A probe ended without a word about the service: the next may go at once.
+create function jobs.free_probe(p_lane bigint) returns void language sql as $$
+  update jobs.gates g set open_until = app.clock() from jobs.lanes l where l.id = p_lane and g.id = any(l.gates) and g.breaker = 'half_open'
+$$;
+
 -- A probe has come back: closed again. Only from half open, so that a late answer of before the opening closes nothing.
 create function jobs.close_breaker(p_gate bigint) returns boolean language sql as $$
   with g as (
@@ -289,13 +330,14 @@ grant execute on function jobs.partition_history to paloma_platform;
 
 -- What has outlived its use, in chunks.
 create function jobs.prune(p_limit int) returns int language sql as $$
-  with k as (delete from jobs.job_keys where ctid = any(array(
+  with e as (delete from jobs.gate_evidence where at < app.clock() - interval '10 minutes' returning 1),
+  k as (delete from jobs.job_keys where ctid = any(array(
         select ctid from jobs.job_keys where expires_at <= app.clock() limit p_limit for update skip locked)) returning 1),
   f as (delete from jobs.failures where ctid = any(array(
         select ctid from jobs.failures where finished_at < app.clock() - interval '30 days' limit p_limit for update skip locked)) returning 1),
   b as (delete from jobs.batches where ctid = any(array(
         select ctid from jobs.batches where completed_at < app.clock() - interval '30 days' limit p_limit for update skip locked)) returning 1)
-  select (select count(*) from k)::int + (select count(*) from f)::int + (select count(*) from b)::int;
+  select (select count(*) from e)::int + (select count(*) from k)::int + (select count(*) from f)::int + (select count(*) from b)::int;
 $$;
 
 -- A job that commits chunk by chunk proves in each chunk that it still holds its lease; the row stays locked until the commit.

@@ -50,3 +50,15 @@ begin
   select count(*) into n from o;
   return n;
 end $$;
+
+-- A breaker that opens or closes is an event of its tenant, written with the change itself, whoever makes it.
+create function crm.tell_breaker() returns trigger language plpgsql as $$
+begin
+  insert into crm.event_outbox (tenant_id, kind, data)
+    select t.id, case new.breaker when 'open' then 'breaker.opened' else 'breaker.closed' end,
+           jsonb_strip_nulls(jsonb_build_object('gate', new.key, 'reason', new.reason, 'open_until', new.open_until))
+      from crm.tenants t where t.number = new.tenant_number;
+  return null;
+end $$;
+create trigger gates_breaker after update of breaker on jobs.gates for each row
+  when (old.breaker is distinct from new.breaker and new.breaker <> 'half_open') execute function crm.tell_breaker();

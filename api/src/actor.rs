@@ -10,7 +10,8 @@ use crm::{
     App, Error,
     access::{Caller, Credential},
 };
-use db::TenantTx;
+use db::{Actor, PlatformTx, TenantTx, Why};
+use jobs::admin::By;
 use secrecy::ExposeSecret;
 
 use crate::{Api, problem::Problem};
@@ -38,6 +39,36 @@ impl FromRequestParts<Api> for Call {
         Ok(Self { app: api.app.clone(), caller })
     }
 }
+
+/// The request of the platform's operator, whose token the gate has checked: what handlers of platform routes take.
+#[derive(Clone)]
+pub struct Operator {
+    app: App,
+}
+
+impl Operator {
+    /// A transaction that sees every tenant.
+    pub async fn tx(&self) -> Result<PlatformTx, Problem> {
+        Ok(self.app.db.platform(Why::Operator).await?)
+    }
+    /// Who does it, and why; refused where the reason says nothing.
+    pub fn by(&self, reason: &str) -> Result<By, Problem> {
+        Ok(By::new(Actor::Operator, reason)?)
+    }
+}
+
+impl FromRequestParts<Api> for Operator {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        // only the gate puts it there: a route that is not the platform's can't take this by mistake
+        parts.extensions.get::<IsOperator>().ok_or(Error::Unauthorized)?;
+        Ok(Self { app: api.app.clone() })
+    }
+}
+
+/// Put into a request by the gate once it has seen the operator's token.
+#[derive(Clone, Copy)]
+pub struct IsOperator;
 
 /// The name of the cookie. Over TLS its prefix makes the browser refuse one that another host or path has set.
 #[must_use]

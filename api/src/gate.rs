@@ -198,7 +198,11 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<(), Problem> {
     }
     match guard.access {
         Access::Public(_) => Ok(()),
-        Access::Platform => Ok(actor::require_operator(app, request.headers())?),
+        Access::Platform => {
+            actor::require_operator(app, request.headers())?;
+            request.extensions_mut().insert(actor::IsOperator);
+            Ok(())
+        }
         Access::Private(permission) => identify(app, credential, request, Some(permission)).await,
         Access::SignedIn(_) => identify(app, credential, request, None).await,
     }

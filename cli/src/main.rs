@@ -3,14 +3,12 @@
 mod bench;
 mod cluster_command;
 mod demo;
-mod doctor;
-mod operate;
-mod print;
 mod run;
 mod secrets;
 mod seed;
 
 use clap::{Parser, Subcommand};
+use cli::operate::{self, OperatorVerb};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -27,20 +25,8 @@ struct Arguments {
 enum Verb {
     /// Start everything in the foreground, with a database of its own, until Ctrl-C.
     Run(run::RunArguments),
-    /// Bring a database to the schema of this version.
-    Migrate(operate::MigrateArguments),
-    /// Look whether an installation is well: role, wall, migrations, clocks, workers, schedules.
-    Doctor(doctor::DoctorArguments),
-    /// The customers of the installation.
-    Tenants(operate::On<operate::TenantsVerb>),
-    /// Jobs: look, run again, cancel.
-    Jobs(operate::On<operate::JobsVerb>),
-    /// Lanes: look, pause, resume, cancel.
-    Lanes(operate::On<operate::LanesVerb>),
-    /// Gates: look, set limits, pause, resume, close a breaker.
-    Gates(operate::On<operate::GatesVerb>),
-    /// Schedules: look, and see the next times.
-    Schedules(operate::On<operate::SchedulesVerb>),
+    #[command(flatten)]
+    Operate(OperatorVerb),
     /// Show the main job, from a CSV file to delivered messages, on a stack of its own.
     Demo(demo::DemoArguments),
     /// Measure this machine.
@@ -61,13 +47,7 @@ async fn main() -> ExitCode {
     log.with_ansi(std::io::stderr().is_terminal()).init();
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(arguments).await,
-        Verb::Migrate(arguments) => operate::migrate(&arguments).await,
-        Verb::Doctor(arguments) => doctor::doctor(&arguments).await,
-        Verb::Tenants(on) => operate::tenants(on).await,
-        Verb::Jobs(on) => operate::jobs(on).await,
-        Verb::Lanes(on) => operate::lanes(on).await,
-        Verb::Gates(on) => operate::gates(on).await,
-        Verb::Schedules(on) => operate::schedules(on).await,
+        Verb::Operate(verb) => operate::obey(verb).await,
         Verb::Demo(arguments) => match demo::demo(&arguments).await {
             Ok(code) => return code,
             Err(error) => Err(error),

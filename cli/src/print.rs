@@ -26,6 +26,16 @@ pub fn page<T: Serialize>(as_json: bool, page: &Page<T>, columns: &[Column<T>]) 
     Ok(())
 }
 
+/// One thing: a line a column, or JSON.
+pub fn one<T: Serialize>(as_json: bool, thing: &T, columns: &[Column<T>]) -> Result<()> {
+    if as_json {
+        return json(thing);
+    }
+    let width = columns.iter().map(|(heading, _)| heading.chars().count()).max().unwrap_or(0);
+    columns.iter().for_each(|(heading, cell)| println!("{heading:<width$}  {}", cell(thing)));
+    Ok(())
+}
+
 /// Aligned columns with a heading; says so where there is nothing.
 pub fn table<T>(rows: &[T], columns: &[Column<T>]) -> String {
     if rows.is_empty() {

@@ -112,6 +112,23 @@ impl From<jobs::EnqueueError> for Error {
         }
     }
 }
+impl From<jobs::admin::Refused> for Error {
+    fn from(error: jobs::admin::Refused) -> Self {
+        use jobs::admin::Refused;
+        let message = error.to_string();
+        match error {
+            Refused::NotFound => Self::NotFound,
+            Refused::JobRunning => Self::conflict("job_running", message),
+            Refused::JobNotFailed => Self::conflict("job_not_failed", message),
+            Refused::JobEnded => Self::conflict("job_ended", message),
+            Refused::JobKeyHeld => Self::conflict("job_key_held", message),
+            Refused::LaneCancelled => Self::conflict("lane_cancelled", message),
+            Refused::Reason => Self::invalid("reason", "reason_length", message),
+            Refused::Limit { field, .. } => Self::invalid(field, "limit_refused", message),
+            Refused::Sqlx(error) => error.into(),
+        }
+    }
+}
 impl From<db::BadCursor> for Error {
     fn from(error: db::BadCursor) -> Self {
         Self::invalid("cursor", "bad_cursor", error.to_string())

@@ -79,8 +79,9 @@ pub enum Event {
 }
 
 impl Event {
-    /// Every kind there is, for the snapshot.
-    pub const KINDS: [&'static str; 4] = ["campaign.progress", "job.progress", "message.new", "message.status"];
+    /// Every kind there is, for the snapshot. Those of breakers are written by the database, with the change of the gate itself.
+    pub const KINDS: [&'static str; 6] =
+        ["breaker.closed", "breaker.opened", "campaign.progress", "job.progress", "message.new", "message.status"];
 
     /// The name on the wire.
     #[must_use]

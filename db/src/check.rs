@@ -6,7 +6,7 @@ use crate::{Db, Error, migrate};
 
 /// Everything that makes this database unsafe to use; empty when nothing does.
 pub async fn report(db: &Db) -> Result<Vec<String>, Error> {
-    let mut conn = db.pool.acquire().await?;
+    let mut conn = db.inner.pool.acquire().await?;
     let mut faults = login(&mut conn).await?;
     let schema = migrate::faults(&mut conn).await?;
     if schema.is_empty() {

@@ -15,10 +15,10 @@ mod scope;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
-    PgPool,
+    Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use uuid::Uuid;
@@ -42,9 +42,13 @@ pub struct Options {
     pub connections: u32,
 }
 
-/// The database, behind the wall. Cheap to clone.
+/// The database, behind the wall. Cheap to clone: every job has one.
 #[derive(Clone)]
 pub struct Db {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     pool: PgPool,
     options: PgConnectOptions,
     notifier: Notifier,
@@ -53,13 +57,19 @@ pub struct Db {
 impl Db {
     /// Connects and refuses a login that could pass the wall, or a schema that these binaries do not fit.
     pub async fn connect(options: Options) -> Result<Self, Error> {
-        let db = Self::connect_unchecked(options).await?;
+        let db = Self::open(&options).await?;
         let faults = check::report(&db).await?;
         if faults.is_empty() { Ok(db) } else { Err(Error::Unsafe(faults)) }
     }
 
-    /// Connects without the self-check, for `paloma doctor`, which prints what the check finds.
+    /// Connects without the self-check, for `paloma doctor`, which prints what the check finds. What refuses the connection is told at
+    /// once; a pool would try for ten seconds and then only say that these are over.
     pub async fn connect_unchecked(options: Options) -> Result<Self, Error> {
+        PgConnection::connect(&options.url).await?.close().await?;
+        Self::open(&options).await
+    }
+
+    async fn open(options: &Options) -> Result<Self, Error> {
         let connect = PgConnectOptions::from_str(&options.url)?.application_name(options.name).options([
             ("jit", "off"),
             // an index look-up, also in tables that have never been analysed: plans that are kept are often made then
@@ -72,19 +82,20 @@ impl Db {
             .acquire_timeout(Duration::from_secs(10))
             .connect_with(connect.clone())
             .await?;
-        Ok(Self { notifier: Notifier::start(pool.clone()), pool, options: connect })
+        let inner = Inner { notifier: Notifier::start(pool.clone()), pool, options: connect };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Opens a transaction inside one tenant.
     pub async fn tenant(&self, tenant: Uuid, actor: Actor) -> Result<TenantTx, Error> {
-        let tx = self.pool.begin_with("begin; set local role paloma_tenant").await?;
-        TenantTx::begin(tx, self.notifier.clone(), (Some(tenant), None), actor).await
+        let tx = self.inner.pool.begin_with("begin; set local role paloma_tenant").await?;
+        TenantTx::begin(tx, self.inner.notifier.clone(), (Some(tenant), None), actor).await
     }
 
     /// The same by the tenant's number, which is what a job row carries.
     pub async fn tenant_by_number(&self, number: i32, actor: Actor) -> Result<TenantTx, Error> {
-        let tx = self.pool.begin_with("begin; set local role paloma_tenant").await?;
-        TenantTx::begin(tx, self.notifier.clone(), (None, Some(number)), actor).await
+        let tx = self.inner.pool.begin_with("begin; set local role paloma_tenant").await?;
+        TenantTx::begin(tx, self.inner.notifier.clone(), (None, Some(number)), actor).await
     }
 
     /// The same for statements that carry many rows as arrays and find each by its key: they go by index only. A plan kept from when the
@@ -93,38 +104,40 @@ impl Db {
     /// look-ups behind their foreign keys as well, row by row, which took a seventh of the server's time.
     pub async fn keyed_tenant_by_number(&self, number: i32, actor: Actor) -> Result<TenantTx, Error> {
         let tx = self
+            .inner
             .pool
             .begin_with(
                 "begin; set local role paloma_tenant; set local enable_mergejoin = off; set local enable_seqscan = off",
             )
             .await?;
-        TenantTx::begin(tx, self.notifier.clone(), (None, Some(number)), actor).await
+        TenantTx::begin(tx, self.inner.notifier.clone(), (None, Some(number)), actor).await
     }
 
     /// Opens a transaction that sees every tenant, and says why.
     pub async fn platform(&self, why: Why) -> Result<PlatformTx, Error> {
-        let tx = self.pool.begin_with("begin; set local role paloma_platform").await?;
-        PlatformTx::begin(tx, self.notifier.clone(), why).await
+        let tx = self.inner.pool.begin_with("begin; set local role paloma_platform").await?;
+        PlatformTx::begin(tx, self.inner.notifier.clone(), why).await
     }
 
     /// The same for effects of many jobs that are written by one statement over arrays; planned as [`Db::keyed_tenant_by_number`] says.
     pub async fn keyed_platform(&self, why: Why) -> Result<PlatformTx, Error> {
         let tx = self
+            .inner
             .pool
             .begin_with("begin; set local role paloma_platform; set local enable_mergejoin = off; set local enable_seqscan = off")
             .await?;
-        PlatformTx::begin(tx, self.notifier.clone(), why).await
+        PlatformTx::begin(tx, self.inner.notifier.clone(), why).await
     }
 
     /// A connection of its own for a loop of the engine: one round trip a call, no transaction around it.
     pub async fn engine(&self) -> Result<EngineConn, Error> {
-        EngineConn::open(&self.options).await
+        EngineConn::open(&self.inner.options).await
     }
 
     /// Listens on channels, on a connection of its own that reconnects by itself.
     pub async fn listen(&self, channels: &[&str]) -> Result<PgListener, Error> {
         let pool =
-            PgPoolOptions::new().max_connections(1).max_lifetime(None).connect_with(self.options.clone()).await?;
+            PgPoolOptions::new().max_connections(1).max_lifetime(None).connect_with(self.inner.options.clone()).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.ignore_pool_close_event(true);
         listener.listen_all(channels.iter().copied()).await?;
@@ -133,17 +146,17 @@ impl Db {
 
     /// Tells the listeners of a channel.
     pub fn notify(&self, channel: &'static str) {
-        self.notifier.send(vec![channel]);
+        self.inner.notifier.send(vec![channel]);
     }
 
     /// Whether the database answers, for readiness.
     pub async fn ping(&self) -> Result<(), Error> {
-        sqlx::query("select 1").execute(&self.pool).await?;
+        sqlx::query("select 1").execute(&self.inner.pool).await?;
         Ok(())
     }
 
     /// Closes the pool; what is open is waited for.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.inner.pool.close().await;
     }
 }

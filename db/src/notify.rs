@@ -20,11 +20,7 @@ impl Notifier {
                     channels.insert(more);
                 }
                 let channels: Vec<&str> = channels.into_iter().collect();
-                if let Err(error) = sqlx::query("select pg_notify(channel, '') from unnest($1::text[]) as channel")
-                    .bind(&channels)
-                    .execute(&pool)
-                    .await
-                {
+                if let Err(error) = sqlx::query("select app.tell($1)").bind(&channels).execute(&pool).await {
                     tracing::debug!(%error, "notify: left to polling");
                 }
                 // at most one notifying commit a millisecond and process

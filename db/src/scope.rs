@@ -76,6 +76,8 @@ pub struct PlatformTx {
 
 /// What both scopes share: a connection to run statements on, and the notice given once the commit has happened.
 pub trait Scope: Send {
+    /// Whether the rows of every tenant are seen.
+    const SEES_ALL: bool;
     /// The connection, inside the transaction.
     fn conn(&mut self) -> &mut PgConnection;
     /// Tells the listeners of a channel, after the commit and from another connection.
@@ -147,6 +149,7 @@ impl PlatformTx {
 }
 
 impl Scope for TenantTx {
+    const SEES_ALL: bool = false;
     fn conn(&mut self) -> &mut PgConnection {
         &mut self.tx
     }
@@ -161,6 +164,7 @@ impl Scope for TenantTx {
 }
 
 impl Scope for PlatformTx {
+    const SEES_ALL: bool = true;
     fn conn(&mut self) -> &mut PgConnection {
         &mut self.tx
     }

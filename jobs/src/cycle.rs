@@ -1,16 +1,25 @@
 //! The cycle: one task of a process that writes the last outcomes and claims the next jobs in one round trip, and keeps count of what
-//! runs. A slot is free again only when the database has confirmed.
+//! runs. A slot is free again only when the database has confirmed. A busy process has two round trips under way, so that one works
+//! while the other waits for its commit.
+
+mod outbox;
+mod trip;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
 use db::{Db, EngineConn};
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::{
+    outbox::Outbox,
+    trip::{Claimed, Landed, Trip},
+};
 use crate::dispatch::{Finished, Leased, Running, RunningJobs};
 
 /// Outcomes wait this long for others to join them.
@@ -18,9 +27,13 @@ const LINGER: Duration = Duration::from_millis(1);
 /// Cycles of a busy process follow one another no faster than this, so that each carries more.
 const PACE: Duration = Duration::from_millis(12);
 /// So many outcomes are written without waiting for more.
-const ENOUGH: usize = 200;
+const ENOUGH: usize = 400;
 /// A claim takes at most so many jobs of one queue.
 const MOST: usize = 500;
+/// Jobs that wait in the process for a slot are no more than end within this.
+const AHEAD: Duration = Duration::from_millis(20);
+/// Round trips under way at once.
+const TRIPS: usize = 2;
 
 /// A queue that this process serves.
 #[derive(Debug, Clone)]
@@ -42,116 +55,88 @@ pub(crate) struct Cycle {
     pub stopping: CancellationToken,
 }
 
-/// What is waiting to be told to the database.
-#[derive(Default)]
-struct Outbox {
-    ids: Vec<i64>,
-    fences: Vec<i64>,
-    outcomes: Vec<i16>,
-    delays: Vec<f64>,
-    errors: Vec<Option<String>>,
-    /// Ended by the handler's own commit: only the slot is to be freed.
-    settled: Vec<(i64, i64)>,
+/// What the task remembers from one round trip to the next.
+struct State {
+    outbox: Outbox,
+    /// Since when outcomes wait.
+    waiting_since: Instant,
+    /// Jobs that run, by claim.
+    claims: HashMap<i64, usize>,
+    /// The greatest fence this process was ever given.
+    seen: i64,
+    /// Claims all of whose jobs have ended, not yet told.
+    over: Vec<i64>,
+    /// Connections at rest; none where one has to be opened.
+    conns: Vec<Option<EngineConn>>,
+    /// What the trips under way may bring, by queue.
+    asked: HashMap<i16, usize>,
+    /// The trip under way wants to be alone.
+    is_alone: bool,
+    is_woken: bool,
+    /// When there may be something to claim.
+    next: Instant,
+    /// When the last trip began.
+    last: Instant,
+    /// When claims that nobody knows of were last looked for; none: at the next trip.
+    looked: Option<Instant>,
+    /// No trip before this, after a failure.
+    pause: Instant,
+    failures: u32,
+    /// Nobody is left to hear from.
+    is_closed: bool,
+    /// How fast jobs of each queue end.
+    speeds: HashMap<i16, Speed>,
 }
 
-impl Outbox {
-    fn push(&mut self, finished: Finished) {
-        match finished.outcome {
-            None => self.settled.push((finished.job_id, finished.fence)),
-            Some(outcome) => {
-                self.ids.push(finished.job_id);
-                self.fences.push(finished.fence);
-                self.outcomes.push(outcome.code as i16);
-                self.delays.push(outcome.delay);
-                self.errors.push(outcome.error);
-            }
-        }
-    }
-    fn len(&self) -> usize {
-        self.ids.len() + self.settled.len()
-    }
-    /// Everything that has ended, as (job, fence): a process that was stopped for longer than a lease may hold the same job anew.
-    fn ended(&self) -> impl Iterator<Item = (i64, i64)> {
-        self.ids.iter().copied().zip(self.fences.iter().copied()).chain(self.settled.iter().copied())
-    }
-}
-
-/// A row of `jobs.cycle`: a job, or the header with its two last columns.
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: Option<i64>,
-    fence: Option<i64>,
-    tenant_number: Option<i32>,
-    lane_id: Option<i64>,
-    queue: Option<i16>,
-    kind: Option<i16>,
-    attempt: Option<i16>,
-    max_attempts: Option<i16>,
-    crashes: Option<i16>,
-    key_scope: Option<i16>,
-    run_at: Option<chrono::DateTime<chrono::Utc>>,
-    leased_at: Option<chrono::DateTime<chrono::Utc>>,
-    gates: Option<Vec<i64>>,
-    is_probe: Option<bool>,
-    payload: Option<String>,
-    settled: Option<i32>,
-    wake_s: Option<f64>,
-}
-
-impl Row {
-    fn job(self) -> Option<Leased> {
-        Some(Leased {
-            id: self.id?,
-            fence: self.fence?,
-            tenant_number: self.tenant_number?,
-            lane_id: self.lane_id?,
-            queue: self.queue?,
-            kind: self.kind?,
-            attempt: self.attempt?,
-            max_attempts: self.max_attempts?,
-            crashes: self.crashes?,
-            key_scope: self.key_scope?,
-            run_at: self.run_at?,
-            leased_at: self.leased_at?,
-            gates: self.gates.unwrap_or_default(),
-            is_probe: self.is_probe.unwrap_or(false),
-            payload: self.payload?,
-        })
-    }
-}
+type Trips = FuturesUnordered<BoxFuture<'static, Landed>>;
 
 impl Cycle {
     /// Runs until everything has ended after `stopping`: then nothing is claimed any more, and what has ended is written.
     pub async fn run(mut self) {
-        let mut conn: Option<EngineConn> = None;
-        let mut outbox = Outbox::default();
-        let mut claims: HashMap<i64, usize> = HashMap::new();
-        let mut next = Instant::now();
-        let mut failures = 0_u32;
-        let (mut last, mut looked) = (Instant::now(), Instant::now());
+        let now = Instant::now();
+        let mut state = State {
+            outbox: Outbox::default(),
+            waiting_since: now,
+            claims: HashMap::new(),
+            seen: 0,
+            over: Vec::new(),
+            conns: (0..TRIPS).map(|_| None).collect(),
+            asked: HashMap::new(),
+            is_alone: false,
+            is_woken: false,
+            next: now,
+            last: now,
+            looked: None,
+            is_closed: false,
+            speeds: self.slots.iter().map(|slots| (slots.queue, Speed::new())).collect(),
+            pause: now,
+            failures: 0,
+        };
+        let mut trips = Trips::new();
         loop {
-            let done = self.stopping.is_cancelled() && outbox.len() == 0 && self.count() == 0;
-            if done {
+            let is_stopping = self.stopping.is_cancelled();
+            let has_ended = is_stopping && state.outbox.is_empty() && self.count() == 0;
+            if trips.is_empty() && (has_ended || state.is_closed) {
                 break;
             }
-            if !self.gather(&mut outbox, next, last).await {
-                break;
+            let start_at = self.start_at(&state, trips.len(), is_stopping);
+            if start_at.is_some_and(|at| at <= Instant::now())
+                && let Some(trip) = self.prepare(&mut state, !trips.is_empty())
+            {
+                trips.push(Box::pin(trip.fly()));
+                continue;
             }
-            last = Instant::now();
-            match self.once(&mut conn, &outbox, &claims, &mut looked).await {
-                Ok((leased, wait)) => {
-                    failures = 0;
-                    self.forget(&mut outbox, &mut claims);
-                    let full = self.take(leased, &mut claims);
-                    next = Instant::now() + if full { Duration::from_secs(1) } else { wait };
-                }
-                Err(error) => {
-                    failures += 1;
-                    tracing::warn!(%error, failures, "the cycle failed; outcomes are kept");
-                    conn = None;
-                    next = Instant::now() + Duration::from_millis(50 * u64::from(failures.min(40)));
-                    tokio::time::sleep_until(next.into()).await;
-                }
+            let until = start_at.filter(|at| *at > Instant::now());
+            tokio::select! {
+                biased;
+                Some(landed) = trips.next(), if !trips.is_empty() => self.land(landed, &mut state),
+                finished = self.finished.recv(), if !state.is_closed => match finished {
+                    Some(finished) => self.note(finished, &mut state),
+                    None => state.is_closed = true,
+                },
+                () = self.wake.notified(), if !is_stopping && !state.is_woken => state.is_woken = true,
+                () = until_or_ever(until) => {}
+                () = self.stopping.cancelled(), if !is_stopping => {}
             }
         }
     }
@@ -160,167 +145,182 @@ impl Cycle {
         self.running.lock().expect("nothing panics while it is held").len()
     }
 
-    /// Waits until there is something to do, then a little longer for more of it. False: nobody is left to hear from.
-    async fn gather(&mut self, outbox: &mut Outbox, next: Instant, last: Instant) -> bool {
-        if outbox.len() == 0 {
-            let idle = self.stopping.is_cancelled();
-            tokio::select! {
-                biased;
-                finished = self.finished.recv() => match finished {
-                    Some(finished) => outbox.push(finished),
-                    None => return false,
-                },
-                // told often, as by a stream of webhooks, it still looks no faster than its pace
-                () = async { self.wake.notified().await; tokio::time::sleep_until((last + PACE).into()).await }, if !idle => {}
-                () = tokio::time::sleep_until(next.max(last + PACE).into()) => {}
-                () = self.stopping.cancelled(), if !idle => {}
+    /// When the next trip may begin, as things stand; none: not before something happens.
+    fn start_at(&self, state: &State, under_way: usize, is_stopping: bool) -> Option<Instant> {
+        let enough = state.outbox.len() >= ENOUGH;
+        match under_way {
+            0 if enough => Some(state.pause),
+            0 if !state.outbox.is_empty() => {
+                let linger = state.waiting_since + LINGER;
+                // with nothing else running there is nothing more to wait for
+                let at = if state.outbox.len() < self.count() { linger.max(state.last + PACE) } else { linger };
+                Some(at.max(state.pause))
             }
+            0 if is_stopping => None,
+            // told often, as by a stream of webhooks, it still looks no faster than its pace
+            0 if state.is_woken => Some((state.last + PACE).max(state.pause)),
+            0 => Some(state.next.max(state.last + PACE).max(state.pause)),
+            count if count < TRIPS && enough && !state.is_alone => Some(state.pause),
+            _ => None,
         }
-        let linger = tokio::time::Instant::now() + LINGER;
-        while outbox.len() > 0 && outbox.len() < ENOUGH {
-            // with nothing else running there is nothing more to wait for
-            let until = if outbox.len() < self.count() { linger.max((last + PACE).into()) } else { linger };
-            match tokio::time::timeout_at(until, self.finished.recv()).await {
-                Ok(Some(finished)) => outbox.push(finished),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        while let Ok(finished) = self.finished.try_recv() {
-            outbox.push(finished);
-        }
-        true
     }
 
-    /// One round trip. Nothing is forgotten here: if it fails, the same outcomes are sent again.
-    async fn once(
-        &self,
-        conn: &mut Option<EngineConn>,
-        outbox: &Outbox,
-        claims: &HashMap<i64, usize>,
-        looked: &mut Instant,
-    ) -> Result<(Vec<Leased>, Duration), db::Error> {
-        let is_new = conn.is_none();
-        if is_new {
-            *conn = Some(self.db.engine().await?);
+    /// Takes one outcome, and what else has come meanwhile.
+    fn note(&mut self, finished: Finished, state: &mut State) {
+        if state.outbox.is_empty() {
+            state.waiting_since = Instant::now();
         }
-        let Some(conn) = conn.as_mut() else { return Ok((Vec::new(), Duration::ZERO)) };
-        if is_new || looked.elapsed() >= self.lease {
-            // an answer may have been lost with an old connection, whose server process may even commit long after: what it leased goes back
-            let known: Vec<i64> = claims.keys().copied().collect();
-            let freed: i32 = sqlx::query_scalar("select jobs.release_unknown($1, $2)")
-                .bind(self.process)
-                .bind(&known)
-                .fetch_one(conn.conn())
-                .await?;
-            if freed > 0 {
-                tracing::warn!(jobs = freed, "gave back what was leased by a claim whose answer was lost");
-            }
-            *looked = Instant::now();
+        state.outbox.push(finished);
+        while state.outbox.len() < MOST {
+            let Ok(finished) = self.finished.try_recv() else { break };
+            state.outbox.push(finished);
         }
-        let (gates, running, free, over) = self.usage(outbox, claims);
-        let queues: Vec<i16> = self.slots.iter().map(|slots| slots.queue).collect();
-        let rows: Vec<Row> =
-            sqlx::query_as("select * from jobs.cycle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
-                .bind(self.process)
-                .bind(self.lease.as_secs_f64())
-                .bind(&outbox.ids)
-                .bind(&outbox.fences)
-                .bind(&outbox.outcomes)
-                .bind(&outbox.delays)
-                .bind(&outbox.errors)
-                .bind(gates)
-                .bind(running)
-                .bind(over)
-                .bind(queues)
-                .bind(free)
-                .fetch_all(conn.conn())
-                .await?;
-        let mut wait = Duration::from_secs(1);
-        let mut leased = Vec::with_capacity(rows.len());
-        for row in rows {
-            if let (Some(settled), Some(wake_s)) = (row.settled, row.wake_s) {
-                wait = Duration::from_secs_f64(wake_s.clamp(0.0, 1.0));
-                let lost = outbox.ids.len().saturating_sub(usize::try_from(settled).unwrap_or(0));
-                if lost > 0 {
-                    tracing::warn!(lost, "leases had been lost before their outcomes were written");
-                    metrics::counter!("paloma_leases_lost_total").increment(lost as u64);
-                }
-            } else if let Some(job) = row.job() {
-                leased.push(job);
-            }
-        }
-        metrics::counter!("paloma_claims_total").increment(1);
-        Ok((leased, wait))
     }
 
-    /// Gates in use with their running jobs, free slots by queue and claims all of whose jobs have ended, as they are once the outbox is written.
-    fn usage(&self, outbox: &Outbox, claims: &HashMap<i64, usize>) -> (Vec<i64>, Vec<i32>, Vec<i32>, Vec<i64>) {
+    /// Packs the next trip; none: it would have to be alone and is not.
+    fn prepare(&self, state: &mut State, others: bool) -> Option<Trip> {
+        let at = state.conns.iter().position(Option::is_some).unwrap_or(0);
+        let is_new = state.conns.get(at)?.is_none();
+        // the second connection is opened when it is needed, and then what is under way is known to this process
+        let looks = (is_new && !others) || state.looked.is_none_or(|at| at.elapsed() >= self.lease);
+        let running = self.running_at_gates(&state.outbox);
+        let is_alone = looks || !running.is_empty();
+        if is_alone && others {
+            state.is_alone = true;
+            return None;
+        }
+        let conn = state.conns.remove(at);
+        let free = self.free(state);
+        for (queue, count) in &free {
+            *state.asked.entry(*queue).or_default() += usize::try_from(*count).unwrap_or(0);
+        }
+        state.is_alone = is_alone;
+        state.is_woken = false;
+        state.last = Instant::now();
+        if looks {
+            state.looked = Some(state.last);
+        }
+        Some(Trip {
+            db: self.db.clone(),
+            conn,
+            process: self.process,
+            lease: self.lease,
+            known: looks.then(|| state.claims.keys().copied().collect()),
+            seen: state.seen,
+            outbox: std::mem::take(&mut state.outbox),
+            over: std::mem::take(&mut state.over),
+            running,
+            free,
+        })
+    }
+
+    /// Running jobs of the gates with a cap behind which something has just ended, so that their slots go down to what still runs.
+    fn running_at_gates(&self, outbox: &Outbox) -> Vec<(i64, i32)> {
         let running = self.running.lock().expect("nothing panics while it is held");
         let mut gates: HashMap<i64, i32> = HashMap::new();
-        let mut used: HashMap<i16, usize> = HashMap::new();
-        let mut left = claims.clone();
-        for job in running.values() {
-            *used.entry(job.queue).or_default() += 1;
-        }
-        let mut freed: Vec<i64> = Vec::new();
         for (id, fence) in outbox.ended() {
-            let Some(job) = running.get(&id).filter(|job| job.fence == fence) else { continue };
-            if let Some(count) = used.get_mut(&job.queue) {
-                *count = count.saturating_sub(1);
+            if let Some(job) = running.get(&id).filter(|job| job.fence == fence) {
+                gates.extend(job.gates.iter().map(|gate| (*gate, 0)));
             }
-            if let Some(count) = left.get_mut(&job.fence) {
-                *count = count.saturating_sub(1);
-            }
-            freed.extend(&job.gates);
-        }
-        // gates of what has just ended are told too, so that their slots go down to what still runs
-        for gate in freed {
-            gates.insert(gate, 0);
         }
         if !gates.is_empty() {
-            let ended: std::collections::HashSet<(i64, i64)> = outbox.ended().collect();
-            for (id, job) in running.iter() {
+            let ended: HashSet<(i64, i64)> = outbox.ended().collect();
+            for (_, job) in running.iter().filter(|(id, job)| !ended.contains(&(**id, job.fence))) {
                 for gate in &job.gates {
-                    if let (false, Some(count)) = (ended.contains(&(*id, job.fence)), gates.get_mut(gate)) {
+                    if let Some(count) = gates.get_mut(gate) {
                         *count += 1;
                     }
                 }
             }
         }
+        gates.into_iter().collect()
+    }
+
+    /// Slots that will be free once the outbox is written, by queue, less what the trips under way may fill; and a little ahead of the
+    /// slots, so that many short jobs are claimed together however few slots there are.
+    fn free(&self, state: &State) -> Vec<(i16, i32)> {
         let stopping = self.stopping.is_cancelled();
-        let free = self
-            .slots
+        let running = self.running.lock().expect("nothing panics while it is held");
+        let mut used: HashMap<i16, usize> = state.asked.clone();
+        for job in running.values() {
+            *used.entry(job.queue).or_default() += 1;
+        }
+        for (id, fence) in state.outbox.ended() {
+            if let Some(job) = running.get(&id).filter(|job| job.fence == fence)
+                && let Some(count) = used.get_mut(&job.queue)
+            {
+                *count = count.saturating_sub(1);
+            }
+        }
+        self.slots
             .iter()
             .map(|slots| {
-                let free = slots.count.saturating_sub(used.get(&slots.queue).copied().unwrap_or(0)).min(MOST);
-                if stopping { 0 } else { i32::try_from(free).unwrap_or(0) }
+                let ahead = state.speeds.get(&slots.queue).map_or(0, Speed::ahead);
+                let free = (slots.count + ahead).saturating_sub(used.get(&slots.queue).copied().unwrap_or(0)).min(MOST);
+                (slots.queue, if stopping { 0 } else { i32::try_from(free).unwrap_or(0) })
             })
-            .collect();
-        let over = left.iter().filter(|(_, count)| **count == 0).map(|(fence, _)| *fence).collect();
-        let (gates, counts) = gates.into_iter().unzip();
-        (gates, counts, free, over)
+            .collect()
+    }
+
+    /// A trip has come back.
+    fn land(&self, landed: Landed, state: &mut State) {
+        let Landed { trip, result } = landed;
+        state.conns.push(trip.conn);
+        state.speeds.values_mut().for_each(Speed::look);
+        state.is_alone = false;
+        for (queue, count) in &trip.free {
+            if let Some(asked) = state.asked.get_mut(queue) {
+                *asked = asked.saturating_sub(usize::try_from(*count).unwrap_or(0));
+            }
+        }
+        match result {
+            Ok(claimed) => {
+                state.failures = 0;
+                self.forget(&trip.outbox, state);
+                self.take(claimed, state);
+            }
+            Err(error) => {
+                state.failures += 1;
+                tracing::warn!(%error, failures = state.failures, "the cycle failed; outcomes are kept");
+                if state.outbox.is_empty() {
+                    state.waiting_since = Instant::now();
+                }
+                state.outbox.append(trip.outbox);
+                state.over.extend(trip.over);
+                // what the lost answer may have leased is asked for before anything else
+                state.looked = None;
+                state.pause = Instant::now() + Duration::from_millis(50 * u64::from(state.failures.min(40)));
+                state.next = state.pause;
+            }
+        }
     }
 
     /// The database has confirmed: slots are free.
-    fn forget(&self, outbox: &mut Outbox, claims: &mut HashMap<i64, usize>) {
-        let written = std::mem::take(outbox);
+    fn forget(&self, written: &Outbox, state: &mut State) {
         let mut running = self.running.lock().expect("nothing panics while it is held");
         for (id, fence) in written.ended() {
-            if running.get(&id).is_some_and(|job| job.fence == fence) {
-                running.remove(&id);
-                if let Some(count) = claims.get_mut(&fence) {
-                    *count = count.saturating_sub(1);
+            if running.get(&id).is_some_and(|job| job.fence == fence)
+                && let Some(job) = running.remove(&id)
+            {
+                if let Some(speed) = state.speeds.get_mut(&job.queue) {
+                    speed.ended += 1;
                 }
+                end_one(fence, state);
             }
         }
-        claims.retain(|_, count| *count > 0);
     }
 
-    /// Notes what was leased and hands it on. True: no slot is free any more.
-    fn take(&self, leased: Vec<Leased>, claims: &mut HashMap<i64, usize>) -> bool {
+    /// Notes what was leased and hands it on.
+    fn take(&self, claimed: Claimed, state: &mut State) {
+        metrics::counter!("paloma_claims_total").increment(1);
+        if claimed.lost > 0 {
+            tracing::warn!(lost = claimed.lost, "leases had been lost before their outcomes were written");
+            metrics::counter!("paloma_leases_lost_total").increment(claimed.lost as u64);
+        }
         let mut running = self.running.lock().expect("nothing panics while it is held");
-        for job in leased {
-            *claims.entry(job.fence).or_default() += 1;
+        for job in claimed.jobs {
+            *state.claims.entry(job.fence).or_default() += 1;
+            state.seen = state.seen.max(job.fence);
             let entry = Running {
                 fence: job.fence,
                 queue: job.queue,
@@ -330,9 +330,7 @@ impl Cycle {
             if let Some(lost) = running.insert(job.id, entry) {
                 // its lease was lost while this process stood still, and the job has come back to it
                 lost.cancel.cancel();
-                if let Some(count) = claims.get_mut(&lost.fence) {
-                    *count = count.saturating_sub(1);
-                }
+                end_one(lost.fence, state);
             }
             // the receiver ends after this task
             let _ = self.feed.send(job);
@@ -341,6 +339,49 @@ impl Cycle {
         for job in running.values() {
             *used.entry(job.queue).or_default() += 1;
         }
-        self.slots.iter().all(|slots| used.get(&slots.queue).copied().unwrap_or(0) >= slots.count)
+        let is_full = self.slots.iter().all(|slots| used.get(&slots.queue).copied().unwrap_or(0) >= slots.count);
+        state.next = Instant::now() + if is_full { Duration::from_secs(1) } else { claimed.wait };
+    }
+}
+
+/// How many jobs of a queue end a second, of late.
+struct Speed {
+    since: Instant,
+    ended: usize,
+    per_s: f64,
+}
+
+impl Speed {
+    fn new() -> Self {
+        Self { since: Instant::now(), ended: 0, per_s: 0.0 }
+    }
+    fn look(&mut self) {
+        let passed = self.since.elapsed();
+        if passed >= AHEAD {
+            let now = self.ended as f64 / passed.as_secs_f64();
+            (self.since, self.ended, self.per_s) = (Instant::now(), 0, f64::midpoint(self.per_s, now));
+        }
+    }
+    /// Jobs that will end within [`AHEAD`] at this speed: so many may wait in this process for a slot.
+    fn ahead(&self) -> usize {
+        (self.per_s * AHEAD.as_secs_f64()) as usize
+    }
+}
+
+/// One job less of a claim; the last one makes it over.
+fn end_one(fence: i64, state: &mut State) {
+    if let Some(count) = state.claims.get_mut(&fence) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            state.claims.remove(&fence);
+            state.over.push(fence);
+        }
+    }
+}
+
+async fn until_or_ever(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }

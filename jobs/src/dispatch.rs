@@ -4,24 +4,29 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
 use db::{AnyTx, Db};
 use futures::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    gate::GateHealth,
+    gate::{GateHealth, Verdict},
     job::{Done, JobError, JobResult, Lease},
     registry::{Raw, Registry},
 };
 
+/// What a job's error begins with where the worker that took it does not know its kind.
+pub(crate) const UNKNOWN_KIND: &str = "this worker does not know the kind ";
 /// A handler that was told to stop has this long to do so.
 const CANCEL_GRACE: Duration = Duration::from_secs(2);
 
@@ -52,7 +57,7 @@ pub struct Leased {
     pub run_at: DateTime<Utc>,
     /// When it was leased.
     pub leased_at: DateTime<Utc>,
-    /// The gates its lane passes.
+    /// The gates with a cap that its lane passes.
     pub gates: Vec<i64>,
     /// It is the probe of a half-open breaker.
     pub is_probe: bool,
@@ -123,6 +128,8 @@ pub(crate) struct Inner<S> {
     pub health: GateHealth,
     /// Nothing new is started any more.
     pub stopping: CancellationToken,
+    /// Which may run at once, by queue.
+    pub slots: HashMap<i16, Semaphore>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
@@ -140,21 +147,27 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
 
     async fn outcome(&self, leased: Leased) -> Option<Outcome> {
         let inner = &*self.inner;
-        if inner.stopping.is_cancelled() {
+        let cancel = {
+            let running = inner.running.lock().expect("nothing panics while it is held");
+            running.get(&leased.id).map(|job| job.cancel.clone()).unwrap_or_default()
+        };
+        // a few more are leased than there are slots, so that short jobs do not wait for the next claim
+        let _slot = match inner.slots.get(&leased.queue) {
+            Some(slots) => tokio::select! {
+                biased;
+                () = inner.stopping.cancelled() => None,
+                () = cancel.cancelled() => None,
+                slot = slots.acquire() => slot.ok(),
+            },
+            None => None,
+        };
+        if inner.stopping.is_cancelled() || cancel.is_cancelled() {
             return Some(Outcome { code: Code::Release, delay: 0.0, error: None });
         }
         let name = inner.kinds.get(&leased.kind).map_or("unknown", String::as_str);
         let Some(kind) = inner.registry.find(name) else {
             // a kind of a newer version: leave it to a worker that knows it
-            return Some(Outcome {
-                code: Code::Snooze,
-                delay: 30.0,
-                error: Some(format!("this worker does not know the kind {name}")),
-            });
-        };
-        let cancel = {
-            let running = inner.running.lock().expect("nothing panics while it is held");
-            running.get(&leased.id).map(|job| job.cancel.clone()).unwrap_or_default()
+            return Some(Outcome { code: Code::Snooze, delay: 30.0, error: Some(format!("{UNKNOWN_KIND}{name}")) });
         };
         if leased.key_scope == 1
             && let Err(error) = self.give_up_key(leased.id).await
@@ -171,10 +184,13 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             attempt,
             tenant.number = leased.tenant_number
         );
+        let (is_probe, lane_id, tenant_number) = (leased.is_probe, leased.lane_id, leased.tenant_number);
+        let has_reported = Arc::new(AtomicBool::new(false));
         let raw = Raw {
             app: inner.app.clone(),
             db: inner.db.clone(),
             health: inner.health.clone(),
+            has_reported: Arc::clone(&has_reported),
             process: inner.process,
             cancel: cancel.clone(),
         };
@@ -191,6 +207,17 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         };
         metrics::histogram!("paloma_job_wait_seconds", "kind" => kind.name).record(waited);
         metrics::histogram!("paloma_job_run_seconds", "kind" => kind.name).record(started.elapsed().as_secs_f64());
+        if is_probe && !has_reported.load(Ordering::Relaxed) {
+            inner.health.tell(Verdict::NoWord { lane_id });
+        }
+        let result = result.map_err(|error| match error {
+            JobError::Rest { gate, wait } => {
+                inner.health.tell(Verdict::Rest { tenant_number, gate, wait });
+                // spread, so that they do not all come at once
+                JobError::Snooze { wait: wait.mul_f64(1.0 + rand::random_range(0.0..0.25)) }
+            }
+            other => other,
+        });
         let outcome = settle(result, lease, (attempt, max_attempts), kind.retry).instrument(span.clone()).await;
         span.in_scope(|| log(kind.name, outcome.as_ref()));
         outcome
@@ -235,7 +262,7 @@ async fn settle(
         JobError::Snooze { wait } => Outcome { code: Code::Snooze, delay: wait.as_secs_f64(), error: None },
         JobError::Discard { error } => Outcome { code: Code::Discarded, delay: 0.0, error: clean(error) },
         JobError::Cancel { reason } => Outcome { code: Code::Cancelled, delay: 0.0, error: clean(reason) },
-        JobError::Release => Outcome { code: Code::Release, delay: 0.0, error: None },
+        JobError::Release | JobError::Rest { .. } => Outcome { code: Code::Release, delay: 0.0, error: None },
     })
 }
 

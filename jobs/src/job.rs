@@ -1,6 +1,14 @@
 //! What a job kind is: payload, options and handler in one type; and what a handler may answer.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use db::{Actor, AnyTx, Db, PlatformTx, TenantTx, Why};
@@ -8,7 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::gate::GateHealth;
+use crate::gate::{GateHealth, Verdict};
 
 /// Which slots run a job. The constants are the product's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -176,6 +184,14 @@ pub enum JobError {
     },
     /// Given back as if it had not been taken.
     Release,
+    /// The service behind that gate of the lane asked to be left alone (Retry-After): the gate lets nothing through until then, and this job
+    /// comes back a little after, without a burnt attempt.
+    Rest {
+        /// The gate's key.
+        gate: String,
+        /// How long.
+        wait: Duration,
+    },
 }
 
 impl JobError {
@@ -236,11 +252,10 @@ pub struct Cx<S, K: JobScope> {
     pub run_at: DateTime<Utc>,
     /// Cancelled when the lease is lost, at the timeout and when the shutdown's grace is over.
     pub cancel: CancellationToken,
-    /// The gates that the lane passes.
-    pub gates: Arc<[i64]>,
     /// It goes through a half-open breaker to find out.
     pub is_probe: bool,
     pub(crate) health: GateHealth,
+    pub(crate) has_reported: Arc<AtomicBool>,
     pub(crate) db: Db,
     pub(crate) kind: &'static str,
     pub(crate) scope: std::marker::PhantomData<fn() -> K>,
@@ -254,7 +269,13 @@ impl<S, K: JobScope> Cx<S, K> {
     }
     /// Tells the gates of this job's lane that the service behind them answered, or did not. Enough failures in a row open the breaker.
     pub fn report(&self, gate: &str, answered: bool, reason: &str) {
+        self.has_reported.store(true, Ordering::Relaxed);
         self.health.report(self.tenant_number, gate, answered, reason, self.is_probe);
+    }
+    /// The service behind the gate asked to be left alone: nothing passes before, for the whole fleet.
+    pub fn rest(&self, gate: &str, wait: Duration) {
+        self.has_reported.store(true, Ordering::Relaxed);
+        self.health.tell(Verdict::Rest { tenant_number: self.tenant_number, gate: gate.to_owned(), wait });
     }
 }
 impl<S> Cx<S, Tenant> {

@@ -1,6 +1,10 @@
 //! Which kinds there are: from the wire name to the handler. Two jobs of one name are refused, retired names are remembered.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use db::{Db, Scope, Why};
 use futures::{FutureExt, future::BoxFuture};
@@ -17,6 +21,7 @@ pub(crate) struct Raw<S> {
     pub app: S,
     pub db: Db,
     pub health: crate::gate::GateHealth,
+    pub has_reported: Arc<AtomicBool>,
     pub process: uuid::Uuid,
     pub cancel: tokio_util::sync::CancellationToken,
 }
@@ -162,9 +167,9 @@ async fn run<S, J: Job<S>>(leased: Leased, raw: Raw<S>) -> JobResult {
         lane_id: leased.lane_id,
         run_at: leased.run_at,
         cancel: raw.cancel,
-        gates: leased.gates.into(),
         is_probe: leased.is_probe,
         health: raw.health,
+        has_reported: raw.has_reported,
         db: raw.db,
         kind: J::KIND,
         scope: std::marker::PhantomData,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A job over which so many workers died is discarded with the evidence.
-const MAX_CRASHES: i32 = 5;
+pub(crate) const MAX_CRASHES: i32 = 5;
 /// Days of history kept.
 const KEEP_DAYS: i32 = 7;
 
@@ -117,7 +117,7 @@ impl Keeper {
             let result = self
                 .with(&mut conn, async |keeper, conn| {
                     if let Some(verdict) = &told {
-                        return Ok(gate::apply(conn.conn(), verdict).await?);
+                        return Ok(gate::apply(conn.conn(), verdict, keeper.process).await?);
                     }
                     keeper.chores(conn, round).await
                 })

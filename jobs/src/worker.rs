@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use db::{Db, Why};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -82,6 +85,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             tokio::spawn(keeper.clone().upkeep(verdicts)),
             tokio::spawn(listen(db.clone(), Arc::clone(&wake), ended.clone())),
         ];
+        let permits = slots.iter().map(|slots| (slots.queue, Semaphore::new(slots.count))).collect();
         let cycle = Cycle {
             db: db.clone(),
             process,
@@ -104,6 +108,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             finished: finished_sender,
             health,
             stopping: stopping.clone(),
+            slots: permits,
         });
         let control = Control { db, process, grace: settings.grace, running, stopping, ended, cycle, others };
         Ok(Self { feed, dispatcher, control })

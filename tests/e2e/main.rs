@@ -10,6 +10,8 @@ mod imports;
 mod lifecycle;
 mod live;
 mod messaging;
+mod operate;
+mod operations;
 mod sending;
 mod wall;
 
@@ -18,4 +20,11 @@ mod wall;
 #[ignore = "holds the database cluster of a run"]
 fn hold_the_cluster() {
     e2e::cluster::hold();
+}
+
+/// Not a test: the process that obeys the operator's verbs for a test.
+#[test]
+#[ignore = "is `paloma` for one verb"]
+fn be_paloma() {
+    e2e::paloma::be();
 }

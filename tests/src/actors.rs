@@ -1,4 +1,4 @@
-//! Who acts in a test: a tenant's owner with a browser's session, over HTTP.
+//! Who acts in a test, over HTTP: a tenant's owner with a browser's session, the platform's operator with the token.
 
 use reqwest::{Client, Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -37,6 +37,41 @@ impl Answer {
     #[must_use]
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
+    }
+}
+
+/// The platform's operator.
+#[derive(Clone)]
+pub struct Operator {
+    base: String,
+    client: Client,
+}
+
+impl Operator {
+    pub(crate) fn new(base: &str) -> Self {
+        Self { base: base.to_owned(), client: Client::new() }
+    }
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}/api/v1/platform{path}", self.base)).bearer_auth(crate::world::OPERATOR)
+    }
+    /// GET, under `/platform`.
+    pub async fn get(&self, path: &str) -> Answer {
+        Tenant::answer(self.request(Method::GET, path)).await
+    }
+    /// POST with a JSON body, under `/platform`.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        Tenant::answer(self.request(Method::POST, path).json(body)).await
+    }
+    /// PATCH with a JSON body, under `/platform`.
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        Tenant::answer(self.request(Method::PATCH, path).json(body)).await
+    }
+    /// The rows of a list's first page.
+    ///
+    /// # Panics
+    /// Where the API refuses.
+    pub async fn items(&self, path: &str) -> Vec<Value> {
+        self.get(path).await.expect(200)["items"].as_array().expect("a list").clone()
     }
 }
 

@@ -4,9 +4,10 @@ pub mod actors;
 pub mod cluster;
 mod database;
 mod eventually;
+pub mod paloma;
 pub mod world;
 
-pub use actors::{Answer, Tenant};
+pub use actors::{Answer, Operator, Tenant};
 pub use database::Database;
 pub use eventually::{eventually, eventually_some};
 pub use world::World;

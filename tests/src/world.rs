@@ -9,7 +9,10 @@ use sim::bluebubbles::{Call, Config as SimConfig, Server, Sim};
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Database, actors::Tenant};
+use crate::{
+    Database,
+    actors::{Operator, Tenant},
+};
 
 /// The operator's token of every world.
 pub const OPERATOR: &str = "operator-operator-operator-operator";
@@ -102,6 +105,12 @@ impl World {
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The platform's operator.
+    #[must_use]
+    pub fn operator(&self) -> Operator {
+        Operator::new(&self.base)
     }
 
     /// The address of the simulated gateway.

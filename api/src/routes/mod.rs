@@ -7,9 +7,9 @@ mod conversations;
 mod health;
 mod hooks;
 mod imports;
-mod jobs;
 mod lines;
 mod live;
+mod operations;
 mod suppressions;
 mod tenants;
 
@@ -26,9 +26,9 @@ pub fn all() -> Routes {
         health::routes(),
         hooks::routes(),
         imports::routes(),
-        jobs::routes(),
         lines::routes(),
         live::routes(),
+        operations::routes(),
         suppressions::routes(),
         tenants::routes(),
     ]

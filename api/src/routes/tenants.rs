@@ -1,8 +1,7 @@
 //! Tenants, for the platform's operator.
 
-use axum::{extract::State, http::StatusCode};
+use axum::http::StatusCode;
 use crm::{
-    App,
     access::{
         Role,
         users::{NewUser, User},
@@ -12,13 +11,14 @@ use crm::{
         tenants::{self, NewTenant},
     },
 };
-use db::{Page, Why};
+use db::Page;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::{
+    actor::Operator,
     extract::{Json, Paging, Query},
     gate::Routes,
     problem::Problem,
@@ -70,8 +70,8 @@ struct TenantMade {
 
 /// All tenants, newest first.
 #[utoipa::path(get, path = "/api/v1/platform/tenants", tag = "tenants", params(Paging), responses((status = 200, body = Page<Tenant>)))]
-async fn list(State(app): State<App>, Query(paging): Query<Paging>) -> Result<Json<Page<Tenant>>, Problem> {
-    let mut tx = app.db.platform(Why::Operator).await?;
+async fn list(operator: Operator, Query(paging): Query<Paging>) -> Result<Json<Page<Tenant>>, Problem> {
+    let mut tx = operator.tx().await?;
     Ok(Json(tenants::list(&mut tx, paging.of()?).await?))
 }
 
@@ -80,13 +80,10 @@ async fn list(State(app): State<App>, Query(paging): Query<Paging>) -> Result<Js
     post, path = "/api/v1/platform/tenants", tag = "tenants", request_body = TenantBody,
     responses((status = 201, description = "Made", body = TenantMade))
 )]
-async fn create(
-    State(app): State<App>,
-    Json(body): Json<TenantBody>,
-) -> Result<(StatusCode, Json<TenantMade>), Problem> {
+async fn create(operator: Operator, Json(body): Json<TenantBody>) -> Result<(StatusCode, Json<TenantMade>), Problem> {
     let TenantBody { slug, name, region, time_zone, owner } = body;
     let owner = NewUser::prepare(&owner.email, &owner.name, Role::Owner, owner.password).await?;
-    let mut tx = app.db.platform(Why::Operator).await?;
+    let mut tx = operator.tx().await?;
     let (tenant, owner) = tenants::create(&mut tx, NewTenant { slug, name, region, time_zone, owner }).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(TenantMade { tenant, owner })))

@@ -1,5 +1,6 @@
 //! The worker processes of a bench: starts them, hears what they say, ends them.
 
+use super::noop::Moment;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::path::Path;
@@ -109,9 +110,9 @@ fn read(worker: usize, line: &str) -> Option<Said> {
     let words: Vec<&str> = line.split(' ').collect();
     match words[..] {
         ["READY"] => Some(Said::Ready),
-        ["F", at] => Some(Said::First(at.parse().ok()?)),
-        ["N", count] => Some(Said::Count { worker, count: count.parse().ok()? }),
-        ["S", seq, at] => Some(Said::Started { seq: seq.parse().ok()?, at: at.parse().ok()? }),
+        ["F", at] => Some(Said::First(at.parse::<Moment>().ok()?.0)),
+        ["N", count, _] => Some(Said::Count { worker, count: count.parse().ok()? }),
+        ["S", seq, at] => Some(Said::Started { seq: seq.parse().ok()?, at: at.parse::<Moment>().ok()?.0 }),
         _ => None,
     }
 }

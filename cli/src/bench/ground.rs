@@ -143,7 +143,8 @@ impl Meters {
     }
 }
 
-async fn make_tenant(db: &Db) -> Result<Uuid> {
+/// The tenant whose jobs are measured.
+pub async fn make_tenant(db: &Db) -> Result<Uuid> {
     let password = crm::secrets::random_token();
     let owner = NewUser::prepare("owner@bench.example", "Owner", Role::Owner, password.into()).await?;
     let new = NewTenant {

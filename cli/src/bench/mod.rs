@@ -5,6 +5,7 @@ mod cpu;
 mod fleet;
 mod ground;
 mod noop;
+mod peer;
 mod workloads;
 
 use anyhow::Result;
@@ -15,12 +16,16 @@ use serde::Serialize;
 use std::path::PathBuf;
 
 pub use noop::WorkerArguments;
+pub use peer::PeerArguments;
 
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum BenchVerb {
     /// Measure the queue with jobs that do nothing, and print one line.
     Queue(QueueArguments),
+    /// One step of a comparison with other queues, for the driver of that comparison.
+    #[command(hide = true)]
+    Peer(PeerArguments),
     /// One of the worker processes that a bench starts.
     #[command(hide = true)]
     Worker(WorkerArguments),
@@ -98,6 +103,7 @@ struct Single {
 /// Does what the verb says.
 pub async fn obey(verb: BenchVerb) -> Result<()> {
     match verb {
+        BenchVerb::Peer(arguments) => peer::obey(arguments).await,
         BenchVerb::Worker(arguments) => noop::work(&arguments).await,
         BenchVerb::Queue(arguments) => {
             let stop = StopSignal::listen()?;
@@ -114,7 +120,7 @@ pub async fn obey(verb: BenchVerb) -> Result<()> {
 
 fn print(as_json: bool, report: &Report) -> Result<()> {
     if as_json {
-        return crate::print::json(report);
+        return cli::print::json(report);
     }
     let value = serde_json::to_value(report)?;
     for (name, figure) in value.as_object().into_iter().flatten() {

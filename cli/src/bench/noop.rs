@@ -4,9 +4,12 @@
 use anyhow::Result;
 use clap::Args;
 use db::Db;
-use jobs::{Cx, Done, Engine, Job, JobResult, Queue, Registry, Settings, Tenant};
+use jobs::{Cx, Done, Engine, Job, JobResult, Queue, Registry, Settings, Tenant, UniqueKey};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io::Read;
+use std::num::ParseIntError;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -65,7 +68,7 @@ impl Job<Arc<Seen>> for Noop {
     async fn run(self, cx: Cx<Arc<Seen>, Tenant>) -> JobResult {
         let seen = &cx.app;
         if seen.is_timed {
-            println!("S {} {}", self.seq, nanos(SystemTime::now()));
+            println!("S {} {}", self.seq, Moment(nanos(SystemTime::now())));
         } else if seen.first.load(Ordering::Relaxed) == 0 {
             let now = nanos(SystemTime::now());
             // a loser of the race started later than the winner, or within the same microsecond
@@ -84,24 +87,64 @@ pub fn nanos(at: SystemTime) -> i64 {
         .unwrap_or_default()
 }
 
+/// A time as processes tell it one another: seconds since 1970 with nine digits after the point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(pub i64);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:09}", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
+    }
+}
+impl FromStr for Moment {
+    type Err = ParseIntError;
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        Ok(Self(text.replacen('.', "", 1).parse()?))
+    }
+}
+
 /// The kinds of the bench.
 pub fn registry() -> Registry<Arc<Seen>> {
-    Registry::new().add::<Noop>()
+    Registry::new().add::<Noop>().add::<Keyed>()
+}
+
+/// The same with a unique key, which is free again once the job has ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Keyed {
+    /// What it carries and what it is unique by.
+    pub noop: Noop,
+}
+
+impl Job<Arc<Seen>> for Keyed {
+    type Scope = Tenant;
+    const KIND: &'static str = "bench.keyed";
+    const QUEUE: Queue = QUEUE;
+
+    fn unique_key(&self) -> Option<UniqueKey> {
+        Some(self.noop.recipient.into())
+    }
+    async fn run(self, cx: Cx<Arc<Seen>, Tenant>) -> JobResult {
+        self.noop.run(cx).await
+    }
 }
 
 /// Runs jobs until standard input ends.
 pub async fn work(arguments: &WorkerArguments) -> Result<()> {
-    let options = db::Options { url: arguments.database_url.clone(), name: "paloma-bench", connections: 4 };
-    let db = Db::connect(options).await?;
-    let seen = Arc::new(Seen { count: AtomicU64::new(0), first: AtomicI64::new(0), is_timed: arguments.timed });
-    let settings = Settings::new("bench", vec![(QUEUE, arguments.slots)]);
-    let engine = Engine::start(db, Arc::clone(&seen), registry(), settings).await?;
     let stop = CancellationToken::new();
     let ended = stop.clone();
     std::thread::spawn(move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         ended.cancel();
     });
+    work_until(arguments.database_url.clone(), arguments.slots, arguments.timed, stop).await
+}
+
+/// Runs jobs until told to stop.
+pub async fn work_until(url: String, slots: usize, is_timed: bool, stop: CancellationToken) -> Result<()> {
+    let db = Db::connect(db::Options { url, name: "paloma-bench", connections: 4 }).await?;
+    let seen = Arc::new(Seen { count: AtomicU64::new(0), first: AtomicI64::new(0), is_timed });
+    let settings = Settings::new("bench", vec![(QUEUE, slots)]);
+    let engine = Engine::start(db, Arc::clone(&seen), registry(), settings).await?;
     println!("READY");
     tokio::spawn(tell(seen));
     jobs::apalis::run(engine, "bench", stop).await;
@@ -118,9 +161,21 @@ async fn tell(seen: Arc<Seen>) {
             continue;
         }
         if told == 0 {
-            println!("F {}", seen.first.load(Ordering::Relaxed));
+            println!("F {}", Moment(seen.first.load(Ordering::Relaxed)));
         }
-        println!("N {count}");
+        println!("N {count} {}", Moment(nanos(SystemTime::now())));
         told = count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_read_as_it_was_told() {
+        for nanos in [0, 1, 1_764_028_811_000_000_005, 999_999_999] {
+            assert_eq!(Moment(nanos).to_string().parse(), Ok(Moment(nanos)));
+        }
     }
 }

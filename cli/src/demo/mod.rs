@@ -113,7 +113,7 @@ pub async fn demo(arguments: &DemoArguments) -> Result<ExitCode> {
 
 fn print(as_json: bool, report: &Report) -> Result<()> {
     if as_json {
-        return crate::print::json(report);
+        return cli::print::json(report);
     }
     print!("{}", report.summary()?);
     Ok(())

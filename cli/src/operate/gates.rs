@@ -1,17 +1,21 @@
 //! `paloma gates`: what stands before outside services.
 
-use super::{Act, Done, On, Paging};
+use super::{Act, On, Paging};
 use crate::print::{self, Column, or_dash, time};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use jobs::admin::{self, GateChange};
-use jobs::gate::Gate;
+use jobs::admin::{self, GateChange, GateRow};
 
 /// What can be done with gates.
 #[derive(Debug, Subcommand)]
 pub enum GatesVerb {
     /// Gates, newest first.
     List(Paging),
+    /// One gate.
+    Show {
+        /// Its id.
+        id: i64,
+    },
     /// Change the limits of a gate; what is not given stays.
     Set(SetArguments),
     /// Let nothing through.
@@ -50,15 +54,16 @@ fn limit<T: std::str::FromStr + Default + PartialOrd>(text: &str) -> Result<Limi
     if value > T::default() { Ok(Limit(Some(value))) } else { Err("above 0, or `none`".to_owned()) }
 }
 
-const COLUMNS: &[Column<Gate>] = &[
+const COLUMNS: &[Column<GateRow>] = &[
     ("id", |gate| gate.id.to_string()),
-    ("tenant", |gate| gate.tenant_number.to_string()),
+    ("tenant", |gate| or_dash(gate.tenant_number)),
     ("gate", |gate| gate.key.clone()),
     ("rate/s", |gate| or_dash(gate.rate)),
     ("burst", |gate| gate.burst.to_string()),
+    ("tokens", |gate| gate.rate.map_or_else(|| "-".to_owned(), |_| format!("{:.1}", gate.tokens))),
     ("cap", |gate| or_dash(gate.cap)),
     ("running", |gate| gate.running.to_string()),
-    ("state", |gate| if gate.is_paused { "paused".to_owned() } else { gate.breaker.clone() }),
+    ("state", |gate| if gate.paused_at.is_some() { "paused".to_owned() } else { gate.breaker.clone() }),
     ("open until", |gate| time(gate.open_until)),
     ("reason", |gate| or_dash(gate.reason.as_ref())),
 ];
@@ -66,30 +71,34 @@ const COLUMNS: &[Column<Gate>] = &[
 /// Does what the verb says.
 pub async fn gates(on: On<GatesVerb>) -> Result<()> {
     let mut tx = on.operator.tx().await?;
-    let (act, word, found) = match on.verb {
+    let (act, word) = match on.verb {
         GatesVerb::List(paging) => {
             return print::page(on.operator.json, &admin::gates(&mut tx, &paging.of()?).await?, COLUMNS);
         }
-        GatesVerb::Set(set) => {
-            let (rate, cap) = (set.rate.map(|rate| rate.0), set.cap.map(|cap| cap.0));
-            if rate.is_none() && cap.is_none() && set.burst.is_none() {
+        GatesVerb::Show { id } => {
+            let gate = admin::find_gate(&mut tx, id).await?;
+            return print::one(on.operator.json, &gate.with_context(|| format!("there is no gate {id}"))?, COLUMNS);
+        }
+        GatesVerb::Set(SetArguments { act, rate, burst, cap }) => {
+            if rate.is_none() && cap.is_none() && burst.is_none() {
                 bail!("what should change? Give --rate, --burst or --cap");
             }
-            let found = admin::set_gate(&mut tx, set.act.id, GateChange { rate, burst: set.burst, cap }).await?;
-            (set.act, "set", found)
+            let change = GateChange { rate: rate.map(|rate| rate.0), burst, cap: cap.map(|cap| cap.0) };
+            act.told("gate", admin::set_gate(&mut tx, act.id, change, &act.by()?).await)?;
+            (act, "set")
         }
         GatesVerb::Pause(act) => {
-            let found = admin::pause_gate(&mut tx, act.id, &act.reason).await?;
-            (act, "paused", found)
+            act.told("gate", admin::pause_gate(&mut tx, act.id, &act.by()?).await)?;
+            (act, "paused")
         }
         GatesVerb::Resume(act) => {
-            let found = admin::resume_gate(&mut tx, act.id).await?;
-            (act, "resumed", found)
+            act.told("gate", admin::resume_gate(&mut tx, act.id, &act.by()?).await)?;
+            (act, "resumed")
         }
         GatesVerb::Close(act) => {
-            let found = admin::close_gate(&mut tx, act.id).await?;
-            (act, "closed", found)
+            act.told("gate", admin::close_gate(&mut tx, act.id, &act.by()?).await)?;
+            (act, "closed")
         }
     };
-    on.operator.finish(tx, Done { thing: "gate", id: act.id, act: word, reason: &act.reason, found }).await
+    on.operator.finish(tx, "gate", &act, word).await
 }

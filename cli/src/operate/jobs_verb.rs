@@ -1,25 +1,24 @@
 //! `paloma jobs`: what waits, runs and has failed; run it again, or call it off.
 
-use super::{Act, Done, On, Paging};
+use super::{Act, On, Paging};
 use crate::print::{self, Column, or_dash, time};
-use anyhow::{Context, Result, bail};
-use clap::{Subcommand, ValueEnum};
-use jobs::admin::{self, Acted, JobRow};
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use jobs::admin::{self, Explanation, Filter, JobRow};
 use serde_json::Value;
 
 /// What can be done with jobs.
 #[derive(Debug, Subcommand)]
 pub enum JobsVerb {
-    /// Live and failed jobs, newest first; completed ones are found by id.
-    List {
-        /// Only in that state.
-        #[arg(long)]
-        state: Option<State>,
-        #[command(flatten)]
-        paging: Paging,
-    },
+    /// Live and failed jobs, newest first; completed ones with `--state completed`.
+    List(ListArguments),
     /// All that is known of one job.
     Show {
+        /// Its id.
+        id: i64,
+    },
+    /// Why one does not run, or what has become of it.
+    Why {
         /// Its id.
         id: i64,
     },
@@ -27,6 +26,25 @@ pub enum JobsVerb {
     Retry(Act),
     /// Cancel a job that has not started.
     Cancel(Act),
+}
+
+/// Which jobs.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// In that state.
+    #[arg(long)]
+    state: Option<State>,
+    /// Of that kind, `campaigns.send`.
+    #[arg(long)]
+    kind: Option<String>,
+    /// Of that queue.
+    #[arg(long)]
+    queue: Option<String>,
+    /// Of the lane with that id.
+    #[arg(long)]
+    lane: Option<i64>,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 /// The states that are listed.
@@ -40,6 +58,8 @@ pub enum State {
     Discarded,
     /// No longer wanted.
     Cancelled,
+    /// Done.
+    Completed,
 }
 
 impl State {
@@ -49,6 +69,7 @@ impl State {
             Self::Running => "running",
             Self::Discarded => "discarded",
             Self::Cancelled => "cancelled",
+            Self::Completed => "completed",
         }
     }
 }
@@ -72,42 +93,36 @@ const COLUMNS: &[Column<JobRow>] = &[
 pub async fn jobs(on: On<JobsVerb>) -> Result<()> {
     let operator = &on.operator;
     let mut tx = operator.tx().await?;
+    let missing = |id: i64| format!("there is no job {id}");
     match on.verb {
-        JobsVerb::List { state, paging } => {
-            let page = admin::list(&mut tx, state.map(State::name), &paging.of()?).await?;
-            print::page(operator.json, &page, COLUMNS)
+        JobsVerb::List(ListArguments { state, kind, queue, lane, paging }) => {
+            let (kind, queue) = (kind.as_deref(), queue.as_deref());
+            let filter = Filter { state: state.map(State::name), kind, queue, lane_id: lane };
+            print::page(operator.json, &admin::list(&mut tx, &filter, &paging.of()?).await?, COLUMNS)
         }
-        JobsVerb::Show { id } => {
-            let job = admin::find(&mut tx, id).await?;
-            show(operator.json, &job.with_context(|| format!("there is no job {id}"))?)
-        }
+        JobsVerb::Show { id } => show(operator.json, &admin::find(&mut tx, id).await?.with_context(|| missing(id))?),
+        JobsVerb::Why { id } => why(operator.json, &admin::explain(&mut tx, id).await?.with_context(|| missing(id))?),
         JobsVerb::Retry(act) => {
-            let acted = admin::retry(&mut tx, act.id).await?;
-            if acted == Acted::Available {
-                admin::annotate(&mut tx, act.id, &format!("run again by the operator: {}", act.reason)).await?;
-            }
-            let found = found(&acted, act.id)?;
-            let done = Done { thing: "job", id: act.id, act: "available", reason: &act.reason, found };
-            operator.finish(tx, done).await
+            act.told("job", admin::retry(&mut tx, act.id, &act.by()?).await)?;
+            operator.finish(tx, "job", &act, "available").await
         }
         JobsVerb::Cancel(act) => {
-            let reason = format!("cancelled by the operator: {}", act.reason);
-            let acted = admin::cancel(&mut tx, act.id, &reason).await?;
-            let found = found(&acted, act.id)?;
-            let done = Done { thing: "job", id: act.id, act: "cancelled", reason: &act.reason, found };
-            operator.finish(tx, done).await
+            act.told("job", admin::cancel(&mut tx, act.id, &act.by()?).await)?;
+            operator.finish(tx, "job", &act, "cancelled").await
         }
     }
 }
 
-fn found(acted: &Acted, id: i64) -> Result<bool> {
-    match acted {
-        Acted::Available | Acted::Cancelled => Ok(true),
-        Acted::NotFound => Ok(false),
-        Acted::Running => bail!("job {id} runs and can't be taken away from its worker: pause its lane, or wait"),
-        Acted::LaneCancelled => bail!("the lane of job {id} is cancelled and takes no jobs"),
-        Acted::KeyHeld => bail!("another job holds the unique key of job {id}: that one does the work"),
+fn why(as_json: bool, told: &Explanation) -> Result<()> {
+    if as_json {
+        return print::json(told);
     }
+    println!("job {} is {}", told.job_id, told.state);
+    told.causes.iter().for_each(|cause| println!("- {}", cause.sentence));
+    if let Some(at) = told.expected_at {
+        println!("expected to start at {}", time(Some(at)));
+    }
+    Ok(())
 }
 
 fn show(as_json: bool, job: &JobRow) -> Result<()> {

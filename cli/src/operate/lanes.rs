@@ -1,8 +1,8 @@
 //! `paloma lanes`: the units of fairness and pause.
 
-use super::{Act, Done, On, Paging};
-use crate::print::{self, Column};
-use anyhow::Result;
+use super::{Act, On, Paging, counted};
+use crate::print::{self, Column, or_dash};
+use anyhow::{Context, Result};
 use clap::Subcommand;
 use jobs::admin::{self, LaneRow};
 
@@ -11,6 +11,11 @@ use jobs::admin::{self, LaneRow};
 pub enum LanesVerb {
     /// Lanes, newest first, with what waits in them.
     List(Paging),
+    /// One lane.
+    Show {
+        /// Its id.
+        id: i64,
+    },
     /// Start nothing more of a lane.
     Pause(Act),
     /// Let a paused lane go on.
@@ -21,7 +26,7 @@ pub enum LanesVerb {
 
 const COLUMNS: &[Column<LaneRow>] = &[
     ("id", |lane| lane.id.to_string()),
-    ("tenant", |lane| lane.tenant_number.to_string()),
+    ("tenant", |lane| or_dash(lane.tenant_number)),
     ("queue", |lane| lane.queue.clone()),
     ("lane", |lane| lane.key.clone()),
     ("state", |lane| match (lane.cancelled_at, lane.paused_at) {
@@ -29,29 +34,34 @@ const COLUMNS: &[Column<LaneRow>] = &[
         (None, Some(_)) => "paused".to_owned(),
         (None, None) => "open".to_owned(),
     }),
-    ("jobs", |lane| lane.jobs.to_string()),
-    ("scheduled", |lane| lane.scheduled.to_string()),
+    ("jobs", |lane| counted(lane.jobs)),
+    ("scheduled", |lane| counted(lane.scheduled)),
+    ("gates", |lane| lane.gates.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
 ];
 
 /// Does what the verb says.
 pub async fn lanes(on: On<LanesVerb>) -> Result<()> {
     let mut tx = on.operator.tx().await?;
-    let (act, word, found) = match on.verb {
+    let (act, word) = match on.verb {
         LanesVerb::List(paging) => {
             return print::page(on.operator.json, &admin::lanes(&mut tx, &paging.of()?).await?, COLUMNS);
         }
+        LanesVerb::Show { id } => {
+            let lane = admin::find_lane(&mut tx, id).await?;
+            return print::one(on.operator.json, &lane.with_context(|| format!("there is no lane {id}"))?, COLUMNS);
+        }
         LanesVerb::Pause(act) => {
-            let found = admin::pause_lane(&mut tx, act.id).await?;
-            (act, "paused", found)
+            act.told("lane", admin::pause_lane(&mut tx, act.id, &act.by()?).await)?;
+            (act, "paused")
         }
         LanesVerb::Resume(act) => {
-            let found = admin::resume_lane(&mut tx, act.id).await?;
-            (act, "resumed", found)
+            act.told("lane", admin::resume_lane(&mut tx, act.id, &act.by()?).await)?;
+            (act, "resumed")
         }
         LanesVerb::Cancel(act) => {
-            let found = admin::cancel_lane(&mut tx, act.id).await?;
-            (act, "cancelled", found)
+            act.told("lane", admin::cancel_lane(&mut tx, act.id, &act.by()?).await)?;
+            (act, "cancelled")
         }
     };
-    on.operator.finish(tx, Done { thing: "lane", id: act.id, act: word, reason: &act.reason, found }).await
+    on.operator.finish(tx, "lane", &act, word).await
 }

@@ -1,26 +1,81 @@
 //! Verbs of the platform's operator on a running installation. They reach the database themselves, behind the same wall and the
 //! same self-check as the servers; what they do is `jobs`' and `crm`'s, here are only arguments and tables.
 
+mod audit;
+mod batches;
+mod doctor;
 mod gates;
 mod jobs_verb;
 mod lanes;
+mod queues;
 mod schedules;
 mod tenants;
+mod workers;
 
-pub use gates::{GatesVerb, gates};
-pub use jobs_verb::{JobsVerb, jobs};
-pub use lanes::{LanesVerb, lanes};
-pub use schedules::{SchedulesVerb, schedules};
-pub use tenants::{TenantsVerb, tenants};
+use audit::AuditArguments;
+use batches::BatchesVerb;
+use doctor::DoctorArguments;
+use gates::GatesVerb;
+use jobs_verb::JobsVerb;
+use lanes::LanesVerb;
+use queues::QueuesVerb;
+use schedules::SchedulesVerb;
+use tenants::TenantsVerb;
+use workers::WorkersVerb;
 
 use std::fmt::Display;
 
-use anyhow::{Context, Result, bail};
-use clap::Args;
-use cli::cluster::{self, DATABASE, SUPERUSER};
-use db::{Db, PageOf, PlatformTx, Why};
+use crate::cluster::{self, DATABASE, SUPERUSER};
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, Subcommand};
+use db::{Actor, Db, PageOf, PlatformTx, Why};
+use jobs::admin::{By, Refused};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// What an operator can ask for.
+#[derive(Debug, Subcommand)]
+pub enum OperatorVerb {
+    /// Bring a database to the schema of this version.
+    Migrate(MigrateArguments),
+    /// Look whether an installation is well: role, wall, migrations, clocks, workers, schedules.
+    Doctor(DoctorArguments),
+    /// The customers of the installation.
+    Tenants(On<TenantsVerb>),
+    /// Jobs: look, ask why one does not run, run again, cancel.
+    Jobs(On<JobsVerb>),
+    /// Queues: how much waits and runs.
+    Queues(On<QueuesVerb>),
+    /// Lanes: look, pause, resume, cancel.
+    Lanes(On<LanesVerb>),
+    /// Gates: look, set limits, pause, resume, close a breaker.
+    Gates(On<GatesVerb>),
+    /// Batches: how far they are.
+    Batches(On<BatchesVerb>),
+    /// Workers: the processes of the fleet.
+    Workers(On<WorkersVerb>),
+    /// Schedules: look, and see the next times.
+    Schedules(On<SchedulesVerb>),
+    /// What was done to the queue, by whom and why.
+    Audit(AuditArguments),
+}
+
+/// Does what the verb says.
+pub async fn obey(verb: OperatorVerb) -> Result<()> {
+    match verb {
+        OperatorVerb::Migrate(arguments) => migrate(&arguments).await,
+        OperatorVerb::Doctor(arguments) => doctor::doctor(&arguments).await,
+        OperatorVerb::Tenants(on) => tenants::tenants(on).await,
+        OperatorVerb::Jobs(on) => jobs_verb::jobs(on).await,
+        OperatorVerb::Queues(on) => queues::queues(on).await,
+        OperatorVerb::Lanes(on) => lanes::lanes(on).await,
+        OperatorVerb::Gates(on) => gates::gates(on).await,
+        OperatorVerb::Batches(on) => batches::batches(on).await,
+        OperatorVerb::Workers(on) => workers::workers(on).await,
+        OperatorVerb::Schedules(on) => schedules::schedules(on).await,
+        OperatorVerb::Audit(arguments) => audit::audit(&arguments).await,
+    }
+}
 
 /// Which installation, and for whom the answer is.
 #[derive(Debug, Args)]
@@ -36,8 +91,10 @@ pub struct Operator {
 /// A verb with the installation it is for.
 #[derive(Debug, Args)]
 pub struct On<V: clap::Subcommand> {
+    /// Which installation.
     #[command(flatten)]
     pub operator: Operator,
+    /// What is to be done.
     #[command(subcommand)]
     pub verb: V,
 }
@@ -58,7 +115,7 @@ pub struct Paging {
 pub struct Act {
     /// Its id, as the list shows it.
     pub id: i64,
-    /// Why: kept with what is changed where there is a place for it, and logged.
+    /// Why, in 1 to 500 characters: kept in the audit.
     #[arg(long)]
     pub reason: String,
 }
@@ -80,11 +137,12 @@ impl Operator {
         Ok(self.db().await?.platform(Why::Operator).await?)
     }
 
-    /// Commits an act that found its object, logs it, and says what was done; an error where there was none.
-    async fn finish<I: Serialize + Display>(&self, tx: PlatformTx, done: Done<'_, I>) -> Result<()> {
-        if !done.found {
-            bail!("there is no {} {} that this can be done to", done.thing, done.id);
-        }
+    /// Commits an act, logs it, and says what was done.
+    async fn finish(&self, tx: PlatformTx, thing: &str, act: &Act, word: &str) -> Result<()> {
+        self.commit(tx, Done { thing, id: act.id, act: word, reason: &act.reason }).await
+    }
+
+    async fn commit<I: Serialize + Display>(&self, tx: PlatformTx, done: Done<'_, I>) -> Result<()> {
         tx.commit().await?;
         tracing::info!(act = done.act, thing = done.thing, id = %done.id, reason = done.reason, "operator");
         if self.json {
@@ -95,16 +153,33 @@ impl Operator {
     }
 }
 
+impl Act {
+    /// Who does it, and why.
+    fn by(&self) -> Result<By> {
+        Ok(By::new(Actor::Operator, &self.reason)?)
+    }
+    /// A refusal in words that name the thing.
+    fn told(&self, thing: &str, done: Result<(), Refused>) -> Result<()> {
+        done.map_err(|refused| match refused {
+            Refused::NotFound => anyhow!("there is no {thing} {}", self.id),
+            refused => anyhow!(refused).context(format!("{thing} {}", self.id)),
+        })
+    }
+}
+
 /// What an operator did.
 #[derive(Debug, Serialize)]
 struct Done<'a, I> {
-    thing: &'static str,
+    thing: &'a str,
     /// A number, or the name of what has none.
     id: I,
     act: &'a str,
     reason: &'a str,
-    #[serde(skip)]
-    found: bool,
+}
+
+/// A count that stops at ten thousand.
+fn counted(count: i64) -> String {
+    if count > 10_000 { "> 10000".to_owned() } else { count.to_string() }
 }
 
 impl Paging {
@@ -126,7 +201,7 @@ pub struct MigrateArguments {
 }
 
 /// Brings the database to the schema of this version.
-pub async fn migrate(arguments: &MigrateArguments) -> Result<()> {
+async fn migrate(arguments: &MigrateArguments) -> Result<()> {
     let given = arguments.owner_database_url.as_deref();
     let url = address_or_embedded(given, SUPERUSER, "--owner-database-url or PALOMA_OWNER_DATABASE_URL")?;
     db::migrate::run(&url).await.context("migrating the database")?;

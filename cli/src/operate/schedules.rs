@@ -2,11 +2,12 @@
 
 use super::{Done, On, Paging};
 use crate::print::{self, Column, or_dash, time};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use clap::{Args, Subcommand};
-use jobs::admin::{self, ScheduleRow};
-use jobs::schedule::{self, Ambiguous, Dst, Fire, Fired, Nonexistent};
+use db::Actor;
+use jobs::admin::{self, By, Refused, ScheduleRow};
+use jobs::schedule::{self, Ambiguous, Dst, Fire, Fired, Nonexistent, ScheduleError};
 use serde::Serialize;
 
 /// What can be asked of schedules, and done with them.
@@ -38,7 +39,7 @@ pub struct Named {
 pub struct Act {
     /// Its name, as the list shows it.
     name: String,
-    /// Why: kept with what is changed where there is a place for it, and logged.
+    /// Why, in 1 to 500 characters: kept in the audit.
     #[arg(long)]
     reason: String,
 }
@@ -136,7 +137,7 @@ struct Fires {
 /// Does what the verb says.
 pub async fn schedules(on: On<SchedulesVerb>) -> Result<()> {
     let mut tx = on.operator.tx().await?;
-    let (act, word, found) = match on.verb {
+    let (act, word) = match on.verb {
         SchedulesVerb::List(paging) => {
             return print::page(on.operator.json, &admin::schedules(&mut tx, &paging.of()?).await?, COLUMNS);
         }
@@ -150,31 +151,39 @@ pub async fn schedules(on: On<SchedulesVerb>) -> Result<()> {
             return Ok(());
         }
         SchedulesVerb::Pause(act) => {
-            let found = admin::pause_schedule(&mut tx, &act.name, &act.reason).await?;
-            (act, "paused".to_owned(), found)
+            let done = admin::pause_schedule(&mut tx, &act.name, &act.by()?).await;
+            act.told(done.map_err(ScheduleError::from))?;
+            (act, "paused".to_owned())
         }
         SchedulesVerb::Resume(act) => {
-            let found = admin::resume_schedule(&mut tx, &act.name).await?;
-            (act, "resumed".to_owned(), found)
+            act.told(admin::resume_schedule(&mut tx, &act.name, &act.by()?).await)?;
+            (act, "resumed".to_owned())
         }
         SchedulesVerb::Fire(act) => {
             let declared = crm::schedules().into_iter().find(|schedule| schedule.name() == act.name);
-            let fired = match &declared {
-                Some(declared) => schedule::fire_now(&mut tx, declared, &act.reason).await?,
-                None => None,
+            let declared = declared.with_context(|| format!("there is no schedule {}", act.name))?;
+            let word = match act.told(schedule::fire_now(&mut tx, &declared, &act.by()?).await)? {
+                Fired::Skipped(id) => bail!("its last job {id} is still live, and its fires may not overlap"),
+                Fired::Made(id) => format!("fired, as job {id}"),
+                Fired::Duplicate(id) => format!("not fired: job {id} does the same already"),
+                Fired::Queued(id) => format!("fired: its job is made when job {id} has ended"),
             };
-            let word = match fired {
-                Some(Fired::Skipped(id)) => bail!("its last job {id} is still live, and its fires may not overlap"),
-                Some(Fired::Made(id)) => format!("fired, as job {id}"),
-                Some(Fired::Duplicate(id)) => format!("not fired: job {id} does the same already"),
-                Some(Fired::Queued(id)) => format!("fired: its job is made when job {id} has ended"),
-                None => String::new(),
-            };
-            (act, word, fired.is_some())
+            (act, word)
         }
     };
-    let done = Done { thing: "schedule", id: &act.name, act: &word, reason: &act.reason, found };
-    on.operator.finish(tx, done).await
+    on.operator.commit(tx, Done { thing: "schedule", id: &act.name, act: &word, reason: &act.reason }).await
+}
+
+impl Act {
+    fn by(&self) -> Result<By> {
+        Ok(By::new(Actor::Operator, &self.reason)?)
+    }
+    fn told<T>(&self, done: Result<T, ScheduleError>) -> Result<T> {
+        done.map_err(|error| match error {
+            ScheduleError::Refused(Refused::NotFound) => anyhow!("there is no schedule {}", self.name),
+            error => anyhow!(error).context(format!("schedule {}", self.name)),
+        })
+    }
 }
 
 async fn find(tx: &mut db::PlatformTx, name: &str) -> Result<ScheduleRow> {

@@ -345,8 +345,15 @@ async fn tell(tx: &mut PlatformTx, rows: &[Recorded]) -> Result<(), GroupError> 
 
 /// Ends the jobs as the last statement before the commit, each only while its lease holds.
 async fn settle(tx: &mut PlatformTx, records: &[Record]) -> Result<(), GroupError> {
-    let code = |row: &Record| if matches!(row.ending, Ending::Again { .. }) { 2_i16 } else { 1 };
-    let delay = |row: &Record| if let Ending::Again { after_s, .. } = row.ending { after_s } else { 0.0 };
+    let code = |row: &Record| match row.ending {
+        Ending::Again { .. } => 2_i16,
+        Ending::Later { .. } => 3,
+        _ => 1,
+    };
+    let delay = |row: &Record| match row.ending {
+        Ending::Again { after_s, .. } | Ending::Later { after_s } => after_s,
+        _ => 0.0,
+    };
     let error = |row: &Record| if let Ending::Again { reason, .. } = &row.ending { Some(reason.clone()) } else { None };
     sqlx::query("select jobs.settle($1, $2, $3, $4, $5, $6)")
         .bind(records.first().map(|row| row.lease.process))

@@ -15,6 +15,8 @@ use crate::{
 
 /// How a send is tried again that is known not to have gone out.
 pub const RETRY: Retry = Retry::exponential(8).from_secs(2).up_to_secs(120);
+/// How long a gateway is left alone that does not say for how long.
+const LEFT_ALONE: Duration = Duration::from_secs(30);
 /// Past the longest a gateway may be given for one send.
 pub const TIMEOUT: Duration = Duration::from_secs(700);
 
@@ -45,6 +47,11 @@ pub enum Ending {
         /// Stable code.
         reason: String,
     },
+    /// It is not out, and nothing was wrong: the gateway asked to be left alone. No attempt is burnt.
+    Later {
+        /// Seconds.
+        after_s: f64,
+    },
 }
 
 impl Ending {
@@ -54,7 +61,7 @@ impl Ending {
             Self::Sent { .. } => "sent",
             Self::Failed { .. } => "failed",
             Self::Unknown { .. } => "unknown",
-            Self::Again { .. } => "again",
+            Self::Again { .. } | Self::Later { .. } => "again",
         }
     }
     /// Why, as a stable code.
@@ -63,6 +70,7 @@ impl Ending {
             Self::Sent { .. } => None,
             Self::Failed { reason } | Self::Again { reason, .. } => Some(reason),
             Self::Unknown { reason } => Some(reason),
+            Self::Later { .. } => Some("limited"),
         }
     }
 }
@@ -95,6 +103,11 @@ pub async fn send(
         Err(ClientError::Transient { .. } | ClientError::Unauthorized | ClientError::UnknownOutcome { .. }) => false,
     };
     cx.report(&gate, answered, result.as_ref().err().map_or("", |error| error.code()));
+    if let Err(ClientError::Limited { retry_after }) = &result {
+        let wait = retry_after.unwrap_or(LEFT_ALONE);
+        cx.rest(&gate, wait);
+        return Ending::Later { after_s: wait.as_secs_f64() };
+    }
     ending(cx, result)
 }
 
@@ -123,11 +136,11 @@ fn is_of_line(code: &str) -> bool {
 
 /// What an answer of the gateway means for the message.
 fn ending(cx: &Cx<App, Tenant>, result: Result<Sent, ClientError>) -> Ending {
-    let again = |reason: String, after: Option<Duration>| {
+    let again = |reason: String| {
         if cx.is_last_attempt() {
             Ending::Failed { reason }
         } else {
-            Ending::Again { after_s: after.unwrap_or_else(|| RETRY.wait(cx.attempt)).as_secs_f64(), reason }
+            Ending::Again { after_s: RETRY.wait(cx.attempt).as_secs_f64(), reason }
         }
     };
     match result {
@@ -137,7 +150,6 @@ fn ending(cx: &Cx<App, Tenant>, result: Result<Sent, ClientError>) -> Ending {
         },
         Err(ClientError::UnknownOutcome { reason }) => Ending::Unknown { reason },
         Err(ClientError::Rejected { code, .. }) if !is_of_line(code) => Ending::Failed { reason: code.to_owned() },
-        Err(ClientError::Limited { retry_after }) => again("limited".to_owned(), retry_after),
-        Err(error) => again(error.code().to_owned(), None),
+        Err(error) => again(error.code().to_owned()),
     }
 }

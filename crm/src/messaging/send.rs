@@ -74,6 +74,10 @@ impl Job<App> for SendMessage {
                 tx.commit().await?;
                 Err(JobError::Retry { error: reason, after: Some(Duration::from_secs_f64(after_s)) })
             }
+            Ending::Later { after_s } => {
+                tx.commit().await?;
+                Err(JobError::Snooze { wait: Duration::from_secs_f64(after_s) })
+            }
             Ending::Unknown { .. } => {
                 sweep::enqueue(&mut tx, message.line_id, line.resolve_after).await?;
                 Ok(Done::with(tx))
@@ -116,7 +120,9 @@ impl SendMessage {
     async fn record(&self, tx: &mut TenantTx, ending: &Ending) -> Result<(), Error> {
         let (guid, service) = match ending {
             Ending::Sent { guid, service } => (guid.as_deref(), *service),
-            Ending::Failed { .. } | Ending::Unknown { .. } | Ending::Again { .. } => (None, "unknown"),
+            Ending::Failed { .. } | Ending::Unknown { .. } | Ending::Again { .. } | Ending::Later { .. } => {
+                (None, "unknown")
+            }
         };
         let (conversation_id, status, reason): (Uuid, String, Option<String>) = sqlx::query_as(
             "update crm.messages x set

@@ -1,35 +1,7 @@
-//! What `paloma doctor` and the operator's lists ask of the engine: who is alive, what is stuck.
+//! What `paloma doctor` asks of the engine: what is stuck.
 
-use chrono::{DateTime, Utc};
 use db::{PlatformTx, Scope};
 use serde::Serialize;
-
-/// A process that runs jobs.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
-pub struct ProcessRow {
-    /// What it calls itself, `worker`.
-    pub name: String,
-    /// Where it runs.
-    pub host: String,
-    /// Its process id there.
-    pub pid: i32,
-    /// The queues it serves.
-    pub queues: Vec<String>,
-    /// When it started.
-    pub started_at: DateTime<Utc>,
-    /// How long ago it was last heard of, in seconds.
-    pub seen_s: f64,
-}
-
-/// The processes that have not been given up, last heard of first.
-pub async fn processes(tx: &mut PlatformTx) -> Result<Vec<ProcessRow>, sqlx::Error> {
-    sqlx::query_as(
-        "select name, host, pid, queues, started_at, greatest(0, extract(epoch from app.clock() - seen_at))::float8 as seen_s
-           from jobs.processes order by seen_at desc limit 1000",
-    )
-    .fetch_all(tx.conn())
-    .await
-}
 
 /// What breaks the promise that due work runs.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]

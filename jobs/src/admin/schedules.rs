@@ -4,11 +4,14 @@
 use chrono::{DateTime, Utc};
 use db::{Page, PageOf, PlatformTx, Scope};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::audit::{By, Refused, Subject, record};
 use crate::schedule::{CalendarError, Fire, Plan, ScheduleError};
 
 /// A schedule as it is stored.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[schema(as = Schedule)]
 pub struct ScheduleRow {
     /// Its name.
     pub name: String,
@@ -83,21 +86,24 @@ pub fn preview(row: &ScheduleRow, from: DateTime<Utc>, count: usize) -> Result<V
     Plan::of(row)?.preview(from, count)
 }
 
-/// It makes nothing once this has committed. False: there is no such schedule.
-pub async fn pause_schedule(tx: &mut PlatformTx, name: &str, reason: &str) -> Result<bool, sqlx::Error> {
+/// It makes nothing once this has committed.
+pub async fn pause_schedule(tx: &mut PlatformTx, name: &str, by: &By) -> Result<(), Refused> {
     let done = sqlx::query(
         "update jobs.schedules set paused_at = coalesce(paused_at, app.now()), reason = left($2, 500) where name = $1",
     )
     .bind(name)
-    .bind(reason)
+    .bind(by.told("paused"))
     .execute(tx.conn())
     .await?;
-    Ok(done.rows_affected() > 0)
+    if done.rows_affected() == 0 {
+        return Err(Refused::NotFound);
+    }
+    Ok(record_schedule(tx, name, by, "pause").await?)
 }
 
-/// It fires again, from now on: what came while it was paused is not made up. False: there is no such schedule.
-pub async fn resume_schedule(tx: &mut PlatformTx, name: &str) -> Result<bool, ScheduleError> {
-    let Some(row) = lock_schedule(tx, name).await? else { return Ok(false) };
+/// It fires again, from now on: what came while it was paused is not made up.
+pub async fn resume_schedule(tx: &mut PlatformTx, name: &str, by: &By) -> Result<(), ScheduleError> {
+    let row = lock_schedule(tx, name).await?.ok_or(Refused::NotFound)?;
     if row.paused_at.is_some() {
         let next = Plan::of(&row)?.next_after(tx.now())?;
         sqlx::query(
@@ -108,7 +114,12 @@ pub async fn resume_schedule(tx: &mut PlatformTx, name: &str) -> Result<bool, Sc
         .execute(tx.conn())
         .await?;
     }
-    Ok(true)
+    Ok(record_schedule(tx, name, by, "resume").await?)
+}
+
+/// Writes the row of an act on a schedule, which is the platform's.
+pub(crate) async fn record_schedule(tx: &mut PlatformTx, name: &str, by: &By, act: &str) -> Result<(), sqlx::Error> {
+    record(tx, by, act, Subject::Schedule(name), 0).await
 }
 
 /// Takes a stored schedule for this transaction, waiting for whoever has it.

@@ -11,6 +11,7 @@ use croner::{
     parser::{CronParser, Seconds, Year},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     contract::{Ambiguous, Nonexistent},
@@ -44,7 +45,7 @@ pub struct Calendar {
 }
 
 /// One time at which a schedule fires.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fire {
     /// When.
     pub at: DateTime<Utc>,
@@ -59,7 +60,7 @@ pub struct Fire {
 }
 
 /// What a change of the zone's clock did to a fire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Dst {
     /// Its time does not exist on this day: it was moved to the end of the gap.

@@ -16,7 +16,7 @@ use super::{
     declare::{declare, keep},
 };
 use crate::{
-    admin::{self, ScheduleRow},
+    admin::{self, By, Refused, ScheduleRow},
     enqueue::{EnqueueError, Enqueued},
 };
 
@@ -34,6 +34,9 @@ pub enum ScheduleError {
     /// Its job can't be made.
     #[error(transparent)]
     Enqueue(#[from] EnqueueError),
+    /// It is not stored, or nobody said why.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The database refused.
     #[error(transparent)]
     Db(#[from] db::Error),
@@ -151,10 +154,9 @@ pub async fn fire_in(tx: &mut PlatformTx, schedule: &Schedule) -> Result<Option<
     Ok(Some(due.next))
 }
 
-/// Fires a schedule at once, for an operator; also a paused one. Its times stay as they are and its rule for overlaps holds. The reason
-/// is kept with the job. None: no such schedule is stored.
-pub async fn fire_now(tx: &mut PlatformTx, schedule: &Schedule, reason: &str) -> Result<Option<Fired>, ScheduleError> {
-    let Some(row) = admin::lock_schedule(tx, schedule.name).await? else { return Ok(None) };
+/// Fires a schedule at once, for an operator; also a paused one. Its times stay as they are and its rule for overlaps holds.
+pub async fn fire_now(tx: &mut PlatformTx, schedule: &Schedule, by: &By) -> Result<Fired, ScheduleError> {
+    let row = admin::lock_schedule(tx, schedule.name).await?.ok_or(Refused::NotFound)?;
     let at = tx.now().trunc_subsecs(0);
     let mut made = Making::after(tx, &row).await?;
     if row.paused_at.is_some() && made.overlap == Overlap::Queue {
@@ -162,13 +164,11 @@ pub async fn fire_now(tx: &mut PlatformTx, schedule: &Schedule, reason: &str) ->
         made.overlap = Overlap::Skip;
     }
     let fired = made.fire(tx, schedule, Occasion { at, run_at: at }).await?;
-    if let Fired::Made(id) = fired {
-        admin::annotate(tx, id, &format!("fired by the operator: {reason}")).await?;
-    }
     // an operator's fire that is refused is answered, not counted
     made.skipped_count = 0;
     made.store(tx, &row, row.next_fire_at, None).await?;
-    Ok(Some(fired))
+    admin::record_schedule(tx, schedule.name, by, "fire").await?;
+    Ok(fired)
 }
 
 /// A schedule while its fires are made: what the next one overlaps with, and what is to be stored.

@@ -119,7 +119,8 @@ async fn an_operator_s_retry_takes_the_failure_back() {
     hand.settle(&leased, End::Discarded).await;
     assert_eq!(counts(&look(&world, batch).await), [1, 0, 1, 0]);
     let mut tx = world.db.platform(db::Why::Operator).await.unwrap();
-    jobs::admin::retry(&mut tx, id).await.unwrap();
+    let by = jobs::admin::By::new(db::Actor::Operator, "fixed").unwrap();
+    jobs::admin::retry(&mut tx, id, &by).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(counts(&look(&world, batch).await), [1, 0, 0, 0]);
     let leased = hand.claim_some(1).await;

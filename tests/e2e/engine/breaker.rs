@@ -133,3 +133,73 @@ async fn an_answer_from_before_the_opening_closes_nothing() {
     assert_eq!(gate(&world).await.breaker, "open");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn one_of_two_workers_does_not_open_it_and_the_second_does() {
+    let world = world_with_a_line().await;
+    let (mut a, mut b) = (world.hand().await, world.hand().await);
+    let id = gate(&world).await.id;
+    assert!(!a.reports_failures(id).await);
+    assert!(!a.reports_failures(id).await, "however often it says so");
+    assert_eq!(gate(&world).await.breaker, "closed");
+    assert!(b.reports_failures(id).await);
+    assert_eq!(gate(&world).await.breaker, "open");
+    assert_eq!(world.number("select count(*) from jobs.gate_evidence").await, 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn evidence_that_is_old_or_taken_back_does_not_count() {
+    let world = world_with_a_line().await;
+    let (mut a, mut b) = (world.hand().await, world.hand().await);
+    let id = gate(&world).await.id;
+    assert!(!a.reports_failures(id).await);
+    sqlx::query("select jobs.retract_failures($1, $2)").bind(id).bind(a.process).execute(a.conn.conn()).await.unwrap();
+    assert!(!b.reports_failures(id).await, "the first has had an answer since");
+    world.advance(Duration::from_secs(50)).await;
+    (a.renew(&[]).await, b.renew(&[]).await);
+    world.advance(Duration::from_secs(15)).await;
+    assert!(!a.reports_failures(id).await, "the second's was a minute ago");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_probe_that_has_seen_nothing_leaves_its_place_to_the_next() {
+    let world = world_with_a_line().await;
+    let mut hand = world.hand().await;
+    sqlx::query("select jobs.open_breaker($1, 15, 'down')")
+        .bind(gate(&world).await.id)
+        .execute(hand.conn.conn())
+        .await
+        .unwrap();
+    world.enqueue(Enqueue::new().lane("sends"), &Do::nothing("looks elsewhere")).await;
+    let answers = send(&world, "answers", true).await;
+    world.advance(Duration::from_secs(16)).await;
+    let worker = world.worker_with(registry(), world.settings(1)).await;
+    // without this the second would wait for a minute
+    world.reaches(answers, "completed").await;
+    e2e::eventually("it is closed", || async { gate(&world).await.breaker == "closed" }).await;
+    worker.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_service_that_asks_to_be_left_alone_is_and_no_attempt_is_burnt() {
+    let world = world_with_a_line().await;
+    let worker = world.worker_with(registry(), world.settings(1)).await;
+    let asked = world.enqueue(Enqueue::new().lane("sends"), &Do::new("asked", Act::RestOnce(100))).await;
+    e2e::eventually("the gate rests", || async {
+        world.number("select count(*) from jobs.gates where rests_until > app.clock() + interval '90s'").await == 1
+    })
+    .await;
+    let other = send(&world, "other", true).await;
+    let beside = world.work(Do::nothing("beside")).await;
+    world.reaches(beside, "completed").await;
+    assert_eq!(world.runs_of("other"), 0, "nothing goes through while it rests");
+    assert_eq!(world.job(asked).await.attempt, 0);
+    world.advance(Duration::from_secs(126)).await;
+    world.reaches(other, "completed").await;
+    world.reaches(asked, "completed").await;
+    worker.stop().await;
+    world.finish().await;
+}

@@ -166,7 +166,7 @@ async fn a_lane_with_two_gates_obeys_both() {
     fill(&world, "one", 20, Act::Nothing).await;
     let mut hand = world.hand().await;
     let leased = hand.claim_some(100).await;
-    let both = leased.iter().filter(|job| job.gates.len() == 2).count();
+    let both = leased.iter().filter(|job| job.gates == [campaign]).count();
     assert_eq!((leased.len(), both), (8, 3), "eight tokens of the line, three places of the campaign");
     world.finish().await;
 }

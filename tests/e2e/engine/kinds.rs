@@ -26,6 +26,8 @@ pub struct Run {
 #[derive(Clone)]
 pub struct App {
     pub runs: Arc<Mutex<Vec<Run>>>,
+    /// Handlers of [`Act::Together`] that run now, and the most that ever did.
+    pub together: Arc<Mutex<(usize, usize)>>,
     pub latch: watch::Receiver<bool>,
 }
 
@@ -66,6 +68,10 @@ pub enum Act {
     WaitDeaf,
     /// Writes its row, then waits for the latch before it hands over the transaction.
     EffectThenWait,
+    /// The service behind the gate `line` asks to be left alone for so many seconds, once.
+    RestOnce(u64),
+    /// Counts itself among those that run at once, and lets others in meanwhile.
+    Together,
     /// Says whether the service behind the gate `line` answered.
     Answered(bool),
 }
@@ -117,6 +123,24 @@ impl Job<App> for Do {
                 let tx = effect(&cx, &self.name).await?;
                 cx.app.opened().await;
                 Ok(Done::with(tx))
+            }
+            Act::RestOnce(seconds) => {
+                if cx.app.runs.lock().unwrap().iter().filter(|run| run.name == self.name).count() > 1 {
+                    return Ok(Done::Now);
+                }
+                Err(JobError::Rest { gate: "line".to_owned(), wait: Duration::from_secs(seconds) })
+            }
+            Act::Together => {
+                {
+                    let mut together = cx.app.together.lock().unwrap();
+                    together.0 += 1;
+                    together.1 = together.1.max(together.0);
+                }
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+                cx.app.together.lock().unwrap().0 -= 1;
+                Ok(Done::Now)
             }
             Act::Answered(answered) => {
                 cx.report("line", answered, "no answer");

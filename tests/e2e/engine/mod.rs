@@ -16,5 +16,7 @@ mod races;
 mod rescue;
 mod schedule_races;
 mod schedules;
+mod slots;
 mod unique;
+mod why;
 mod world;

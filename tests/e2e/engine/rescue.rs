@@ -123,7 +123,7 @@ async fn a_claim_whose_answer_was_lost_goes_back_with_its_attempts() {
     let known = hand.claim_some(2).await;
     let lost = hand.claim_some(3).await;
     assert_eq!((known.len(), lost.len()), (2, 3));
-    let freed: i32 = sqlx::query_scalar("select jobs.release_unknown($1, $2)")
+    let freed: i32 = sqlx::query_scalar("select jobs.release_unknown($1, $2, 0)")
         .bind(hand.process)
         .bind(vec![known[0].fence])
         .fetch_one(hand.conn.conn())
@@ -135,6 +135,26 @@ async fn a_claim_whose_answer_was_lost_goes_back_with_its_attempts() {
     let again = hand.claim_some(5).await;
     assert!(again.iter().all(|job| job.attempt == 1));
     assert_eq!(hand.settle(&lost, End::Completed).await, 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_fence_never_comes_twice_to_a_process_though_a_crash_took_the_sequence_back() {
+    let world = EngineWorld::new().await;
+    world.work(Do::nothing("a")).await;
+    world.work(Do::nothing("b")).await;
+    let mut hand = world.hand().await;
+    let before = hand.claim_some(1).await;
+    // what a crash does to a sequence whose last numbers had not reached the disk
+    sqlx::query("select setval('jobs.fences', 1)").execute(&mut world.database.superuser().await).await.unwrap();
+    sqlx::query("select jobs.release_unknown($1, '{}', $2)")
+        .bind(hand.process)
+        .bind(before[0].fence + 7)
+        .execute(hand.conn.conn())
+        .await
+        .unwrap();
+    let after = hand.claim_some(1).await;
+    assert!(after[0].fence > before[0].fence + 7, "{} after {}", after[0].fence, before[0].fence + 7);
     world.finish().await;
 }
 

@@ -9,7 +9,7 @@ use jobs::schedule::{CatchUp, Overlap, Schedule, declare, fire_due, fire_in, fir
 
 use super::{
     kinds::{App, Stamp, Tick},
-    schedules::{HOUR, TICKS, hourly},
+    schedules::{HOUR, TICKS, by, hourly},
     world::EngineWorld,
 };
 
@@ -128,7 +128,7 @@ async fn an_operator_and_a_scheduler_at_the_same_moment_make_one_job_where_fires
         world.advance(HOUR).await;
         let by_hand = async {
             let mut tx = world.db.platform(db::Why::Operator).await.unwrap();
-            fire_now(&mut tx, &skip()[0], "now").await.unwrap().expect("it is stored");
+            fire_now(&mut tx, &skip()[0], &by("now")).await.unwrap();
             tx.commit().await.unwrap();
         };
         join(by_hand, async { fire_due(&world.db, &skip()).await.unwrap() }).await;

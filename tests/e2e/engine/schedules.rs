@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::{America::New_York, UTC};
-use db::{Scope, Why};
-use jobs::admin::{self, ScheduleRow};
+use db::{Actor, Scope, Why};
+use jobs::admin::{self, By, Refused, ScheduleRow};
 use jobs::schedule::{
-    Ambiguous, CatchUp, Dst, Fired, Nonexistent, Overlap, Schedule, declare, fire_due, fire_now, run,
+    Ambiguous, CatchUp, Dst, Fired, Nonexistent, Overlap, Schedule, ScheduleError, declare, fire_due, fire_now, run,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -42,9 +42,16 @@ async fn stored(world: &EngineWorld, name: &str) -> ScheduleRow {
     let mut tx = world.db.platform(Why::Operator).await.unwrap();
     admin::find_schedule(&mut tx, name).await.unwrap().expect("it is stored")
 }
+pub fn by(reason: &str) -> By {
+    By::new(Actor::Operator, reason).unwrap()
+}
 async fn fire_by_hand(world: &EngineWorld, schedule: &Schedule, reason: &str) -> Option<Fired> {
     let mut tx = world.db.platform(Why::Operator).await.unwrap();
-    let fired = fire_now(&mut tx, schedule, reason).await.unwrap();
+    let fired = match fire_now(&mut tx, schedule, &by(reason)).await {
+        Ok(fired) => Some(fired),
+        Err(ScheduleError::Refused(Refused::NotFound)) => None,
+        Err(error) => panic!("{error}"),
+    };
     tx.commit().await.unwrap();
     fired
 }
@@ -273,17 +280,18 @@ async fn a_paused_schedule_makes_nothing_and_goes_on_from_when_it_is_resumed() {
     let all = || vec![tick().overlap(Overlap::Allow).catch_up(CatchUp::All(100))];
     declare(&world.db, &all()).await.unwrap();
     let mut tx = world.db.platform(Why::Operator).await.unwrap();
-    assert!(admin::pause_schedule(&mut tx, "tick", "too loud").await.unwrap());
-    assert!(!admin::pause_schedule(&mut tx, "no such", "too loud").await.unwrap());
+    admin::pause_schedule(&mut tx, "tick", &by("too loud")).await.unwrap();
+    let none = admin::pause_schedule(&mut tx, "no such", &by("too loud")).await;
+    assert!(matches!(none, Err(Refused::NotFound)));
     tx.commit().await.unwrap();
-    assert_eq!(stored(&world, "tick").await.reason.as_deref(), Some("too loud"));
+    assert_eq!(stored(&world, "tick").await.reason.as_deref(), Some("paused by operator: too loud"));
     world.advance(10 * HOUR).await;
     declare(&world.db, &all()).await.unwrap();
     fire_due(&world.db, &all()).await.unwrap();
     assert_eq!(world.number(TICKS).await, 0);
     let mut tx = world.db.platform(Why::Operator).await.unwrap();
-    assert!(admin::resume_schedule(&mut tx, "tick").await.unwrap());
-    assert!(!admin::resume_schedule(&mut tx, "no such").await.unwrap());
+    admin::resume_schedule(&mut tx, "tick", &by("quiet again")).await.unwrap();
+    assert!(admin::resume_schedule(&mut tx, "no such", &by("quiet again")).await.is_err());
     tx.commit().await.unwrap();
     fire_due(&world.db, &all()).await.unwrap();
     assert_eq!(world.number(TICKS).await, 0, "what came while it was paused is not made up");
@@ -302,7 +310,8 @@ async fn an_operator_fires_one_at_once_with_a_reason() {
     declare(&world.db, std::slice::from_ref(&allow)).await.unwrap();
     let next = stored(&world, "tick").await.next_fire_at;
     let Some(Fired::Made(id)) = fire_by_hand(&world, &allow, "to see").await else { panic!("a job") };
-    assert_eq!(world.job(id).await.errors.unwrap().0[0]["error"], "fired by the operator: to see");
+    let told = "select count(*) from jobs.audit where act = 'fire' and subject = 'schedule' and subject_id = 'tick' and reason = 'to see'";
+    assert_eq!(world.number(told).await, 1);
     let row = stored(&world, "tick").await;
     assert_eq!((row.next_fire_at, row.last_job_id), (next, Some(id)), "its own times stay");
     declare(&world.db, std::slice::from_ref(&skip)).await.unwrap();
@@ -313,7 +322,7 @@ async fn an_operator_fires_one_at_once_with_a_reason() {
     assert_eq!(fire_by_hand(&world, &queue, "again").await, Some(Fired::Skipped(id)));
     assert_eq!(world.number(TICKS).await, 1);
     let mut tx = world.db.platform(Why::Operator).await.unwrap();
-    admin::pause_schedule(&mut tx, "tick", "quiet").await.unwrap();
+    admin::pause_schedule(&mut tx, "tick", &by("quiet")).await.unwrap();
     tx.commit().await.unwrap();
     world.execute("delete from jobs.jobs").await;
     assert!(matches!(fire_by_hand(&world, &queue, "a trial").await, Some(Fired::Made(_))));

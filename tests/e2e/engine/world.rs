@@ -1,12 +1,9 @@
 //! A database, tenants and workers for the engine tests. A worker lives on a runtime of its own, so that it can die without notice;
 //! a hand is a process whose every call to the database the test makes itself.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use db::{Actor, Db, EngineConn, Scope, TenantTx, Why};
+use db::{Actor, Db, EngineConn, PlatformTx, Scope, TenantTx, Why};
 use e2e::Database;
 use jobs::{Engine, Enqueue, Enqueued, Job, Leased, Registry, Settings, admin::JobRow};
 use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
@@ -46,7 +43,7 @@ impl EngineWorld {
         let db = database.connect("engine tests", 12).await;
         registry().register(&db).await.unwrap();
         let (latch, waiting) = watch::channel(false);
-        let app = App { runs: Arc::new(Mutex::new(Vec::new())), latch: waiting };
+        let app = App { runs: Arc::default(), together: Arc::default(), latch: waiting };
         let acme = tenant(&db, "acme").await;
         Self { db, database, app, acme, latch }
     }
@@ -157,6 +154,17 @@ impl EngineWorld {
         self.db.close().await;
         self.database.drop().await;
     }
+}
+
+/// Rows of the live jobs that this connection has read, by scanning and by index.
+pub async fn rows_read(tx: &mut PlatformTx) -> (i64, i64) {
+    sqlx::query_as(
+        "select coalesce(sum(seq_tup_read), 0)::bigint, coalesce(sum(idx_tup_fetch), 0)::bigint
+           from pg_stat_xact_user_tables where schemaname = 'jobs' and relname in ('jobs', 'scheduled')",
+    )
+    .fetch_one(tx.conn())
+    .await
+    .unwrap()
 }
 
 async fn tenant(db: &Db, slug: &str) -> Owner {
@@ -282,6 +290,15 @@ impl Hand {
             .bind(ids)
             .bind(fences)
             .fetch_all(self.conn.conn())
+            .await
+            .unwrap()
+    }
+    /// Says that it has seen the service behind the gate fail in a row; true: that opened the breaker.
+    pub async fn reports_failures(&mut self, gate: i64) -> bool {
+        sqlx::query_scalar("select jobs.report_failures($1, $2, false, 15, 'down')")
+            .bind(gate)
+            .bind(self.process)
+            .fetch_one(self.conn.conn())
             .await
             .unwrap()
     }

@@ -1,21 +1,19 @@
 //! `paloma doctor`: whether an installation keeps its promises right now. Only looks; says of each thing that it is well, or what
 //! to do about it.
 
-use crate::operate::Operator;
+use super::Operator;
+use crate::cluster;
 use crate::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use cli::cluster;
-use db::{Db, PageOf, Scope, Why};
-use jobs::admin;
+use db::{Db, PageOf, PlatformTx, Scope, Why};
+use jobs::admin::{self, SEEN_WITHIN_S, WorkerRow};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 /// Sessions and tokens live by the hour; more than this makes logs of two machines hard to read together.
 const WORST_SKEW_S: f64 = 5.0;
-/// A process is given up when it was not heard of for a lease.
-const SEEN_WITHIN_S: f64 = 30.0;
 /// Open work is claimed within a second unless all slots are busy.
 const DUE_WITHIN_S: f64 = 60.0;
 
@@ -147,10 +145,12 @@ async fn clock(db: &Db, findings: &mut Findings) -> Result<()> {
 
 async fn engine(db: &Db, findings: &mut Findings) -> Result<()> {
     let mut tx = db.platform(Why::Operator).await?;
-    let processes = admin::processes(&mut tx).await?;
-    let live: Vec<_> = processes.iter().filter(|process| process.seen_s <= SEEN_WITHIN_S).collect();
-    let names: Vec<String> =
-        live.iter().map(|p| format!("{}@{}:{} {:.0} s ago", p.name, p.host, p.pid, p.seen_s)).collect();
+    let live = live(&mut tx).await?;
+    let now = tx.now();
+    let names: Vec<String> = live
+        .iter()
+        .map(|p| format!("{}@{}:{} {:.0} s ago", p.name, p.host, p.pid, (now - p.seen_at).as_seconds_f64().max(0.0)))
+        .collect();
     match names.is_empty() {
         true => {
             findings.note("processes", false, format!("none was heard of within {SEEN_WITHIN_S} s: start a worker"))
@@ -174,6 +174,20 @@ async fn engine(db: &Db, findings: &mut Findings) -> Result<()> {
     findings.note("oldest due", stuck.oldest_open_s <= DUE_WITHIN_S, open);
     findings.note("leases", stuck.expired == 0, format!("{} running jobs past their lease", stuck.expired));
     Ok(())
+}
+
+/// The processes that were heard of within a lease.
+async fn live(tx: &mut PlatformTx) -> Result<Vec<WorkerRow>> {
+    let mut live = Vec::new();
+    let mut page = PageOf { limit: db::page::MAX_LIMIT, after: None };
+    loop {
+        let found = admin::workers(tx, &page).await?;
+        page.after = found.items.last().map(|worker| worker.id);
+        live.extend(found.items.into_iter().filter(|worker| worker.is_live));
+        if found.next_cursor.is_none() {
+            return Ok(live);
+        }
+    }
 }
 
 async fn schedules(db: &Db, findings: &mut Findings) -> Result<()> {

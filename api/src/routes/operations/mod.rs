@@ -1,0 +1,40 @@
+//! The queue, for the platform's operator across tenants and for each tenant its own part, to look at. What changes something is the
+//! operator's alone, needs a reason, and is in the audit.
+
+mod audit;
+mod batches;
+mod gates;
+mod jobs;
+mod lanes;
+mod platform_jobs;
+mod queues;
+mod workers;
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::gate::Routes;
+
+/// The routes.
+pub fn routes() -> Routes {
+    [
+        audit::routes(),
+        batches::routes(),
+        gates::routes(),
+        jobs::routes(),
+        lanes::routes(),
+        platform_jobs::routes(),
+        queues::routes(),
+        workers::routes(),
+    ]
+    .into_iter()
+    .fold(Routes::new(), Routes::merge)
+}
+
+/// Why something is done.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    /// In 1 to 500 characters; kept in the audit.
+    reason: String,
+}

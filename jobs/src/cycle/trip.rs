@@ -1,0 +1,134 @@
+//! One round trip of the cycle. It owns all that it needs, so that two may be under way.
+
+use std::time::Duration;
+
+use db::{Db, EngineConn};
+use sqlx::{FromRow, Row as _, postgres::PgRow};
+use uuid::Uuid;
+
+use super::outbox::Outbox;
+use crate::dispatch::Leased;
+
+/// What a round trip takes along.
+pub(super) struct Trip {
+    pub db: Db,
+    pub conn: Option<EngineConn>,
+    pub process: Uuid,
+    pub lease: Duration,
+    /// Claims this process knows of; some where the others are to be given back first. No other trip may be under way then.
+    pub known: Option<Vec<i64>>,
+    /// The greatest fence this process was ever given.
+    pub seen: i64,
+    pub outbox: Outbox,
+    /// Claims all of whose jobs have ended.
+    pub over: Vec<i64>,
+    /// Running jobs of gates with a cap, where they have become fewer. No other trip may be under way then.
+    pub running: Vec<(i64, i32)>,
+    /// Slots that may be filled, by queue.
+    pub free: Vec<(i16, i32)>,
+}
+
+/// What a round trip brings back.
+pub(super) struct Landed {
+    pub trip: Trip,
+    pub result: Result<Claimed, db::Error>,
+}
+
+/// What was claimed.
+pub(super) struct Claimed {
+    pub jobs: Vec<Leased>,
+    /// When to look again.
+    pub wait: Duration,
+    /// Leases that were lost before their outcomes were written.
+    pub lost: usize,
+}
+
+/// A row of `jobs.cycle`: a job, or the header, which has no id. Read by place, in the order of the type `jobs.leased`.
+enum Row {
+    Job(Leased),
+    Header { settled: i32, wake_s: f64 },
+}
+
+impl FromRow<'_, PgRow> for Row {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let Some(id) = row.try_get(0)? else {
+            return Ok(Self::Header { settled: row.try_get(16)?, wake_s: row.try_get(17)? });
+        };
+        Ok(Self::Job(Leased {
+            id,
+            fence: row.try_get(1)?,
+            tenant_number: row.try_get(2)?,
+            lane_id: row.try_get(3)?,
+            queue: row.try_get(4)?,
+            kind: row.try_get(5)?,
+            attempt: row.try_get(6)?,
+            max_attempts: row.try_get(7)?,
+            crashes: row.try_get(8)?,
+            key_scope: row.try_get(9)?,
+            run_at: row.try_get(11)?,
+            leased_at: row.try_get(12)?,
+            gates: row.try_get::<Option<_>, _>(13)?.unwrap_or_default(),
+            is_probe: row.try_get(14)?,
+            payload: row.try_get(15)?,
+        }))
+    }
+}
+
+impl Trip {
+    /// Goes and comes back. Nothing is forgotten on the way: if it fails, the same outcomes are sent again.
+    pub async fn fly(mut self) -> Landed {
+        let result = self.go().await;
+        if result.is_err() {
+            self.conn = None;
+        }
+        Landed { trip: self, result }
+    }
+
+    async fn go(&mut self) -> Result<Claimed, db::Error> {
+        let conn = match &mut self.conn {
+            Some(conn) => conn,
+            none => none.insert(self.db.engine().await?),
+        };
+        if let Some(known) = &self.known {
+            // an answer may have been lost with an old connection, whose server process may even commit long after: what it leased goes back
+            let freed: i32 = sqlx::query_scalar("select jobs.release_unknown($1, $2, $3)")
+                .bind(self.process)
+                .bind(known)
+                .bind(self.seen)
+                .fetch_one(conn.conn())
+                .await?;
+            if freed > 0 {
+                tracing::warn!(jobs = freed, "gave back what was leased by a claim whose answer was lost");
+            }
+        }
+        let (gates, running): (Vec<i64>, Vec<i32>) = self.running.iter().copied().unzip();
+        let (queues, free): (Vec<i16>, Vec<i32>) = self.free.iter().copied().unzip();
+        let rows: Vec<Row> =
+            sqlx::query_as("select * from jobs.cycle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+                .bind(self.process)
+                .bind(self.lease.as_secs_f64())
+                .bind(&self.outbox.ids)
+                .bind(&self.outbox.fences)
+                .bind(&self.outbox.outcomes)
+                .bind(&self.outbox.delays)
+                .bind(&self.outbox.errors)
+                .bind(gates)
+                .bind(running)
+                .bind(&self.over)
+                .bind(queues)
+                .bind(free)
+                .fetch_all(conn.conn())
+                .await?;
+        let mut claimed = Claimed { jobs: Vec::with_capacity(rows.len()), wait: Duration::from_secs(1), lost: 0 };
+        for row in rows {
+            match row {
+                Row::Job(job) => claimed.jobs.push(job),
+                Row::Header { settled, wake_s } => {
+                    claimed.wait = Duration::from_secs_f64(wake_s.clamp(0.0, 1.0));
+                    claimed.lost = self.outbox.ids.len().saturating_sub(usize::try_from(settled).unwrap_or(0));
+                }
+            }
+        }
+        Ok(claimed)
+    }
+}
