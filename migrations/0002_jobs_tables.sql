@@ -252,15 +252,32 @@ create table jobs.batch_deltas (
 ) with (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
 create index batch_deltas_batch on jobs.batch_deltas (batch_id);
 
+-- A schedule's contract as declared in code, and how far it has come. Whoever fires it locks the row, makes the job and moves
+-- `next_fire_at` in one commit. A row that no scheduler declares any more (`seen_at`) is retired, and stays for a month.
 create table jobs.schedules (
   name text primary key,
   cron text not null,
   time_zone text not null,
+  nonexistent text not null constraint schedules_nonexistent_known check (nonexistent in ('skip', 'next_valid')),
+  ambiguous text not null constraint schedules_ambiguous_known check (ambiguous in ('first', 'second', 'both')),
+  catch_up text not null constraint schedules_catch_up_known check (catch_up in ('none', 'one', 'all')),
+  catch_up_limit int constraint schedules_catch_up_bounded check (catch_up_limit between 1 and 1000),
+  overlap text not null constraint schedules_overlap_known check (overlap in ('allow', 'skip', 'queue')),
+  jitter_ms int not null constraint schedules_jitter_bounded check (jitter_ms between 0 and 86400000),
   kind text not null,
   queue text not null,
   next_fire_at timestamptz not null,
+  queued_fire_at timestamptz,                    -- a fire that waits until the last job has ended
   last_fired_at timestamptz,
-  paused_at timestamptz
+  last_job_id bigint,
+  skipped_count bigint not null default 0,       -- fires that made no job because the last one was live
+  missed_at timestamptz,                         -- the newest fire that was missed and not made up
+  paused_at timestamptz,
+  reason text,
+  seen_at timestamptz not null,
+  retired_at timestamptz,
+  constraint schedules_all_is_bounded check ((catch_up = 'all') = (catch_up_limit is not null)),
+  constraint schedules_queued_is_to_queue check (queued_fire_at is null or overlap = 'queue')
 );
 grant select, insert, update, delete on jobs.schedules to paloma_platform;
 

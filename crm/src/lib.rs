@@ -42,10 +42,12 @@ pub fn registry() -> jobs::Registry<App> {
 /// Every schedule there is.
 #[must_use]
 pub fn schedules() -> Vec<jobs::schedule::Schedule> {
-    use jobs::schedule::Schedule;
+    use jobs::schedule::{Overlap, Schedule};
     vec![
         Schedule::new::<App, _>("access.prune", "17 * * * *", chrono_tz::UTC, access::Prune {}),
         Schedule::new::<App, _>("events.prune", "47 * * * *", chrono_tz::UTC, events::Prune {}),
-        Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {}),
+        // one that runs may have looked before what this one is for
+        Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {})
+            .overlap(Overlap::Queue),
     ]
 }

@@ -1,175 +1,175 @@
-//! Schedules: a cron line with a time zone that makes jobs of the platform. The next fire time is stored and claimed by compare-and-set,
-//! so any number of schedulers may run.
+//! Schedules: cron lines on a zone's clock that make jobs of the platform, by a stated contract. The next fire time is stored; whoever
+//! moves it makes the job in the same commit, so any number of schedulers may run.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use croner::Cron;
-use db::{Db, Scope, Why};
-use tokio_util::sync::CancellationToken;
+use db::PlatformTx;
+use futures::future::BoxFuture;
 
-use crate::{enqueue::Enqueue, job::Job};
+use crate::{
+    enqueue::{Enqueue, EnqueueError, Enqueued},
+    job::Job,
+};
 
-type Fired = futures::future::BoxFuture<'static, Result<db::PlatformTx, crate::EnqueueError>>;
-/// Makes the schedule's job in the transaction that moved its next fire time.
-type Fire = Box<dyn Fn(db::PlatformTx) -> Fired + Send + Sync>;
+mod calendar;
+#[cfg(test)]
+mod calendar_tests;
+mod contract;
+mod declare;
+mod fire;
+mod local;
+mod plan;
 
-/// A schedule as declared in code: name, cron line, zone and the job it makes.
+pub use calendar::{CalendarError, Dst, Fire};
+pub use contract::{Ambiguous, CatchUp, MAX_JITTER, Nonexistent, ON_TIME, Overlap};
+pub use declare::declare;
+pub use fire::{Fired, ScheduleError, fire_due, fire_in, fire_now, run};
+pub(crate) use plan::Plan;
+
+use calendar::Calendar;
+
+/// Makes the job of a fire, in the transaction that moves the schedule's time.
+type Make =
+    Box<dyn for<'a> Fn(&'a mut PlatformTx, Occasion) -> BoxFuture<'a, Result<Enqueued, EnqueueError>> + Send + Sync>;
+
+/// A fire and when its job is due.
+#[derive(Debug, Clone, Copy)]
+struct Occasion {
+    at: DateTime<Utc>,
+    run_at: DateTime<Utc>,
+}
+
+/// A schedule as declared in code: name, cron line, zone, the job it makes, and what it promises where it has a choice.
 pub struct Schedule {
     name: &'static str,
     cron: &'static str,
     time_zone: Tz,
-    fire: Fire,
+    nonexistent: Option<Nonexistent>,
+    ambiguous: Option<Ambiguous>,
+    catch_up: CatchUp,
+    overlap: Overlap,
+    jitter: Duration,
+    make: Make,
     kind: &'static str,
     queue: &'static str,
 }
 
 impl Schedule {
-    /// Makes `job` for the platform at each time of `cron` (five fields, or six with seconds first) in `time_zone`.
+    /// Makes `job` for the platform at each time of `cron` (five fields, or six with seconds first) in `time_zone`. Unless said
+    /// otherwise: missed fires make one job between them, none is made while the last one is live, there is no jitter, and a change of
+    /// the zone's clock is met as the line asks for: one that fires in each hour follows real time, any other keeps its fires a day.
+    #[must_use]
     pub fn new<S: 'static, J: Job<S> + Clone + Sync>(
         name: &'static str,
         cron: &'static str,
         time_zone: Tz,
         job: J,
     ) -> Self {
-        let fire = move |mut tx: db::PlatformTx| {
-            let job = job.clone();
-            let work = async move {
-                Enqueue::<S, J>::new().many_for(&mut tx, 0, std::slice::from_ref(&job)).await?;
-                Ok(tx)
-            };
-            let fired: Fired = Box::pin(work);
-            fired
-        };
-        Self { name, cron, time_zone, fire: Box::new(fire), kind: J::KIND, queue: J::QUEUE.0 }
+        Self::made_by::<S, J>(name, cron, time_zone, move |_| job.clone())
+    }
+
+    /// The same where the job is to know for which time it is made: `make` is given the fire's own time, however late it is made, and
+    /// whatever jitter and retries do to the job's `run_at`.
+    #[must_use]
+    pub fn made_by<S: 'static, J: Job<S> + Sync>(
+        name: &'static str,
+        cron: &'static str,
+        time_zone: Tz,
+        make: impl Fn(DateTime<Utc>) -> J + Send + Sync + 'static,
+    ) -> Self {
+        let make: Make = Box::new(move |tx, occasion| {
+            let job = make(occasion.at);
+            Box::pin(async move {
+                let enqueue = Enqueue::<S, J>::new().run_at(occasion.run_at);
+                Ok(enqueue.many_for(tx, 0, std::slice::from_ref(&job)).await?[0])
+            })
+        });
+        Self {
+            name,
+            cron,
+            time_zone,
+            nonexistent: None,
+            ambiguous: None,
+            catch_up: CatchUp::One,
+            overlap: Overlap::Skip,
+            jitter: Duration::ZERO,
+            make,
+            kind: J::KIND,
+            queue: J::QUEUE.0,
+        }
+    }
+
+    /// What becomes of a time that the zone's clock leaves out.
+    #[must_use]
+    pub fn nonexistent(self, nonexistent: Nonexistent) -> Self {
+        Self { nonexistent: Some(nonexistent), ..self }
+    }
+    /// What becomes of a time that the zone's clock shows twice.
+    #[must_use]
+    pub fn ambiguous(self, ambiguous: Ambiguous) -> Self {
+        Self { ambiguous: Some(ambiguous), ..self }
+    }
+    /// What becomes of fires that were missed.
+    #[must_use]
+    pub fn catch_up(self, catch_up: CatchUp) -> Self {
+        Self { catch_up, ..self }
+    }
+    /// What becomes of a fire while the schedule's last job is live.
+    #[must_use]
+    pub fn overlap(self, overlap: Overlap) -> Self {
+        Self { overlap, ..self }
+    }
+    /// Each fire's job is due up to that much later, by a delay that belongs to the fire: at most a day.
+    #[must_use]
+    pub fn jitter(self, jitter: Duration) -> Self {
+        Self { jitter, ..self }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn calendar(&self) -> Result<Calendar, CalendarError> {
+        Calendar::new(self.cron, self.time_zone, self.nonexistent, self.ambiguous)
     }
 
     /// A line for the snapshot.
+    ///
+    /// # Panics
+    /// Where the cron line can't be read: a fault of the program, found by the test that keeps the snapshot.
     #[must_use]
     pub fn line(&self) -> String {
-        format!("{} cron=\"{}\" zone={} kind={}", self.name, self.cron, self.time_zone, self.kind)
-    }
-
-    /// The first fire time after `at`.
-    pub fn next_after(&self, at: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
-        next_fire(self.cron, self.time_zone, at)
-    }
-}
-
-/// The first time after `at` at which the cron line fires in the zone.
-pub fn next_fire(cron: &str, time_zone: Tz, at: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
-    let cron = Cron::from_str(cron).map_err(|error| format!("the cron line {cron:?} can't be read: {error}"))?;
-    // a cron line knows whole seconds; what is left of one in `at` would be carried into every fire
-    cron.find_next_occurrence(&at.trunc_subsecs(0).with_timezone(&time_zone), false)
-        .map(|next| next.with_timezone(&Utc))
-        .map_err(|error| format!("no next time: {error}"))
-}
-
-/// Stores what is declared and fires what is due, until `stop`.
-pub async fn run(db: &Db, schedules: &[Schedule], stop: CancellationToken) -> Result<(), db::Error> {
-    declare(db, schedules).await?;
-    loop {
-        let wait = match fire_due(db, schedules).await {
-            Ok(wait) => wait,
-            Err(error) => {
-                tracing::warn!(%error, "schedules could not be fired; they are tried again");
-                Duration::from_secs(1)
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
-}
-
-/// Stores the schedules; a changed line takes a new next time, an undeclared one is removed.
-pub async fn declare(db: &Db, schedules: &[Schedule]) -> Result<(), db::Error> {
-    let mut tx = db.platform(Why::Upkeep).await?;
-    let names: Vec<&str> = schedules.iter().map(|schedule| schedule.name).collect();
-    sqlx::query("delete from jobs.schedules where name <> all($1)").bind(&names).execute(tx.conn()).await?;
-    for schedule in schedules {
-        let next = schedule.next_after(tx.now()).map_err(db::Error::Schema)?;
-        sqlx::query(
-            "insert into jobs.schedules (name, cron, time_zone, kind, queue, next_fire_at) values ($1, $2, $3, $4, $5, $6)
-             on conflict (name) do update set cron = excluded.cron, time_zone = excluded.time_zone, kind = excluded.kind, queue = excluded.queue,
-               next_fire_at = case when jobs.schedules.cron = excluded.cron and jobs.schedules.time_zone = excluded.time_zone
-                                   then jobs.schedules.next_fire_at else excluded.next_fire_at end",
+        let calendar = self.calendar().expect("a declared cron line can be read");
+        format!(
+            "{} cron=\"{}\" zone={} kind={} nonexistent={} ambiguous={} catch_up={}{} overlap={} jitter={}s",
+            self.name,
+            self.cron,
+            self.time_zone,
+            self.kind,
+            calendar.nonexistent().word(),
+            calendar.ambiguous().word(),
+            self.catch_up.word(),
+            self.catch_up.limit().map(|limit| format!("({limit})")).unwrap_or_default(),
+            self.overlap.word(),
+            self.jitter.as_secs_f64(),
         )
-        .bind(schedule.name)
-        .bind(schedule.cron)
-        .bind(schedule.time_zone.name())
-        .bind(schedule.kind)
-        .bind(schedule.queue)
-        .bind(next)
-        .execute(tx.conn())
-        .await?;
     }
-    tx.commit().await?;
-    Ok(())
 }
 
-/// Fires each due schedule once and answers how long to wait for the next.
-pub async fn fire_due(db: &Db, schedules: &[Schedule]) -> Result<Duration, db::Error> {
-    let mut soonest = Duration::from_secs(5);
-    for schedule in schedules {
-        let mut tx = db.platform(Why::Upkeep).await?;
-        let now = tx.now();
-        let stored: Option<DateTime<Utc>> =
-            sqlx::query_scalar("select next_fire_at from jobs.schedules where name = $1 and paused_at is null")
-                .bind(schedule.name)
-                .fetch_optional(tx.conn())
-                .await?;
-        let Some(due) = stored else { continue };
-        if due > now {
-            soonest = soonest.min((due - now).to_std().unwrap_or(Duration::ZERO));
-            continue;
-        }
-        let next = schedule.next_after(now).map_err(db::Error::Schema)?;
-        // whoever moves the stored time forward fires: the others find it moved
-        let claimed = sqlx::query(
-            "update jobs.schedules set next_fire_at = $3, last_fired_at = $2 where name = $1 and next_fire_at = $2",
-        )
-        .bind(schedule.name)
-        .bind(due)
-        .bind(next)
-        .execute(tx.conn())
-        .await?;
-        if claimed.rows_affected() == 1 {
-            match (schedule.fire)(tx).await {
-                Ok(tx) => tx.commit().await?,
-                Err(error) => tracing::error!(schedule = schedule.name, %error, "a schedule could not make its job"),
-            }
-        }
-        soonest = soonest.min((next - now).to_std().unwrap_or(Duration::ZERO));
-    }
-    Ok(soonest.max(Duration::from_millis(10)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_daily_line_keeps_its_wall_clock_time_over_the_change_to_summer() {
-        let at = DateTime::parse_from_rfc3339("2026-03-07T20:00:00Z").unwrap().with_timezone(&Utc);
-        let zone = chrono_tz::America::New_York;
-        let first = next_fire("0 9 * * *", zone, at).unwrap();
-        let second = next_fire("0 9 * * *", zone, first).unwrap();
-        assert_eq!(first.to_rfc3339(), "2026-03-08T13:00:00+00:00");
-        assert_eq!(second.to_rfc3339(), "2026-03-09T13:00:00+00:00");
-    }
-
-    #[test]
-    fn a_fire_time_is_a_whole_second() {
-        let at = DateTime::parse_from_rfc3339("2026-03-07T20:00:00.608Z").unwrap().with_timezone(&Utc);
-        let next = next_fire("*/15 * * * * *", chrono_tz::UTC, at).unwrap();
-        assert_eq!(next.to_rfc3339(), "2026-03-07T20:00:15+00:00");
-    }
-
-    #[test]
-    fn a_line_that_can_not_be_read_says_so() {
-        assert!(next_fire("61 * * * *", chrono_tz::UTC, DateTime::UNIX_EPOCH).is_err());
-    }
+/// The next fires of a cron line that is not stored, for whoever thinks about one.
+pub fn preview_line(
+    line: &str,
+    zone: &str,
+    nonexistent: Option<Nonexistent>,
+    ambiguous: Option<Ambiguous>,
+    from: DateTime<Utc>,
+    count: usize,
+) -> Result<Vec<Fire>, CalendarError> {
+    let zone = zone.parse().map_err(|_| CalendarError::Zone(zone.to_owned()))?;
+    let calendar = Calendar::new(line, zone, nonexistent, ambiguous)?;
+    Plan::new("", calendar, CatchUp::None, Duration::ZERO).preview(from, count)
 }

@@ -197,7 +197,7 @@ async fn schedules(db: &Db, findings: &mut Findings) -> Result<()> {
     if all.items.is_empty() {
         findings.note("schedules", false, "none is stored: start a scheduler");
     }
-    for schedule in all.items {
+    for schedule in all.items.iter().filter(|schedule| schedule.retired_at.is_none()) {
         let late_s = (now - schedule.next_fire_at).as_seconds_f64();
         let is_ok = schedule.paused_at.is_some() || late_s <= DUE_WITHIN_S;
         let last = print::time(schedule.last_fired_at);

@@ -23,6 +23,8 @@ use schedules::SchedulesVerb;
 use tenants::TenantsVerb;
 use workers::WorkersVerb;
 
+use std::fmt::Display;
+
 use crate::cluster::{self, DATABASE, SUPERUSER};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
@@ -137,12 +139,16 @@ impl Operator {
 
     /// Commits an act, logs it, and says what was done.
     async fn finish(&self, tx: PlatformTx, thing: &str, act: &Act, word: &str) -> Result<()> {
+        self.commit(tx, Done { thing, id: act.id, act: word, reason: &act.reason }).await
+    }
+
+    async fn commit<I: Serialize + Display>(&self, tx: PlatformTx, done: Done<'_, I>) -> Result<()> {
         tx.commit().await?;
-        tracing::info!(act = word, thing, id = act.id, reason = act.reason, "operator");
+        tracing::info!(act = done.act, thing = done.thing, id = %done.id, reason = done.reason, "operator");
         if self.json {
-            return crate::print::json(&Done { thing, id: act.id, act: word, reason: &act.reason });
+            return crate::print::json(&done);
         }
-        println!("{thing} {}: {word}", act.id);
+        println!("{} {}: {}", done.thing, done.id, done.act);
         Ok(())
     }
 }
@@ -163,9 +169,10 @@ impl Act {
 
 /// What an operator did.
 #[derive(Debug, Serialize)]
-struct Done<'a> {
+struct Done<'a, I> {
     thing: &'a str,
-    id: i64,
+    /// A number, or the name of what has none.
+    id: I,
     act: &'a str,
     reason: &'a str,
 }

@@ -70,18 +70,20 @@ pub enum Refused {
 
 /// What an act was done to.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Subject {
+pub(super) enum Subject<'a> {
     Job(i64),
     Lane(i64),
     Gate(i64),
+    Schedule(&'a str),
 }
 
-impl Subject {
-    const fn parts(self) -> (&'static str, i64) {
+impl Subject<'_> {
+    fn parts(self) -> (&'static str, String) {
         match self {
-            Self::Job(id) => ("job", id),
-            Self::Lane(id) => ("lane", id),
-            Self::Gate(id) => ("gate", id),
+            Self::Job(id) => ("job", id.to_string()),
+            Self::Lane(id) => ("lane", id.to_string()),
+            Self::Gate(id) => ("gate", id.to_string()),
+            Self::Schedule(name) => ("schedule", name.to_owned()),
         }
     }
 }
@@ -91,12 +93,12 @@ pub(super) async fn record(
     tx: &mut PlatformTx,
     by: &By,
     act: &str,
-    subject: Subject,
+    subject: Subject<'_>,
     tenant_number: i32,
 ) -> Result<(), sqlx::Error> {
     let (subject, id) = subject.parts();
     sqlx::query(
-        "insert into jobs.audit (tenant_number, actor, act, subject, subject_id, reason) values ($1, $2, $3, $4, $5::bigint::text, $6)",
+        "insert into jobs.audit (tenant_number, actor, act, subject, subject_id, reason) values ($1, $2, $3, $4, $5, $6)",
     )
     .bind(tenant_number)
     .bind(by.actor.to_string())
@@ -122,9 +124,9 @@ pub struct AuditRow {
     pub at: DateTime<Utc>,
     /// Who, `operator`.
     pub actor: String,
-    /// retry, cancel, pause, resume, `set_limits` or `close_breaker`.
+    /// retry, cancel, pause, resume, fire, `set_limits` or `close_breaker`.
     pub act: String,
-    /// job, lane or gate.
+    /// job, lane, gate or schedule.
     pub subject: String,
     /// Which one.
     pub subject_id: String,

@@ -227,6 +227,21 @@ impl Job<App> for Tick {
     }
 }
 
+/// What a schedule makes that is to know for which time.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Stamp {
+    pub at: chrono::DateTime<chrono::Utc>,
+}
+impl Job<App> for Stamp {
+    type Scope = Platform;
+    const KIND: &'static str = "test.stamp";
+    const QUEUE: Queue = OTHER;
+    async fn run(self, cx: Cx<App, Platform>) -> JobResult {
+        cx.app.note(&self.at.to_rfc3339(), &cx);
+        Ok(Done::with(cx.tx().await?))
+    }
+}
+
 /// A kind that only newer workers know.
 #[derive(Serialize, Deserialize)]
 pub struct Newer {}
@@ -249,4 +264,5 @@ pub fn registry() -> Registry<App> {
         .add::<Keyed<3>>()
         .add::<Keyed<4>>()
         .add::<Tick>()
+        .add::<Stamp>()
 }

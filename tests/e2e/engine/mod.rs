@@ -17,6 +17,7 @@ mod operators;
 mod outcomes;
 mod races;
 mod rescue;
+mod schedule_races;
 mod schedules;
 mod slots;
 mod unique;
