@@ -157,7 +157,8 @@ async fn evidence_that_is_old_or_taken_back_does_not_count() {
     sqlx::query("select jobs.retract_failures($1, $2)").bind(id).bind(a.process).execute(a.conn.conn()).await.unwrap();
     assert!(!b.reports_failures(id).await, "the first has had an answer since");
     world.advance(Duration::from_secs(50)).await;
-    (a.renew(&[]).await, b.renew(&[]).await);
+    a.renew(&[]).await;
+    b.renew(&[]).await;
     world.advance(Duration::from_secs(15)).await;
     assert!(!a.reports_failures(id).await, "the second's was a minute ago");
     world.finish().await;
