@@ -13,7 +13,7 @@ begin
   d as (
     delete from jobs.jobs j using a where j.id = a.id and j.fence = a.fence and j.leased_by = p_process
       returning j.id, j.tenant_number, j.lane_id, j.queue, j.kind, j.attempt, j.batch_id, j.key_scope, j.run_at, j.leased_at),
-  k as (delete from jobs.job_keys x using d where d.key_scope in (1, 2) and x.job_id = d.id and x.scope in (1, 2)),
+  k as (delete from jobs.job_keys x using d where d.key_scope in (1, 2) and x.job_id = d.id and x.tenant_number = d.tenant_number and x.scope in (1, 2)),
   b as (
     insert into jobs.batch_deltas (tenant_number, batch_id, completed)
       select d.tenant_number, d.batch_id, count(*) from d where d.batch_id is not null group by 1, 2),
@@ -55,7 +55,7 @@ returns int language sql as $$
     insert into jobs.wakes (tenant_number, queue, lane_id)
       select distinct e.tenant_number, e.queue, e.lane_id from e where e.outcome in (2, 3, 6) and coalesce(e.delay, 0) <= 0),
   gone as materialized (select e.*, case when e.outcome = 4 then 'discarded' else 'cancelled' end as state from e where e.outcome in (4, 5)),
-  k as (delete from jobs.job_keys x using gone where gone.key_scope in (1, 2) and x.job_id = gone.id and x.scope in (1, 2) returning x.job_id, x.key),
+  k as (delete from jobs.job_keys x using gone where gone.key_scope in (1, 2) and x.job_id = gone.id and x.tenant_number = gone.tenant_number and x.scope in (1, 2) returning x.job_id, x.key),
   f as (
     insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, key, batch_id, payload, errors, finished_at)
       select g.id, g.tenant_number, g.lane_id, g.queue, g.kind, g.state, g.priority, g.attempt, g.max_attempts, g.crashes, g.key_scope, k.key, g.batch_id, g.payload, g.kept, t
@@ -84,7 +84,7 @@ set enable_bitmapscan = off set enable_sort = off as $$
 declare
   t timestamptz := app.clock(); f bigint; v float8; taken bigint[];
   lanes bigint[]; tenants int[]; gl text[]; shut bool[]; lims int[]; parks timestamptz[]; probes bool[]; m int; quantum int;
-  gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; gcapped bool[]; grest timestamptz[]; ga float8[]; capped text[]; cs bigint[];
+  gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; gcapped bool[]; grest timestamptz[]; gten int[]; ga float8[]; capped text[]; cs bigint[];
   pt timestamptz[]; pp smallint[]; pr timestamptz[]; pi bigint[];
   i int; g bigint; x int; lim int; most int; rest int := n; p timestamptz; probe bool; gs bigint[]; shared bool := false; want float8;
 begin
@@ -171,9 +171,9 @@ begin
     perform from jobs.gates ga0 where ga0.id = any(gids) order by ga0.id for update;
     t := app.clock();   -- once, after the locks: before them it would grant too many, twice it would lose tokens
     select array_agg(z.id), array_agg(z.rate), array_agg(z.burst), array_agg(z.tokens), array_agg(z.updated_at), array_agg(z.breaker), array_agg(z.open_until),
-           array_agg(z.paused_at is not null), array_agg(z.cap is not null), array_agg(z.rests_until),
+           array_agg(z.paused_at is not null), array_agg(z.cap is not null), array_agg(z.rests_until), array_agg(z.tenant_number),
            array_agg(case when z.cap is null then 1000000 else z.cap - coalesce((select sum(s.running) from jobs.gate_slots s where s.gate_id = z.id), 0)::int end)
-      into gids, grate, gburst, gtok, gat, gbrk, gopen, gpaused, gcapped, grest, gcap
+      into gids, grate, gburst, gtok, gat, gbrk, gopen, gpaused, gcapped, grest, gten, gcap
       from (select * from jobs.gates ga1 where ga1.id = any(gids) order by ga1.id) z;
     gids := coalesce(gids, '{}');
     for x in 1..cardinality(gids) loop
@@ -188,7 +188,8 @@ begin
       gs := gl[i]::bigint[]; p := null; probe := false;
       foreach g in array gs loop
         x := array_position(gids, g);
-        if x is null or gpaused[x] then lim := 0; p := greatest(p, t + interval '1s'); continue; end if;
+        -- a lane that names a gate which is not there, or is somebody else's, lets nothing through
+        if x is null or gten[x] <> tenants[i] or gpaused[x] then lim := 0; p := greatest(p, t + interval '1s'); continue; end if;
         if grest[x] > t then lim := 0; p := greatest(p, least(grest[x], t + interval '1s')); continue; end if;
         if grest[x] > t - interval '10s' then   -- after a rest it starts slowly
           lim := least(lim, 1 + floor(extract(epoch from t - grest[x]) * 10)::int); p := greatest(p, t + interval '100ms');
@@ -228,6 +229,7 @@ begin
   c as materialized (
     select y.c, pk.cp, pk.is_probe from pk cross join lateral (
       select j.ctid as c from jobs.jobs j where j.lane_id = pk.lane_id and j.lease_until = '-infinity'
+         and j.tenant_number = pk.tenant_number   -- a tenant may write what it likes into its own row
          and (j.priority, j.run_at, j.id) > (pk.passed_priority, pk.passed_run_at, pk.passed_id)
        order by j.priority, j.run_at, j.id limit greatest(pk.lim, 0) for update skip locked) y),
   u as (

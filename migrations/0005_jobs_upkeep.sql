@@ -56,7 +56,7 @@ end $$;
 create function jobs.discard_crashed(t timestamptz, p_ids bigint[], p_max_crashes int) returns void language sql as $$
   with d as (
     delete from jobs.jobs j using unnest(p_ids) i(id) where j.id = i.id and j.leased_by is null and j.crashes >= p_max_crashes returning j.*),
-  k as (delete from jobs.job_keys x using d where x.job_id = d.id and x.scope in (1, 2) returning x.job_id, x.key),
+  k as (delete from jobs.job_keys x using d where x.job_id = d.id and x.tenant_number = d.tenant_number and x.scope in (1, 2) returning x.job_id, x.key),
   f as (
     insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, key, batch_id, payload, errors, finished_at)
       select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'discarded', d.priority, d.attempt, d.max_attempts, d.crashes, d.key_scope, k.key, d.batch_id, d.payload, d.errors, t
@@ -113,7 +113,7 @@ begin
   with d as (
     delete from jobs.jobs j where j.id = p_id and j.fence = p_fence and j.leased_by = p_process and j.tenant_number = app.tenant_number()
       returning j.*),
-  k as (delete from jobs.job_keys x using d where x.job_id = d.id and x.scope in (1, 2)),
+  k as (delete from jobs.job_keys x using d where x.job_id = d.id and x.tenant_number = d.tenant_number and x.scope in (1, 2)),
   b as (
     insert into jobs.batch_deltas (tenant_number, batch_id, completed) select d.tenant_number, d.batch_id, 1 from d where d.batch_id is not null),
   h as (
@@ -196,7 +196,7 @@ begin
       delete from jobs.scheduled j where j.ctid = any(array(
         select x.ctid from jobs.scheduled x where x.lane_id = l limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope),
     a as materialized (select * from d union all select * from s),
-    k as (delete from jobs.job_keys x using a where a.key_scope in (1, 2) and x.job_id = a.id and x.scope in (1, 2)),
+    k as (delete from jobs.job_keys x using a where a.key_scope in (1, 2) and x.job_id = a.id and x.tenant_number = a.tenant_number and x.scope in (1, 2)),
     b as (insert into jobs.batch_deltas (tenant_number, batch_id, cancelled) select a.tenant_number, a.batch_id, count(*) from a where a.batch_id is not null group by 1, 2),
     h as (
       insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, finished_at)
@@ -248,7 +248,7 @@ begin
   s as (delete from jobs.scheduled j where j.id = p_id
           returning j.id, j.tenant_number, j.lane_id, j.queue, j.kind, j.priority, j.attempt, j.max_attempts, j.crashes, j.key_scope, j.batch_id, j.run_at, j.payload, j.errors),
   a as materialized (select * from d union all select * from s),
-  k as (delete from jobs.job_keys x using a where x.job_id = a.id and x.scope in (1, 2) returning x.job_id, x.key),
+  k as (delete from jobs.job_keys x using a where x.job_id = a.id and x.tenant_number = a.tenant_number and x.scope in (1, 2) returning x.job_id, x.key),
   f as (
     insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, key, batch_id, payload, errors, finished_at)
       select a.id, a.tenant_number, a.lane_id, a.queue, a.kind, 'cancelled', a.priority, a.attempt, a.max_attempts, a.crashes, a.key_scope, k.key, a.batch_id, a.payload,

@@ -255,7 +255,7 @@ impl Cycle {
         self.slots
             .iter()
             .map(|slots| {
-                let ahead = state.speeds.get(&slots.queue).map_or(0, Speed::ahead);
+                let ahead = state.speeds.get(&slots.queue).map_or(0, |speed| speed.ahead(slots.count));
                 let free = (slots.count + ahead).saturating_sub(used.get(&slots.queue).copied().unwrap_or(0)).min(MOST);
                 (slots.queue, if stopping { 0 } else { i32::try_from(free).unwrap_or(0) })
             })
@@ -362,9 +362,10 @@ impl Speed {
             (self.since, self.ended, self.per_s) = (Instant::now(), 0, f64::midpoint(self.per_s, now));
         }
     }
-    /// Jobs that will end within [`AHEAD`] at this speed: so many may wait in this process for a slot.
-    fn ahead(&self) -> usize {
-        (self.per_s * AHEAD.as_secs_f64()) as usize
+    /// How many may wait in this process for a slot: what will end within [`AHEAD`] at this speed and is more than the slots hold. None,
+    /// therefore, unless jobs are short: what waits here waits for a whole lease if the process dies.
+    fn ahead(&self, slots: usize) -> usize {
+        ((self.per_s * AHEAD.as_secs_f64()) as usize).saturating_sub(slots)
     }
 }
 

@@ -203,3 +203,35 @@ async fn a_slow_lane_does_not_hold_up_a_free_one() {
     worker.stop().await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_tenant_that_names_another_s_lane_or_gate_gets_nothing_through_and_takes_nothing_away() {
+    let world = EngineWorld::new().await;
+    let eve = world.tenant("eve").await;
+    lane_behind(&world, "a", Limits { rate: Some(0.001), burst: 1.0, cap: None }).await;
+    fill(&world, "a", 1, Act::Nothing).await;
+    // what no function of ours writes, and the tenant's own role may
+    let mut tx = world.tx_of(eve).await;
+    let own = jobs::lane::configure(&mut tx, WORK, "own", 1, &[]).await.unwrap();
+    Enqueue::new().lane("own").one(&mut tx, &Do::nothing("behind another's gate")).await.unwrap();
+    let into_another_s = Enqueue::new().lane("own").one(&mut tx, &Do::nothing("into another's lane")).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut superuser = world.database.superuser().await;
+    sqlx::query("update jobs.lanes set gates = array(select id from jobs.gates) where id = $1")
+        .bind(own)
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    sqlx::query("update jobs.jobs set lane_id = (select id from jobs.lanes where key = 'a') where id = $1")
+        .bind(into_another_s.job_id())
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    let mut hand = world.hand().await;
+    let leased = hand.claim_some(10).await;
+    let tenants: Vec<i32> = leased.iter().map(|job| job.tenant_number).collect();
+    assert_eq!(tenants, [world.acme.number], "the token was acme's to use");
+    world.advance(Duration::from_secs(3)).await;
+    assert!(hand.claim(10).await.is_empty());
+    world.finish().await;
+}
