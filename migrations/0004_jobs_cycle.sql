@@ -10,8 +10,10 @@ declare
   n int; m int := 0;
 begin
   with a as materialized (select u.id, u.fence from unnest(p_ids, p_fences, p_outcomes) u(id, fence, outcome) where u.outcome = 1),
+  -- by an array, and the fences from a hash: a join planned while the table is empty reads all of it for each batch
   d as (
-    delete from jobs.jobs j using a where j.id = a.id and j.fence = a.fence and j.leased_by = p_process
+    delete from jobs.jobs j
+     where j.id = any(array(select a.id from a)) and j.leased_by = p_process and ((j.id, j.fence) in (select a.id, a.fence from a)) is true
       returning j.id, j.tenant_number, j.lane_id, j.queue, j.kind, j.attempt, j.batch_id, j.key_scope, j.run_at, j.leased_at),
   k as (delete from jobs.job_keys x using d where d.key_scope in (1, 2) and x.job_id = d.id and x.tenant_number = d.tenant_number and x.scope in (1, 2)),
   b as (
@@ -28,15 +30,19 @@ begin
 end $$;
 
 create function jobs.settle_other(p_process uuid, t timestamptz, p_ids bigint[], p_fences bigint[], p_outcomes smallint[], p_delays float8[], p_errors text[])
-returns int language sql as $$
+returns int language sql set enable_hashjoin = on as $$
   with a as materialized (
     select u.* from unnest(p_ids, p_fences, p_outcomes, p_delays, p_errors) u(id, fence, outcome, delay, error) where u.outcome <> 1),
-  d as (
-    delete from jobs.jobs j using a where j.id = a.id and j.fence = a.fence and j.leased_by = p_process
-      returning j.*, a.outcome, a.delay,
+  gone_by as (
+    delete from jobs.jobs j
+     where j.id = any(array(select a.id from a)) and j.leased_by = p_process and ((j.id, j.fence) in (select a.id, a.fence from a)) is true
+      returning j.*),
+  d as materialized (
+    select j.*, a.outcome, a.delay,
         case when a.error is null then j.errors
              else (coalesce(j.errors, '[]') || jsonb_build_object('at', t, 'attempt', j.attempt, 'error', left(a.error, 2000)))
-        end as log),
+        end as log
+      from gone_by j join a on a.id = j.id and a.fence = j.fence),
   -- the last ten errors are kept
   e as materialized (
     select d.*, case when jsonb_array_length(d.log) > 10 then d.log - 0 else d.log end as kept,

@@ -14,7 +14,8 @@ begin
             select x.ctid as c from jobs.jobs x where x.id = a.id and x.fence = a.fence and x.leased_by = p_process for update skip locked) y) h
    where j.ctid = h.c;
   return query select a.id from unnest(p_ids, p_fences) a(id, fence)
-    where not exists (select from jobs.jobs x where x.id = a.id and x.fence = a.fence and x.leased_by = p_process);
+    left join lateral (select true as is_held from jobs.jobs x where x.id = a.id and x.fence = a.fence and x.leased_by = p_process offset 0) h on true
+    where h.is_held is null;
 end $$;
 
 -- Frees what dead processes held: a new fence, one crash more. A job whose worker died too often is discarded with the evidence.
@@ -35,8 +36,7 @@ begin
       with f as (
         update jobs.jobs j set lease_until = '-infinity', leased_by = null, leased_at = null, fence = nextval('jobs.fences'), crashes = j.crashes + 1,
             errors = coalesce(j.errors, '[]') || jsonb_build_object('at', t, 'attempt', j.attempt, 'error', 'its worker died', 'process', dead)
-          from unnest(c.job_ids) i(id)
-         where j.id = i.id and j.fence = c.fence and j.leased_by = dead and j.lease_until < t
+         where j.id = any(c.job_ids) and j.fence = c.fence and j.leased_by = dead and j.lease_until < t
         returning j.tenant_number, j.queue, j.lane_id),
       w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct f.tenant_number, f.queue, f.lane_id from f)
       select count(*) into n from f;
