@@ -16,7 +16,7 @@ use crate::{
 
 /// A job over which so many workers died is discarded with the evidence.
 pub(crate) const MAX_CRASHES: i32 = 5;
-/// Pages of a table read by a sample of what tenants have queued: some 16 MB, about 20 ms.
+/// Pages of a table read by a sample of what tenants have queued: some 16 MB.
 const SAMPLED_PAGES: i32 = 2000;
 /// Days of history kept.
 const KEEP_DAYS: i32 = 7;
