@@ -233,7 +233,12 @@ async fn the_jobs_of_a_dead_worker_are_taken_over_and_nothing_is_sent_twice() {
     world.sim.configure(|sim| sim.row_delay_ms = 2_000);
     let doomed = world.worker().await;
     acme.launch(&campaign).await;
-    eventually("ten calls are open", || async { world.sim.summary().in_flight >= 10 }).await;
+    // a mark whose call has not begun would rightly be held
+    eventually("every marked call is open", || async {
+        let open = world.sim.summary().in_flight;
+        open >= 10 && acme.progress(&campaign).await["counts"]["sending"].as_u64() == Some(open)
+    })
+    .await;
     doomed.abort();
     world.sim.configure(|sim| sim.row_delay_ms = 0);
     eventually("what was begun is out", || async { world.sim.summary().in_flight == 0 }).await;
