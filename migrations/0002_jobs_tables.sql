@@ -19,6 +19,7 @@ create table jobs.lanes (
   queue smallint not null references jobs.queues,
   key text not null,
   class smallint not null default 1,            -- a person's reply is 0, bulk work is 1: lower goes first, strictly
+  weight smallint not null default 1 constraint lanes_weight_bounded check (weight between 1 and 100),   -- its share beside the tenant's other lanes
   gates bigint[] not null default '{}',
   paused_at timestamptz,
   cancelled_at timestamptz,
@@ -38,6 +39,14 @@ create table jobs.gates (
   tokens float8 not null default 1,
   updated_at timestamptz not null default app.clock(),
   cap int constraint gates_cap_positive check (cap > 0),                  -- running jobs; null: no cap
+  -- starts in an hour and in a day of that zone, as its clock shows them; null: as many as the rate lets through
+  hourly int constraint gates_hourly_positive check (hourly > 0),
+  daily int constraint gates_daily_positive check (daily > 0),
+  time_zone text not null default 'UTC',
+  hour_at timestamptz,
+  hour_used int not null default 0,
+  day_at timestamptz,
+  day_used int not null default 0,
   paused_at timestamptz,
   breaker text not null default 'closed' constraint gates_breaker_known check (breaker in ('closed', 'open', 'half_open')),
   open_until timestamptz,                                                 -- open: the probe's time; half_open: when the probe is given up
@@ -72,16 +81,26 @@ create table jobs.processes (
   pid int not null,
   queues text[] not null,
   started_at timestamptz not null,
-  seen_at timestamptz not null
+  seen_at timestamptz not null,
+  lease_until timestamptz not null               -- until when what it holds is its own; renewed for all its leases by this one row
 ) with (fillfactor = 50);
--- One row a claim: which jobs it leased. The rescuer finds a dead process's jobs by it, so no index of `jobs` mentions a lease.
-create table jobs.claims (
+grant select, insert, update, delete on jobs.gate_slots, jobs.processes to paloma_platform;
+-- What runs: a row for each claim and lane, with the jobs leased. A job's own row is not touched between its making and its end, which is
+-- half of its cost (ADR 10). It runs exactly while its id is in a row of this table: whoever ends a lease otherwise than by deleting the
+-- job takes the id out of the row.
+create table jobs.leases (
   process uuid not null,
   fence bigint not null,
+  lane_id bigint not null,
+  tenant_number int not null,
+  queue smallint not null,
+  leased_at timestamptz not null,
   job_ids bigint[] not null,
-  primary key (process, fence)
-);
-grant select, insert, update, delete on jobs.gate_slots, jobs.processes, jobs.claims to paloma_platform;
+  primary key (process, fence, lane_id)
+) with (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
+-- a claim of 500 fits into a page as it is: compressing it would cost more
+alter table jobs.leases alter column job_ids set storage main;
+create index leases_lane on jobs.leases (lane_id);
 
 create sequence jobs.ids cache 100;
 create sequence jobs.fences;
@@ -90,24 +109,19 @@ create table jobs.jobs (
   id bigint not null default nextval('jobs.ids') primary key,
   tenant_number int not null,
   lane_id bigint not null,
+  run_at timestamptz not null,
+  fence bigint not null default 0,              -- leases with a smaller or the same number are void: raised whenever one ends and the job stays
+  batch_id bigint,
   queue smallint not null,
   kind smallint not null,
   priority smallint not null default 0,
-  attempt smallint not null default 0,
+  attempt smallint not null default 0,          -- starts that have ended; one that runs is in its next
   max_attempts smallint not null,
   crashes smallint not null default 0,
   key_scope smallint not null default 0,        -- 0 none, 1 until started, 2 while live, 3 for a window, 4 for ever
-  batch_id bigint,
-  run_at timestamptz not null,
-  lease_until timestamptz not null default '-infinity',
-  leased_by uuid,
-  leased_at timestamptz,
-  fence bigint not null default 0,
   payload jsonb not null,
-  errors jsonb,
-  constraint jobs_running_is_leased check ((lease_until > '-infinity') = (leased_by is not null))
-) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
--- No index mentions a lease column, also not in a predicate: the lease must stay a HOT update.
+  errors jsonb
+) with (fillfactor = 95, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 create index jobs_lane on jobs.jobs (lane_id, priority, run_at, id);
 
 create index lanes_cancelled on jobs.lanes (cancelled_at) where cancelled_at is not null;
@@ -149,27 +163,42 @@ create index job_keys_expiry on jobs.job_keys (expires_at) where expires_at is n
 create table jobs.wakes (
   tenant_number int not null,
   queue smallint not null,
-  lane_id bigint not null
+  lane_id bigint not null,
+  -- nothing of what it stands for comes before this place in the lane; none: any place
+  priority smallint,
+  run_at timestamptz
 ) with (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
--- Lanes known to have work, in the order in which they are served (virtual time, drawn from the tenant's line).
+-- Lanes known to have work, in the order in which they are served (virtual time, drawn from the tenant's line). Whoever holds a row's lock
+-- may lease jobs of the lane, or take them away, and nobody else.
 create table jobs.turns (
   queue smallint not null,
   lane_id bigint not null,
   tenant_number int not null,
   class smallint not null,
   vt float8 not null,
-  parked_until timestamptz,
-  is_idle boolean not null default false,
-  -- up to where the lane has been leased since a full look, so that a claim does not walk over what runs; none: look at all of it
-  passed_since timestamptz,
+  credit int not null default 0,                 -- jobs it may still start in this round, for its weight
+  owed int not null default 0,                   -- jobs it has started in this round
+  idle_until timestamptz,                        -- nothing to start was found; looked at again then, or when it is told of work
+  gate_id bigint,                                -- it waits until that gate lets something through
+  -- up to where the lane has been leased, so that a claim does not walk over what runs or has gone; none: look at all of it
   passed_priority smallint,
   passed_run_at timestamptz,
   passed_id bigint,
   primary key (queue, lane_id)
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
-create index turns_ready on jobs.turns (queue, class, vt, lane_id) where parked_until is null;
-create index turns_parked on jobs.turns (queue, parked_until) where parked_until is not null;
+create index turns_ready on jobs.turns (queue, class, vt, lane_id) where idle_until is null and gate_id is null;
+create index turns_idle on jobs.turns (queue, idle_until) where idle_until is not null;
+create index turns_waiting on jobs.turns (queue, gate_id, class, vt, lane_id) where gate_id is not null;
 create index turns_tenant on jobs.turns (queue, tenant_number, vt);
+-- When a gate before which lanes wait is to be looked at again: one row, however many wait. Written only under the lock of the gate's row.
+create table jobs.gate_waits (
+  queue smallint not null,
+  gate_id bigint not null,
+  due_at timestamptz not null,
+  primary key (queue, gate_id)
+) with (fillfactor = 50, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
+create index gate_waits_due on jobs.gate_waits (queue, due_at);
+grant select, insert, update, delete on jobs.gate_waits to paloma_platform;
 grant select, insert, update, delete on jobs.turns to paloma_platform;
 
 create table jobs.history (
@@ -281,8 +310,9 @@ create table jobs.schedules (
 );
 grant select, insert, update, delete on jobs.schedules to paloma_platform;
 
-call app.wall_engine('jobs.lanes', 'select, insert, update (gates, class, paused_at, cancelled_at, batch_id)');
-call app.wall_engine('jobs.gates', 'select, insert, update (rate, burst, tokens, cap, paused_at)');
+call app.wall_engine('jobs.lanes', 'select, insert, update (gates, class, weight, paused_at, cancelled_at, batch_id)');
+call app.wall_engine('jobs.gates', 'select, insert, update (rate, burst, tokens, cap, hourly, daily, time_zone, paused_at)');
+call app.wall_engine('jobs.leases', 'select');
 call app.wall_engine('jobs.jobs', 'select, insert');
 call app.wall_engine('jobs.scheduled', 'select, insert');
 call app.wall_engine('jobs.job_keys', 'select, insert, delete, update (expires_at)');

@@ -97,7 +97,7 @@ begin
     -- one job of no batch without a key, due now: two plain inserts, a third of the cost
     insert into jobs.jobs (tenant_number, lane_id, queue, kind, priority, max_attempts, run_at, payload)
       values (p_tenant, l, q, k, p_priority, p_max_attempts, coalesce(p_run_ats[1], t), p_payloads[1]) returning id into job_id;
-    insert into jobs.wakes (tenant_number, queue, lane_id) values (p_tenant, q, l);
+    insert into jobs.wakes (tenant_number, queue, lane_id, priority, run_at) values (p_tenant, q, l, p_priority, coalesce(p_run_ats[1], t));
     ord := 1; is_duplicate := false;
     return next;
     return;
@@ -144,8 +144,8 @@ begin
     insert into jobs.scheduled (id, tenant_number, lane_id, queue, kind, priority, attempt, max_attempts, crashes, key_scope, batch_id, run_at, fence, payload)
       select m.id, p_tenant, l, q, k, p_priority, 0, p_max_attempts, 0, p_scope, p_batch, m.due, 0, m.payload from mine m where m.due > t),
   wake as (
-    insert into jobs.wakes (tenant_number, queue, lane_id)
-      select p_tenant, q, l where exists (select from mine m where m.due <= t)),
+    insert into jobs.wakes (tenant_number, queue, lane_id, priority, run_at)
+      select p_tenant, q, l, p_priority, min(m.due) from mine m where m.due <= t having count(*) > 0),
   delta as (
     insert into jobs.batch_deltas (tenant_number, batch_id, enqueued)
       select p_tenant, p_batch, count(*) from mine having p_batch is not null and count(*) > 0)

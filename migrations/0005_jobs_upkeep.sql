@@ -1,61 +1,54 @@
 -- What keeps the promises when something dies: renewal, rescue, and the chores nobody waits for.
 
--- Says that the process lives and extends its leases. Answers the jobs it has lost; a row locked by somebody is being settled and skipped.
-create function jobs.renew(
-  p_process uuid, p_name text, p_host text, p_pid int, p_queues text[], p_lease_s float8, p_ids bigint[], p_fences bigint[])
+-- Says that the process lives, which extends all its leases. Answers the claims it has lost.
+create function jobs.renew(p_process uuid, p_name text, p_host text, p_pid int, p_queues text[], p_lease_s float8, p_fences bigint[])
 returns setof bigint language plpgsql set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 declare
   t timestamptz := app.clock();
 begin
-  insert into jobs.processes (id, name, host, pid, queues, started_at, seen_at) values (p_process, p_name, p_host, p_pid, p_queues, t, t)
-    on conflict (id) do update set seen_at = t;
-  update jobs.jobs j set lease_until = t + make_interval(secs => p_lease_s)
-    from (select y.c from unnest(p_ids, p_fences) a(id, fence) cross join lateral (
-            select x.ctid as c from jobs.jobs x where x.id = a.id and x.fence = a.fence and x.leased_by = p_process for update skip locked) y) h
-   where j.ctid = h.c;
-  return query select a.id from unnest(p_ids, p_fences) a(id, fence)
-    left join lateral (select true as is_held from jobs.jobs x where x.id = a.id and x.fence = a.fence and x.leased_by = p_process offset 0) h on true
+  insert into jobs.processes (id, name, host, pid, queues, started_at, seen_at, lease_until)
+    values (p_process, p_name, p_host, p_pid, p_queues, t, t, t + make_interval(secs => p_lease_s))
+    on conflict (id) do update set seen_at = t, lease_until = t + make_interval(secs => p_lease_s);
+  return query select a.fence from unnest(p_fences) a(fence)
+    left join lateral (select true as is_held from jobs.leases l where l.process = p_process and l.fence = a.fence limit 1) h on true
     where h.is_held is null;
 end $$;
 
 -- Frees what dead processes held: a new fence, one crash more. A job whose worker died too often is discarded with the evidence.
--- Dead: not heard of for a whole lease. Answers how many jobs were freed.
+-- Dead: its lease has run out. Answers how many jobs were freed.
 create function jobs.rescue(p_lease_s float8, p_max_crashes int) returns int language plpgsql
 set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 declare
   t timestamptz := app.clock();
-  dead uuid; c record; freed int := 0; n int;
+  dead uuid; ids bigint[]; freed int := 0; n int;
 begin
-  -- one that was forgotten while it stalled, and then claimed and died, is unknown but for its claims
-  insert into jobs.processes (id, name, host, pid, queues, started_at, seen_at)
-    select distinct x.process, 'unknown', '', 0, '{}'::text[], t, t from jobs.claims x
+  -- one that was forgotten while it stalled, and then claimed and died, is unknown but for its leases
+  insert into jobs.processes (id, name, host, pid, queues, started_at, seen_at, lease_until)
+    select distinct x.process, 'unknown', '', 0, '{}'::text[], t, t, t + make_interval(secs => p_lease_s) from jobs.leases x
      where not exists (select from jobs.processes p where p.id = x.process)
     on conflict (id) do nothing;
-  for dead in select p.id from jobs.processes p where p.seen_at < t - make_interval(secs => p_lease_s) for update skip locked loop
-    for c in select x.fence, x.job_ids from jobs.claims x where x.process = dead order by x.fence loop
-      with f as (
-        update jobs.jobs j set lease_until = '-infinity', leased_by = null, leased_at = null, fence = nextval('jobs.fences'), crashes = j.crashes + 1,
-            errors = coalesce(j.errors, '[]') || jsonb_build_object('at', t, 'attempt', j.attempt, 'error', 'its worker died', 'process', dead)
-         where j.id = any(c.job_ids) and j.fence = c.fence and j.leased_by = dead and j.lease_until < t
-        returning j.tenant_number, j.queue, j.lane_id),
-      w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct f.tenant_number, f.queue, f.lane_id from f)
-      select count(*) into n from f;
-      freed := freed + n;
-      perform jobs.discard_crashed(t, c.job_ids, p_max_crashes);
-      delete from jobs.claims x where x.process = dead and x.fence = c.fence and not exists (
-        select from unnest(c.job_ids) i(id) join jobs.jobs j on j.id = i.id where j.fence = c.fence and j.leased_by = dead);
-    end loop;
-    if not exists (select from jobs.claims x where x.process = dead) then
-      delete from jobs.gate_slots s where s.process = dead;
-      delete from jobs.processes p where p.id = dead;
-    end if;
+  for dead in select p.id from jobs.processes p where p.lease_until < t for update skip locked loop
+    with l as (delete from jobs.leases x where x.process = dead returning x.fence, x.job_ids),
+    i as materialized (select l.fence, unnest(l.job_ids) as id from l),
+    f as (
+      update jobs.jobs j set fence = nextval('jobs.fences'), crashes = j.crashes + 1, attempt = j.attempt + 1,
+          errors = coalesce(j.errors, '[]') || jsonb_build_object('at', t, 'attempt', j.attempt + 1, 'error', 'its worker died', 'process', dead)
+        from (select y.c from i cross join lateral (select x.ctid as c from jobs.jobs x where x.id = i.id and x.fence < i.fence offset 0) y) z
+       where j.ctid = z.c
+      returning j.id, j.tenant_number, j.queue, j.lane_id),
+    w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct f.tenant_number, f.queue, f.lane_id from f)
+    select count(*), array_agg(f.id) into n, ids from f;
+    freed := freed + n;
+    perform jobs.discard_crashed(t, ids, p_max_crashes);
+    delete from jobs.gate_slots s where s.process = dead;
+    delete from jobs.processes p where p.id = dead;
   end loop;
   return freed;
 end $$;
 
 create function jobs.discard_crashed(t timestamptz, p_ids bigint[], p_max_crashes int) returns void language sql as $$
   with d as (
-    delete from jobs.jobs j using unnest(p_ids) i(id) where j.id = i.id and j.leased_by is null and j.crashes >= p_max_crashes returning j.*),
+    delete from jobs.jobs j using unnest(p_ids) i(id) where j.id = i.id and j.crashes >= p_max_crashes returning j.*),
   k as (delete from jobs.job_keys x using d where x.job_id = d.id and x.tenant_number = d.tenant_number and x.scope in (1, 2) returning x.job_id, x.key),
   f as (
     insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, key, batch_id, payload, errors, finished_at)
@@ -65,7 +58,7 @@ create function jobs.discard_crashed(t timestamptz, p_ids bigint[], p_max_crashe
     insert into jobs.batch_deltas (tenant_number, batch_id, discarded)
       select d.tenant_number, d.batch_id, count(*) from d where d.batch_id is not null group by 1, 2)
   insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, leased_at, finished_at)
-    select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'discarded', d.attempt, d.batch_id, d.run_at, d.leased_at, t from d;
+    select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'discarded', d.attempt, d.batch_id, d.run_at, null, t from d;
 $$;
 
 -- After a cycle whose answer was lost: what this process holds without knowing it goes back, with its attempt. `p_known` are the claims it knows.
@@ -81,25 +74,24 @@ begin
       perform setval('jobs.fences', p_seen);
     end if;
   end if;
-  with c as (delete from jobs.claims x where x.process = p_process and x.fence <> all(p_known) returning x.fence, x.job_ids),
-  f as (
-    update jobs.jobs j set lease_until = '-infinity', leased_by = null, leased_at = null, fence = nextval('jobs.fences'), attempt = j.attempt - 1
-      from (select c.fence, unnest(c.job_ids) as id from c) i
-     where j.id = i.id and j.fence = i.fence and j.leased_by = p_process
-    returning j.tenant_number, j.queue, j.lane_id),
+  with c as (delete from jobs.leases x where x.process = p_process and x.fence <> all(p_known) returning x.tenant_number, x.queue, x.lane_id, x.fence, x.job_ids),
+  -- those of its jobs that have not ended
+  l as (
+    select c.tenant_number, c.queue, c.lane_id, count(*)::int as n from c cross join lateral unnest(c.job_ids) i(id)
+     where exists (select from jobs.jobs j where j.id = i.id and j.fence < c.fence) group by 1, 2, 3),
   -- what was leased without our knowledge took slots of capped gates too
   s as (
     update jobs.gate_slots g set running = greatest(0, g.running - z.n)
-      from (select x.gate, count(*)::int as n from f join jobs.lanes la on la.id = f.lane_id cross join unnest(la.gates) x(gate) group by 1) z
+      from (select x.gate, sum(l.n)::int as n from l join jobs.lanes la on la.id = l.lane_id cross join unnest(la.gates) x(gate) group by 1) z
      where g.process = p_process and g.gate_id = z.gate),
-  w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct f.tenant_number, f.queue, f.lane_id from f)
-  select count(*) into n from f;
+  w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct l.tenant_number, l.queue, l.lane_id from l)
+  select coalesce(sum(l.n), 0) into n from l;
   return n;
 end $$;
 
 -- Ends a process that has drained: nothing of it needs rescue.
 create function jobs.leave(p_process uuid) returns void language sql as $$
-  delete from jobs.claims where process = p_process;
+  delete from jobs.leases where process = p_process;
   delete from jobs.gate_slots where process = p_process;
   delete from jobs.processes where id = p_process;
 $$;
@@ -111,19 +103,31 @@ declare
   n int;
 begin
   with d as (
-    delete from jobs.jobs j where j.id = p_id and j.fence = p_fence and j.leased_by = p_process and j.tenant_number = app.tenant_number()
-      returning j.*),
+    delete from jobs.jobs j using jobs.leases l
+     where j.id = p_id and j.fence < p_fence and l.process = p_process and l.fence = p_fence and l.lane_id = j.lane_id and j.tenant_number = app.tenant_number()
+      returning j.*, l.leased_at),
   k as (delete from jobs.job_keys x using d where x.job_id = d.id and x.tenant_number = d.tenant_number and x.scope in (1, 2)),
   b as (
     insert into jobs.batch_deltas (tenant_number, batch_id, completed) select d.tenant_number, d.batch_id, 1 from d where d.batch_id is not null),
   h as (
     insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, leased_at, finished_at)
-      select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'completed', d.attempt, d.batch_id, d.run_at, d.leased_at, app.clock() from d)
+      select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'completed', d.attempt + 1, d.batch_id, d.run_at, d.leased_at, app.clock() from d)
   select count(*) into n from d;
   return n = 1;
 end $$;
 revoke all on function jobs.complete from public;
 grant execute on function jobs.complete to paloma_tenant;
+
+-- Those that wait before a gate are to look again now: its limits have changed, or somebody has closed its breaker.
+create function jobs.wake_gate(p_gate bigint) returns void language sql as $$
+  update jobs.gate_waits set due_at = app.clock() where gate_id = p_gate and due_at > app.clock()
+$$;
+create function jobs.wake_changed_gate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform jobs.wake_gate(new.id);
+  return null;
+end $$;
+create trigger wake after update of rate, burst, cap, hourly, daily, time_zone, paused_at on jobs.gates for each row execute function jobs.wake_changed_gate();
 
 -- The breaker opens for the fleet: for `p_open_s`, and twice as long each time a probe has failed, ten minutes at most.
 create function jobs.open_breaker(p_gate bigint, p_open_s float8, p_reason text) returns boolean language sql as $$
@@ -165,33 +169,41 @@ $$;
 
 -- A probe ended without a word about the service: the next may go at once.
 create function jobs.free_probe(p_lane bigint) returns void language sql as $$
-  update jobs.gates g set open_until = app.clock() from jobs.lanes l where l.id = p_lane and g.id = any(l.gates) and g.breaker = 'half_open'
+  with f as (
+    update jobs.gates g set open_until = app.clock() from jobs.lanes l where l.id = p_lane and g.id = any(l.gates) and g.breaker = 'half_open' returning g.id)
+  select jobs.wake_gate(f.id) from f
 $$;
 
 -- A probe has come back: closed again. Only from half open, so that a late answer of before the opening closes nothing.
-create function jobs.close_breaker(p_gate bigint) returns boolean language sql as $$
-  with g as (
-    update jobs.gates set breaker = 'closed', open_until = null, open_s = 0, reason = null where id = p_gate and breaker = 'half_open' returning id)
-  select exists (select from g);
-$$;
+create function jobs.close_breaker(p_gate bigint) returns boolean language plpgsql as $$
+begin
+  update jobs.gates set breaker = 'closed', open_until = null, open_s = 0, reason = null where id = p_gate and breaker = 'half_open';
+  if not found then
+    return false;
+  end if;
+  perform jobs.wake_gate(p_gate);
+  return true;
+end $$;
 
 -- Jobs of cancelled lanes leave in chunks; what runs is let finish. They can't be retried, so history is all that is kept of them.
 create function jobs.sweep_cancelled(p_limit int) returns int language plpgsql as $$
 declare
   t timestamptz := app.clock();
-  n int := 0; l bigint; c int;
+  n int := 0; l bigint; q smallint; c int;
 begin
   if not pg_try_advisory_xact_lock(7235) then
     return 0;
   end if;
   -- an enqueue that had not committed at the cancel may come late: lanes are looked at for two days
-  for l in
-    select x.id from jobs.lanes x where x.cancelled_at > t - interval '2 days'
+  for l, q in
+    select x.id, x.queue from jobs.lanes x where x.cancelled_at > t - interval '2 days'
        and (exists (select from jobs.jobs j where j.lane_id = x.id) or exists (select from jobs.scheduled s where s.lane_id = x.id))
   loop
+    perform jobs.hold_turn(q, l);
     with d as (
       delete from jobs.jobs j where j.ctid = any(array(
-        select x.ctid from jobs.jobs x where x.lane_id = l and x.leased_by is null limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope),
+        select x.ctid from jobs.jobs x where x.lane_id = l and x.id not in (select unnest(y.job_ids) from jobs.leases y where y.lane_id = l)
+         limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope),
     s as (
       delete from jobs.scheduled j where j.ctid = any(array(
         select x.ctid from jobs.scheduled x where x.lane_id = l limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope),
@@ -241,9 +253,14 @@ end $$;
 -- A job that has not started is cancelled; one that runs is not ours to take.
 create function jobs.cancel(p_id bigint, p_reason text) returns text language plpgsql as $$
 declare
-  t timestamptz := app.clock(); n int;
+  t timestamptz := app.clock(); n int; l bigint; q smallint;
 begin
-  with d as (delete from jobs.jobs j where j.id = p_id and j.leased_by is null
+  select j.lane_id, j.queue into l, q from jobs.jobs j where j.id = p_id;
+  if found then
+    perform jobs.hold_turn(q, l);
+  end if;
+  -- one that becomes due in between is said to be running, which it may be
+  with d as (delete from jobs.jobs j where j.id = p_id and j.lane_id = l and not exists (select from jobs.leases x where x.lane_id = l and p_id = any(x.job_ids))
                returning j.id, j.tenant_number, j.lane_id, j.queue, j.kind, j.priority, j.attempt, j.max_attempts, j.crashes, j.key_scope, j.batch_id, j.run_at, j.payload, j.errors),
   s as (delete from jobs.scheduled j where j.id = p_id
           returning j.id, j.tenant_number, j.lane_id, j.queue, j.kind, j.priority, j.attempt, j.max_attempts, j.crashes, j.key_scope, j.batch_id, j.run_at, j.payload, j.errors),
@@ -311,8 +328,8 @@ $$;
 create function jobs.hold(p_id bigint, p_fence bigint, p_process uuid) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform from jobs.jobs j where j.id = p_id and j.fence = p_fence and j.leased_by = p_process and j.tenant_number = app.tenant_number() for no key update;
-  return found;
+  perform from jobs.jobs j where j.id = p_id and j.fence < p_fence and j.tenant_number = app.tenant_number() for no key update;
+  return found and jobs.is_held(p_id, p_fence, p_process);
 end $$;
 revoke all on function jobs.hold from public;
 grant execute on function jobs.hold to paloma_tenant;
@@ -321,7 +338,7 @@ grant execute on function jobs.hold to paloma_tenant;
 create function jobs.note_progress(p_id bigint, p_fence bigint, p_process uuid) returns void
 language sql security definer set search_path = pg_catalog, pg_temp as $$
   update jobs.jobs j set crashes = 0
-   where j.id = p_id and j.fence = p_fence and j.leased_by = p_process and j.tenant_number = app.tenant_number() and j.crashes > 0
+   where j.id = p_id and j.crashes > 0 and j.tenant_number = app.tenant_number() and jobs.is_held(p_id, p_fence, p_process) and j.fence < p_fence
 $$;
 revoke all on function jobs.note_progress from public;
 grant execute on function jobs.note_progress to paloma_tenant;

@@ -33,11 +33,25 @@ $$;
 revoke all on function jobs.is_served from public;
 grant execute on function jobs.is_served to paloma_tenant, paloma_platform;
 
--- The jobs that may be running: what processes have claimed. As many as the fleet has slots, however many jobs wait. Definer: claims belong
--- to processes, which no tenant sees; the ids are of use only to who may read the rows.
-create function jobs.claimed_ids() returns setof bigint
-language sql stable security definer set search_path = pg_catalog, pg_temp rows 200 as $$
-  select unnest(c.job_ids) from jobs.claims c
+-- The hot table with what runs: a row a job, and the lease under which it runs, if it does. Seen with the rights of whoever asks.
+create view jobs.live with (security_invoker = true) as
+  select j.id, j.tenant_number, j.lane_id, j.queue, j.kind, j.priority, (j.attempt + case when l.process is null then 0 else 1 end)::smallint as attempt, j.max_attempts, j.crashes, j.key_scope, j.batch_id,
+         j.run_at, j.payload, j.errors, case when l.process is null then 'available' else 'running' end as state, l.process as leased_by, l.fence as lease_fence, l.leased_at
+    from jobs.jobs j
+    left join lateral (
+      select x.process, x.fence, x.leased_at from jobs.leases x where x.lane_id = j.lane_id and j.id = any(x.job_ids) limit 1) l on true;
+-- What runs, found by the leases: as many as the fleet has slots, however many jobs wait.
+create view jobs.running with (security_invoker = true) as
+  select j.id, j.tenant_number, j.lane_id, j.queue, j.kind, j.priority, (j.attempt + 1)::smallint as attempt, j.max_attempts, j.crashes, j.run_at, j.payload, j.errors,
+         l.process as leased_by, l.fence as lease_fence, l.leased_at
+    from jobs.leases l cross join lateral unnest(l.job_ids) i(id)
+   cross join lateral (select x.* from jobs.jobs x where x.id = i.id offset 0) j;
+grant select on jobs.live, jobs.running to paloma_tenant, paloma_platform;
+
+-- Whether the process still holds what it has leased. Definer: a tenant sees no process.
+create function jobs.holds_leases(p_process uuid) returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select exists (select from jobs.processes p where p.id = p_process and p.lease_until >= app.clock())
 $$;
-revoke all on function jobs.claimed_ids from public;
-grant execute on function jobs.claimed_ids to paloma_tenant, paloma_platform;
+revoke all on function jobs.holds_leases from public;
+grant execute on function jobs.holds_leases to paloma_tenant, paloma_platform;

@@ -66,9 +66,8 @@ async fn depths_after(
                 (select count(*) from jobs.scheduled s where s.queue = q.id) as scheduled,
                 coalesce(extract(epoch from app.clock() - j.oldest), 0)::float8 as oldest_due_s
            from jobs.queues q
-           left join (select queue, count(*) filter (where leased_by is null) as due, count(*) filter (where leased_by is not null) as running,
-                             min(run_at) filter (where leased_by is null) as oldest
-                        from jobs.jobs group by 1) j on j.queue = q.id
+           left join (select x.queue, count(*) filter (where r.id is null) as due, count(r.id) as running, min(x.run_at) filter (where r.id is null) as oldest
+                        from jobs.jobs x left join (select id from jobs.running) r on r.id = x.id group by 1) j on j.queue = q.id
           where $1::text is null or q.name > $1
           order by q.name limit $2",
     )

@@ -68,8 +68,8 @@ struct State {
     over: Vec<i64>,
     /// Connections at rest; none where one has to be opened.
     conns: Vec<Option<EngineConn>>,
-    /// What the trips under way may bring, by queue.
-    asked: HashMap<i16, usize>,
+    /// A trip under way claims. One at a time: two would wait for the same lane.
+    is_claiming: bool,
     /// The trip under way wants to be alone.
     is_alone: bool,
     is_woken: bool,
@@ -101,7 +101,7 @@ impl Cycle {
             seen: 0,
             over: Vec::new(),
             conns: (0..TRIPS).map(|_| None).collect(),
-            asked: HashMap::new(),
+            is_claiming: false,
             is_alone: false,
             is_woken: false,
             next: now,
@@ -190,10 +190,8 @@ impl Cycle {
             return None;
         }
         let conn = state.conns.remove(at);
-        let free = self.free(state);
-        for (queue, count) in &free {
-            *state.asked.entry(*queue).or_default() += usize::try_from(*count).unwrap_or(0);
-        }
+        let free = if state.is_claiming { Vec::new() } else { self.free(state) };
+        state.is_claiming |= !free.is_empty();
         state.is_alone = is_alone;
         state.is_woken = false;
         state.last = Instant::now();
@@ -236,12 +234,14 @@ impl Cycle {
         gates.into_iter().collect()
     }
 
-    /// Slots that will be free once the outbox is written, by queue, less what the trips under way may fill; and a little ahead of the
-    /// slots, so that many short jobs are claimed together however few slots there are.
+    /// Slots that will be free once the outbox is written, by queue, where there are any; and a little ahead of the slots, so that many short
+    /// jobs are claimed together however few slots there are.
     fn free(&self, state: &State) -> Vec<(i16, i32)> {
-        let stopping = self.stopping.is_cancelled();
+        if self.stopping.is_cancelled() {
+            return Vec::new();
+        }
         let running = self.running.lock().expect("nothing panics while it is held");
-        let mut used: HashMap<i16, usize> = state.asked.clone();
+        let mut used: HashMap<i16, usize> = HashMap::new();
         for job in running.values() {
             *used.entry(job.queue).or_default() += 1;
         }
@@ -254,10 +254,10 @@ impl Cycle {
         }
         self.slots
             .iter()
-            .map(|slots| {
+            .filter_map(|slots| {
                 let ahead = state.speeds.get(&slots.queue).map_or(0, |speed| speed.ahead(slots.count));
                 let free = (slots.count + ahead).saturating_sub(used.get(&slots.queue).copied().unwrap_or(0)).min(MOST);
-                (slots.queue, if stopping { 0 } else { i32::try_from(free).unwrap_or(0) })
+                i32::try_from(free).ok().filter(|free| *free > 0).map(|free| (slots.queue, free))
             })
             .collect()
     }
@@ -268,10 +268,8 @@ impl Cycle {
         state.conns.push(trip.conn);
         state.speeds.values_mut().for_each(Speed::look);
         state.is_alone = false;
-        for (queue, count) in &trip.free {
-            if let Some(asked) = state.asked.get_mut(queue) {
-                *asked = asked.saturating_sub(usize::try_from(*count).unwrap_or(0));
-            }
+        if !trip.free.is_empty() {
+            state.is_claiming = false;
         }
         match result {
             Ok(claimed) => {

@@ -31,7 +31,7 @@ pub(crate) const UNKNOWN_KIND: &str = "this worker does not know the kind ";
 const CANCEL_GRACE: Duration = Duration::from_secs(2);
 
 /// A job as the claim hands it out.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct Leased {
     /// The job.
     pub id: i64,

@@ -26,7 +26,7 @@ async fn left(db: &Db) -> Vec<String> {
         let mut tx = db.platform(Why::Operator).await?;
         let rows: Vec<String> = sqlx::query_scalar(
             "select k.name || ' ' || x.state || ' ' || x.attempt || coalesce(' ' || x.errors, '') from (
-               select kind, case when leased_by is null then 'due' else 'running' end as state, attempt, errors::text from jobs.jobs
+               select kind, state, attempt, errors::text from jobs.live
                union all select kind, 'due', attempt, errors::text from jobs.scheduled where run_at <= app.clock()) x
              join jobs.kinds k on k.id = x.kind limit 20",
         )
@@ -50,7 +50,9 @@ pub async fn violations(db: &Db) -> Result<Vec<String>, db::Error> {
          union all select 'key of job ' || k.job_id || ' outlived it' from jobs.job_keys k
            where k.scope in (1, 2) and not exists (select from live l where l.id = k.job_id)
          union all select 'gate slot of a process that is gone: ' || s.gate_id from jobs.gate_slots s
-           where s.running > 0 and not exists (select from jobs.processes p where p.id = s.process)",
+           where s.running > 0 and not exists (select from jobs.processes p where p.id = s.process)
+         union all select 'job ' || i.id || ' is leased twice' from jobs.leases x cross join lateral unnest(x.job_ids) i(id)
+           join live l on l.id = i.id group by i.id having count(*) > 1",
     )
     .fetch_all(db::Scope::conn(&mut tx))
     .await?)

@@ -1,7 +1,7 @@
 //! What keeps the promises when something dies: leases are renewed, those of the dead are freed, batches are folded, breakers told,
 //! old rows pruned. Every worker does it; locks see to it that no two do the same at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use db::{Db, EngineConn};
 use tokio::sync::mpsc;
@@ -21,6 +21,11 @@ const SAMPLED_PAGES: i32 = 2000;
 /// Days of history kept.
 const KEEP_DAYS: i32 = 7;
 
+/// What the server calls the sessions of a process's cycle.
+pub(crate) fn session_name(process: Uuid) -> String {
+    format!("paloma cycle {process}")
+}
+
 #[derive(Clone)]
 pub(crate) struct Keeper {
     pub db: Db,
@@ -38,31 +43,26 @@ impl Keeper {
     }
 
     async fn renew_with(&self, conn: &mut EngineConn) -> Result<(), db::Error> {
-        let (ids, fences): (Vec<i64>, Vec<i64>) = {
+        let fences: Vec<i64> = {
             let running = self.running.lock().expect("nothing panics while it is held");
-            running.iter().map(|(id, job)| (*id, job.fence)).unzip()
+            running.values().map(|job| job.fence).collect::<HashSet<_>>().into_iter().collect()
         };
         let queues: Vec<&str> = self.settings.queues.iter().map(|(queue, _)| queue.0).collect();
-        let lost: Vec<i64> = sqlx::query_scalar("select * from jobs.renew($1, $2, $3, $4, $5, $6, $7, $8)")
+        let lost: Vec<i64> = sqlx::query_scalar("select * from jobs.renew($1, $2, $3, $4, $5, $6, $7)")
             .bind(self.process)
             .bind(&self.settings.name)
             .bind(std::env::var("HOSTNAME").unwrap_or_default())
             .bind(i32::try_from(std::process::id()).unwrap_or(0))
             .bind(queues)
             .bind(self.settings.lease.as_secs_f64())
-            .bind(&ids)
-            .bind(&fences)
+            .bind(fences)
             .fetch_all(conn.conn())
             .await?;
         if !lost.is_empty() {
-            let fences: std::collections::HashMap<i64, i64> = ids.into_iter().zip(fences).collect();
             let running = self.running.lock().expect("nothing panics while it is held");
-            for id in &lost {
-                // one that has ended or been leased again since is not lost
-                if let Some(job) = running.get(id).filter(|job| fences.get(id) == Some(&job.fence)) {
-                    tracing::debug!(job.id = id, "its row is gone: it has settled itself, or the lease is lost");
-                    job.cancel.cancel();
-                }
+            for (id, job) in running.iter().filter(|(_, job)| lost.contains(&job.fence)) {
+                tracing::warn!(job.id = id, "its lease is lost: it is told to stop");
+                job.cancel.cancel();
             }
         }
         Ok(())
@@ -137,6 +137,7 @@ impl Keeper {
     }
 
     async fn chores(&self, conn: &mut EngineConn, round: u32) -> Result<(), db::Error> {
+        self.end_the_dead(conn).await?;
         let freed: i32 = sqlx::query_scalar("select jobs.rescue($1, $2)")
             .bind(self.settings.lease.as_secs_f64())
             .bind(MAX_CRASHES)
@@ -156,6 +157,23 @@ impl Keeper {
             sqlx::query("select jobs.partition_history($1)").bind(KEEP_DAYS).execute(conn.conn()).await?;
             sqlx::query("select jobs.prune(5000)").execute(conn.conn()).await?;
             self.report(conn).await?;
+        }
+        Ok(())
+    }
+
+    /// A process whose lease is over may hang in the middle of an answer that it does not take, with the turn of a lane in its hand: its session
+    /// is ended, so that nobody waits for it and nothing of it commits late.
+    async fn end_the_dead(&self, conn: &mut EngineConn) -> Result<(), db::Error> {
+        let dead: Vec<Uuid> = sqlx::query_scalar("select id from jobs.processes where lease_until < app.clock()")
+            .fetch_all(conn.conn())
+            .await?;
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = dead.into_iter().map(session_name).collect();
+        let ended = conn.end_sessions(&names, self.settings.lease.as_secs_f64()).await?;
+        if ended > 0 {
+            tracing::warn!(sessions = ended, "ended what dead workers still had open");
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ async fn until_taken(acme: &Tenant, import: &str, level: u64) -> u64 {
 async fn until_leased(world: &World, worker: &Process) {
     eventually("the import is leased", || async {
         sqlx::query_scalar(
-            "select exists (select from jobs.jobs j join jobs.kinds k on k.id = j.kind join jobs.processes p on p.id = j.leased_by
+            "select exists (select from jobs.running j join jobs.kinds k on k.id = j.kind join jobs.processes p on p.id = j.leased_by
                              where k.name = 'contacts.run_import' and p.pid = $1)",
         )
         .bind(worker.pid)

@@ -85,8 +85,7 @@ impl Scene {
     /// Jobs leased by processes that are not among the living.
     pub async fn leased_by_the_dead(&self, living: &[i32]) -> i64 {
         sqlx::query_scalar(
-            "select count(*) from jobs.jobs j left join jobs.processes p on p.id = j.leased_by
-              where j.leased_by is not null and (p.pid is null or p.pid <> all($1))",
+            "select count(*) from jobs.running j left join jobs.processes p on p.id = j.leased_by where p.pid is null or p.pid <> all($1)",
         )
         .bind(living)
         .fetch_one(&mut self.world.database.superuser().await)
@@ -97,7 +96,7 @@ impl Scene {
     /// Jobs that are due, or run in a living process.
     async fn busy(&self, living: &[i32]) -> i64 {
         sqlx::query_scalar(
-            "select (select count(*) from jobs.jobs j left join jobs.processes p on p.id = j.leased_by
+            "select (select count(*) from jobs.live j left join jobs.processes p on p.id = j.leased_by
                       where case when j.leased_by is null then j.run_at <= app.clock() else p.pid = any($1) end)
                   + (select count(*) from jobs.scheduled where run_at <= app.clock())",
         )

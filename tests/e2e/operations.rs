@@ -65,9 +65,8 @@ async fn a_job_that_runs_or_whose_key_is_held_is_left_where_it_is() {
     let id = waiting_job(&world, &acme, "+15550000001").await;
     let mut superuser = world.database.superuser().await;
     sqlx::query(
-        "with j as (update jobs.jobs set lease_until = app.clock() + interval '30 s', leased_by = gen_random_uuid(), leased_at = app.clock()
-                     returning leased_by, fence, id)
-         insert into jobs.claims (process, fence, job_ids) select leased_by, fence, array[id] from j",
+        "insert into jobs.leases (process, fence, lane_id, tenant_number, queue, leased_at, job_ids)
+           select gen_random_uuid(), 7, lane_id, tenant_number, queue, app.clock(), array[id] from jobs.jobs",
     )
     .execute(&mut superuser)
     .await
@@ -76,10 +75,7 @@ async fn a_job_that_runs_or_whose_key_is_held_is_left_where_it_is() {
     assert_eq!((refused.status.as_u16(), refused.code()), (409, "job_running"));
     assert_eq!(operator.items("/jobs?state=running").await.len(), 1);
     assert!(operator.items("/jobs?state=available&kind=messaging.register_hook").await.is_empty());
-    sqlx::query("update jobs.jobs set lease_until = '-infinity', leased_by = null, leased_at = null")
-        .execute(&mut superuser)
-        .await
-        .unwrap();
+    sqlx::query("delete from jobs.leases").execute(&mut superuser).await.unwrap();
     operator.post(&format!("/jobs/{id}/cancel"), &because("make room")).await.expect(200);
     sqlx::query("update jobs.failures set key_scope = 2, key = 'k'").execute(&mut superuser).await.unwrap();
     sqlx::query("insert into jobs.job_keys (tenant_number, kind, key, job_id, scope) select tenant_number, kind, 'k', 77, 4 from jobs.failures")

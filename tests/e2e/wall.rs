@@ -219,7 +219,9 @@ async fn a_tenant_can_not_complete_or_hold_another_s_job() {
     let (database, db, a, _) = scene().await;
     let mut superuser = database.superuser().await;
     let theirs: (i64, i64, Uuid) = sqlx::query_as(
-        "update jobs.jobs set leased_by = gen_random_uuid(), lease_until = 'infinity', fence = 7 where tenant_number = 2 returning id, fence, leased_by",
+        "insert into jobs.leases (process, fence, lane_id, tenant_number, queue, leased_at, job_ids)
+           select gen_random_uuid(), 7, lane_id, tenant_number, queue, app.clock(), array[id] from jobs.jobs where tenant_number = 2
+         returning job_ids[1], fence, process",
     )
     .fetch_one(&mut superuser)
     .await

@@ -192,7 +192,7 @@ impl World {
     pub async fn drain_lane(&self, key: &str) {
         crate::eventually("the lane's running jobs have ended", || async {
             sqlx::query_scalar(
-                "select not exists (select from jobs.jobs j join jobs.lanes l on l.id = j.lane_id where l.key = $1 and j.leased_by is not null)",
+                "select not exists (select from jobs.running j join jobs.lanes l on l.id = j.lane_id where l.key = $1)",
             )
             .bind(key)
             .fetch_one(&mut self.database.superuser().await)

@@ -149,7 +149,7 @@ pub(crate) async fn mark(
          v as materialized (
            select a.*, r.campaign_id, r.address, r.contact_id, c.line_id, n.resolve_after_s,
              case
-               when not exists (select from jobs.jobs j where j.id = a.job_id and j.fence = a.fence and j.leased_by = $10) then 'lost'
+               when not jobs.is_held(a.job_id, a.fence, $10) then 'lost'
                when r.state = 'sending' and r.sending_fence is distinct from a.fence then 'in_doubt'
                when r.state not in ('pending', 'sending') then 'over'
                when c.state <> 'active' or l.paused_at is not null or l.cancelled_at is not null then 'shut'
@@ -280,7 +280,7 @@ pub(crate) async fn record(mut tx: PlatformTx, records: Vec<Record>) -> Result<V
            select r.* from crm.recipients r join a on a.tenant_id = r.tenant_id and a.recipient_id = r.id order by r.id for update of r),
          v as materialized (
            select a.*, r.campaign_id from a join r on r.tenant_id = a.tenant_id and r.id = a.recipient_id
-            where a.ending = 'sent' or exists (select from jobs.jobs j where j.id = a.job_id and j.fence = a.fence and j.leased_by = $9)),
+            where a.ending = 'sent' or jobs.is_held(a.job_id, a.fence, $9)),
          rec as (
            update crm.recipients x set
                state = case when v.ending = 'again' then case when x.state = 'sending' then 'pending' else x.state end else crm.next_status(x.state, v.ending) end,

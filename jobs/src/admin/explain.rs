@@ -57,19 +57,19 @@ async fn subject<S: Scope>(tx: &mut S, id: i64) -> Result<Option<Subject>, sqlx:
     sqlx::query_as(
         "select x.tenant_number, x.state, x.kind as kind_number, k.name as kind, q.name as queue, x.lane_id, coalesce(l.class, 1::smallint) as class,
                 coalesce(l.gates, '{}') as gates, l.paused_at, l.cancelled_at, x.priority, x.crashes, x.run_at, x.leased_by, x.leased_at,
-                coalesce(x.lease_until < app.clock(), false) as is_lease_over, x.key, x.errors, x.finished_at, app.clock() as now
+                x.leased_by is not null and not jobs.holds_leases(x.leased_by) as is_lease_over, x.key, x.errors, x.finished_at, app.clock() as now
            from (
-             select tenant_number, case when leased_by is null then 'available' else 'running' end as state, kind, queue, lane_id, priority, crashes, run_at,
-                    leased_by, leased_at, nullif(lease_until, '-infinity') as lease_until, null::bytea as key, errors, null::timestamptz as finished_at, 1 as rank
-               from jobs.jobs where id = $1
+             select tenant_number, state, kind, queue, lane_id, priority, crashes, run_at,
+                    leased_by, leased_at, null::bytea as key, errors, null::timestamptz as finished_at, 1 as rank
+               from jobs.live where id = $1
              union all
-             select tenant_number, 'available', kind, queue, lane_id, priority, crashes, run_at, null, null, null, null, errors, null, 1
+             select tenant_number, 'available', kind, queue, lane_id, priority, crashes, run_at, null, null, null, errors, null, 1
                from jobs.scheduled where id = $1
              union all
-             select tenant_number, state, kind, queue, lane_id, priority, crashes, null, null, null, null, key, errors, finished_at, 2
+             select tenant_number, state, kind, queue, lane_id, priority, crashes, null, null, null, key, errors, finished_at, 2
                from jobs.failures where id = $1
              union all
-             select tenant_number, state, kind, queue, lane_id, 0::smallint, 0::smallint, run_at, null, null, null, null, null, finished_at, 3
+             select tenant_number, state, kind, queue, lane_id, 0::smallint, 0::smallint, run_at, null, null, null, null, finished_at, 3
                from jobs.history where id = $1) x
            join jobs.kinds k on k.id = x.kind
            join jobs.queues q on q.id = x.queue
@@ -208,7 +208,8 @@ async fn before_in_lane<S: Scope>(
     sqlx::query_scalar(
         "select count(*) from (
            select from jobs.jobs j
-            where j.lane_id = $1 and (j.priority, j.run_at, j.id) < ($2, $3, $4) and j.lease_until = '-infinity'
+            where j.lane_id = $1 and (j.priority, j.run_at, j.id) < ($2, $3, $4)
+              and j.id not in (select unnest(x.job_ids) from jobs.leases x where x.lane_id = $1)
             order by j.priority, j.run_at, j.id limit $5) x",
     )
     .bind(job.lane_id)
@@ -232,7 +233,7 @@ async fn before_in_gate<S: Scope>(tx: &mut S, job: &Subject, gate: i64, before: 
                   limit 50) o
           cross join lateral (
             select count(*) as n from (
-              select from jobs.jobs j where j.lane_id = o.id and j.lease_until = '-infinity'
+              select from jobs.jobs j where j.lane_id = o.id and j.id not in (select unnest(x.job_ids) from jobs.leases x where x.lane_id = o.id)
                order by j.priority, j.run_at, j.id limit case when o.class < $4 then $6::bigint else least($5::bigint, $6) end) y) z",
     )
     .bind(job.tenant_number)

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// What breaks the promise that due work runs.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct Stuck {
-    /// How long the oldest due job has waited that neither a pause nor a gate holds back, in seconds.
+    /// How long a job has waited that is the next of its lane and that neither a pause nor a gate holds back, in seconds; the longest.
     pub oldest_open_s: f64,
     /// Running jobs whose lease was over five seconds ago.
     pub expired: i64,
@@ -15,10 +15,13 @@ pub struct Stuck {
 /// Looks for jobs that should be running, or should have been rescued.
 pub async fn stuck(tx: &mut PlatformTx) -> Result<Stuck, sqlx::Error> {
     sqlx::query_as(
-        "select coalesce(extract(epoch from app.clock() - min(j.run_at) filter (
-                  where j.leased_by is null and l.paused_at is null and l.cancelled_at is null and l.gates = '{}')), 0)::float8 as oldest_open_s,
-                count(*) filter (where j.leased_by is not null and j.lease_until < app.clock() - interval '5 seconds') as expired
-           from jobs.jobs j join jobs.lanes l on l.id = j.lane_id",
+        "select (select coalesce(extract(epoch from app.clock() - min(f.run_at)), 0)::float8 from jobs.lanes l cross join lateral (
+                   select j.run_at from jobs.jobs j
+                    where j.lane_id = l.id and j.id not in (select unnest(x.job_ids) from jobs.leases x where x.lane_id = l.id)
+                    order by j.priority, j.run_at, j.id limit 1) f
+                  where l.paused_at is null and l.cancelled_at is null and l.gates = '{}') as oldest_open_s,
+                (select count(*) from jobs.running r left join jobs.processes p on p.id = r.leased_by
+                  where p.lease_until is null or p.lease_until < app.clock() - interval '5 seconds') as expired",
     )
     .fetch_one(tx.conn())
     .await

@@ -63,22 +63,18 @@ pub async fn list<S: Scope>(tx: &mut S, filter: &Filter<'_>, page: &PageOf<i64>)
         "with f as materialized (select (select id from jobs.kinds where name = $4) as kind, (select id from jobs.queues where name = $5) as queue)
          select x.id, x.tenant_number, k.name as kind, q.name as queue, x.lane_id, l.key as lane, x.state, x.attempt, x.max_attempts, x.run_at, x.finished_at, x.payload, x.errors
            from (
-             (select id, tenant_number, kind, queue, lane_id, case when leased_by is null then 'available' else 'running' end as state,
+             (select id, tenant_number, kind, queue, lane_id, state,
                      attempt, max_attempts, run_at, null::timestamptz as finished_at, payload, errors
-                from jobs.jobs
+                from jobs.live
                where ($2::text is null or $2 = 'available') and ($1::bigint is null or id < $1) and ($2 is null or leased_by is null)
                  and ($4::text is null or kind = (select kind from f)) and ($5::text is null or queue = (select queue from f)) and ($6::bigint is null or lane_id = $6)
                order by id desc limit $3)
              union all
-             -- by what has been claimed: running ones are few among all that wait
-             (select j.id, j.tenant_number, j.kind, j.queue, j.lane_id, 'running', j.attempt, j.max_attempts, j.run_at, null, j.payload, j.errors
-                from (select distinct c.id from jobs.claimed_ids() c(id) where $2 = 'running') c
-               cross join lateral (
-                 select x.id, x.tenant_number, x.kind, x.queue, x.lane_id, x.attempt, x.max_attempts, x.run_at, x.payload, x.errors
-                   from jobs.jobs x where x.id = c.id and x.leased_by is not null offset 0) j
-               where ($1::bigint is null or j.id < $1)
-                 and ($4::text is null or j.kind = (select kind from f)) and ($5::text is null or j.queue = (select queue from f)) and ($6::bigint is null or j.lane_id = $6)
-               order by j.id desc limit $3)
+             (select id, tenant_number, kind, queue, lane_id, 'running', attempt, max_attempts, run_at, null, payload, errors
+                from jobs.running
+               where $2 = 'running' and ($1::bigint is null or id < $1)
+                 and ($4::text is null or kind = (select kind from f)) and ($5::text is null or queue = (select queue from f)) and ($6::bigint is null or lane_id = $6)
+               order by id desc limit $3)
              union all
              (select id, tenant_number, kind, queue, lane_id, 'available', attempt, max_attempts, run_at, null, payload, errors
                 from jobs.scheduled
@@ -118,8 +114,8 @@ pub async fn find<S: Scope>(tx: &mut S, id: i64) -> Result<Option<JobRow>, sqlx:
     sqlx::query_as(
         "select x.id, x.tenant_number, k.name as kind, q.name as queue, x.lane_id, l.key as lane, x.state, x.attempt, x.max_attempts, x.run_at, x.finished_at, x.payload, x.errors
            from (
-             select id, tenant_number, kind, queue, lane_id, case when leased_by is null then 'available' else 'running' end as state,
-                    attempt, max_attempts, run_at, null::timestamptz as finished_at, payload, errors, 1 as rank from jobs.jobs where id = $1
+             select id, tenant_number, kind, queue, lane_id, state,
+                    attempt, max_attempts, run_at, null::timestamptz as finished_at, payload, errors, 1 as rank from jobs.live where id = $1
              union all
              select id, tenant_number, kind, queue, lane_id, 'available', attempt, max_attempts, run_at, null, payload, errors, 1 from jobs.scheduled where id = $1
              union all

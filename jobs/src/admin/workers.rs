@@ -56,12 +56,10 @@ async fn select(
 ) -> Result<Vec<WorkerRow>, sqlx::Error> {
     sqlx::query_as(
         "select p.id, p.name, p.host, p.pid, p.queues, p.started_at, p.seen_at, p.seen_at >= app.clock() - make_interval(secs => $4) as is_live,
-                (select count(*) from jobs.claims c where c.process = p.id) as claims, h.running, h.oldest_leased_at
+                (select count(distinct l.fence) from jobs.leases l where l.process = p.id) as claims, h.running, h.oldest_leased_at
            from jobs.processes p
           cross join lateral (
-            select count(*) as running, min(j.leased_at) as oldest_leased_at
-              from jobs.claims c cross join lateral unnest(c.job_ids) i(id) join jobs.jobs j on j.id = i.id and j.fence = c.fence
-             where c.process = p.id and j.leased_by = p.id) h
+            select count(*) as running, min(r.leased_at) as oldest_leased_at from jobs.running r where r.leased_by = p.id) h
           where ($1::uuid is null or p.id = $1) and ($2::uuid is null or p.id > $2)
           order by p.id limit $3",
     )

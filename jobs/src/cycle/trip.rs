@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use db::{Db, EngineConn};
 use sqlx::{FromRow, Row as _, postgres::PgRow};
 use uuid::Uuid;
@@ -43,34 +44,52 @@ pub(super) struct Claimed {
     pub lost: usize,
 }
 
-/// A row of `jobs.cycle`: a job, or the header, which has no id. Read by place, in the order of the type `jobs.leased`.
+/// A row of `jobs.cycle`: what was leased of one lane, or the header, which has no fence. Read by place, in the order of the type `jobs.leased`.
 enum Row {
-    Job(Leased),
+    Lane(Vec<Leased>),
     Header { settled: i32, wake_s: f64 },
 }
 
 impl FromRow<'_, PgRow> for Row {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let Some(id) = row.try_get(0)? else {
-            return Ok(Self::Header { settled: row.try_get(16)?, wake_s: row.try_get(17)? });
+        let Some(fence) = row.try_get(0)? else {
+            return Ok(Self::Header { settled: row.try_get(15)?, wake_s: row.try_get(16)? });
         };
-        Ok(Self::Job(Leased {
-            id,
-            fence: row.try_get(1)?,
-            tenant_number: row.try_get(2)?,
-            lane_id: row.try_get(3)?,
-            queue: row.try_get(4)?,
-            kind: row.try_get(5)?,
-            attempt: row.try_get(6)?,
-            max_attempts: row.try_get(7)?,
-            crashes: row.try_get(8)?,
-            key_scope: row.try_get(9)?,
-            run_at: row.try_get(11)?,
-            leased_at: row.try_get(12)?,
-            gates: row.try_get::<Option<_>, _>(13)?.unwrap_or_default(),
-            is_probe: row.try_get(14)?,
-            payload: row.try_get(15)?,
-        }))
+        let (lane_id, tenant_number, queue) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        let (leased_at, is_probe) = (row.try_get(4)?, row.try_get(6)?);
+        let gates: Vec<i64> = row.try_get::<Option<_>, _>(5)?.unwrap_or_default();
+        let kinds: Vec<i16> = row.try_get(8)?;
+        let attempts: Vec<i16> = row.try_get(9)?;
+        let max_attempts: Vec<i16> = row.try_get(10)?;
+        let crashes: Vec<i16> = row.try_get(11)?;
+        let key_scopes: Vec<i16> = row.try_get(12)?;
+        let run_ats: Vec<DateTime<Utc>> = row.try_get(13)?;
+        let payloads: Vec<String> = row.try_get(14)?;
+        let jobs = row
+            .try_get::<Vec<i64>, _>(7)?
+            .into_iter()
+            .zip(kinds)
+            .zip(attempts.into_iter().zip(max_attempts))
+            .zip(crashes.into_iter().zip(key_scopes))
+            .zip(run_ats.into_iter().zip(payloads))
+            .map(|((((id, kind), (attempt, max_attempts)), (crashes, key_scope)), (run_at, payload))| Leased {
+                id,
+                fence,
+                tenant_number,
+                lane_id,
+                queue,
+                kind,
+                attempt,
+                max_attempts,
+                crashes,
+                key_scope,
+                run_at,
+                leased_at,
+                gates: gates.clone(),
+                is_probe,
+                payload,
+            });
+        Ok(Self::Lane(jobs.collect()))
     }
 }
 
@@ -87,7 +106,11 @@ impl Trip {
     async fn go(&mut self) -> Result<Claimed, db::Error> {
         let conn = match &mut self.conn {
             Some(conn) => conn,
-            none => none.insert(self.db.engine().await?),
+            none => {
+                let mut conn = self.db.engine().await?;
+                conn.set_name(&crate::upkeep::session_name(self.process)).await?;
+                none.insert(conn)
+            }
         };
         if let Some(known) = &self.known {
             // an answer may have been lost with an old connection, whose server process may even commit long after: what it leased goes back
@@ -122,7 +145,7 @@ impl Trip {
         let mut claimed = Claimed { jobs: Vec::with_capacity(rows.len()), wait: Duration::from_secs(1), lost: 0 };
         for row in rows {
             match row {
-                Row::Job(job) => claimed.jobs.push(job),
+                Row::Lane(jobs) => claimed.jobs.extend(jobs),
                 Row::Header { settled, wake_s } => {
                     claimed.wait = Duration::from_secs_f64(wake_s.clamp(0.0, 1.0));
                     claimed.lost = self.outbox.ids.len().saturating_sub(usize::try_from(settled).unwrap_or(0));

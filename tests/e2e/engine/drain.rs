@@ -20,7 +20,7 @@ async fn running_jobs_finish_and_nothing_new_starts() {
     world.open_latch();
     worker.stop().await;
     assert_eq!(world.number("select count(*) from jobs.history where state = 'completed'").await, 3);
-    assert_eq!(world.number("select count(*) from jobs.jobs where attempt = 0 and leased_by is null").await, 7);
+    assert_eq!(world.number("select count(*) from jobs.live where attempt = 0 and state = 'available'").await, 7);
     assert_eq!(world.number("select count(*) from jobs.processes").await, 0, "it has left");
     world.finish().await;
 }

@@ -47,7 +47,7 @@ async fn many_jobs_are_answered_in_their_order_and_each_runs_once() {
     assert_eq!(world.runs().len(), 2_000, "and none twice");
     worker.stop().await;
     assert_eq!(world.number("select count(*) from jobs.history where state = 'completed'").await, 2_000);
-    assert_eq!(world.number("select count(*) from jobs.claims").await, 0);
+    assert_eq!(world.number("select count(*) from jobs.leases").await, 0);
     world.finish().await;
 }
 

@@ -27,10 +27,7 @@ async fn fill(world: &EngineWorld, lane: &str, count: usize, act: Act) {
 async fn lease_times(world: &EngineWorld) -> Vec<f64> {
     let mut tx = world.db.platform(Why::Operator).await.unwrap();
     let times: Vec<DateTime<Utc>> =
-        sqlx::query_scalar("select leased_at from jobs.jobs where leased_at is not null order by leased_at")
-            .fetch_all(tx.conn())
-            .await
-            .unwrap();
+        sqlx::query_scalar("select leased_at from jobs.running order by leased_at").fetch_all(tx.conn()).await.unwrap();
     times.iter().map(|time| (*time - times[0]).as_seconds_f64()).collect()
 }
 
@@ -98,7 +95,7 @@ async fn a_clock_that_goes_back_grants_nothing_twice() {
     world.execute("update app.test_clock set shift = '10 minutes'").await;
     assert_eq!(hand.claim_some(50).await.len(), 5);
     world.execute("update app.test_clock set shift = '0'").await;
-    world.execute("update jobs.turns set parked_until = null").await;
+    world.execute("update jobs.gate_waits set due_at = app.clock()").await;
     assert!(hand.claim(50).await.len() <= 1);
     world.finish().await;
 }

@@ -71,7 +71,7 @@ async fn pausing_and_resuming_while_workers_run_loses_and_repeats_nothing() {
             world.reaches(other, "completed").await;
         }
         e2e::eventually("what ran has ended", || async {
-            world.number("select count(*) from jobs.jobs where leased_by is not null").await == 0
+            world.number("select count(*) from jobs.running").await == 0
         })
         .await;
         let started = of_the_lane();

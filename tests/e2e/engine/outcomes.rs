@@ -180,7 +180,7 @@ async fn an_effect_and_its_completion_are_one_commit() {
     let id = world.work(Do::new("row", Act::Effect)).await;
     world.reaches(id, "completed").await;
     assert_eq!(world.effects().await, 1);
-    e2e::eventually("its slot is free again", || async { world.number("select count(*) from jobs.claims").await == 0 })
+    e2e::eventually("its slot is free again", || async { world.number("select count(*) from jobs.leases").await == 0 })
         .await;
     worker.stop().await;
     world.finish().await;

@@ -26,7 +26,7 @@ async fn the_jobs_of_a_killed_worker_run_again_with_one_crash_more() {
     assert_eq!((last.attempt, last.crashes), (2, 1));
     heir.stop().await;
     assert_eq!(world.number("select count(*) from jobs.processes").await, 0, "nothing of the dead is left");
-    assert_eq!(world.number("select count(*) from jobs.claims").await, 0);
+    assert_eq!(world.number("select count(*) from jobs.leases").await, 0);
     world.finish().await;
 }
 
@@ -38,9 +38,10 @@ async fn a_living_worker_is_not_rescued_from_however_long_its_jobs_take() {
     let worker = world.worker_with(registry(), settings).await;
     let id = world.work(Do::new("long", Act::Wait)).await;
     e2e::eventually("it runs", || async { world.runs_of("long") == 1 }).await;
-    let renewed = world.number("select (extract(epoch from max(lease_until)) * 1000)::bigint from jobs.jobs").await;
+    let renewed =
+        world.number("select (extract(epoch from max(lease_until)) * 1000)::bigint from jobs.processes").await;
     e2e::eventually("its lease was renewed three times over", || async {
-        world.number("select (extract(epoch from max(lease_until)) * 1000)::bigint from jobs.jobs").await
+        world.number("select (extract(epoch from max(lease_until)) * 1000)::bigint from jobs.processes").await
             > renewed + 1_200
     })
     .await;
@@ -130,7 +131,7 @@ async fn a_claim_whose_answer_was_lost_goes_back_with_its_attempts() {
         .await
         .unwrap();
     assert_eq!(freed, 3);
-    assert_eq!(world.number("select count(*) from jobs.jobs where leased_by is null and attempt = 0").await, 3);
+    assert_eq!(world.number("select count(*) from jobs.live where state = 'available' and attempt = 0").await, 3);
     assert_eq!(hand.settle(&known, End::Completed).await, 2, "what it knows of is still its own");
     let again = hand.claim_some(5).await;
     assert!(again.iter().all(|job| job.attempt == 1));

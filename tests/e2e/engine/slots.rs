@@ -22,7 +22,7 @@ async fn no_more_jobs_run_at_once_than_there_are_slots_and_each_runs_once() {
     assert!((1..=3).contains(&most), "{most} at once");
     let names: std::collections::HashSet<String> = world.runs().into_iter().map(|run| run.name).collect();
     assert_eq!((world.runs().len(), names.len()), (JOBS, JOBS));
-    assert_eq!(world.number("select count(*) from jobs.claims").await, 0);
+    assert_eq!(world.number("select count(*) from jobs.leases").await, 0);
     world.finish().await;
 }
 
@@ -40,12 +40,12 @@ async fn what_waits_in_the_process_for_a_slot_goes_back_unharmed_when_it_stops()
     .await;
     worker.ask_to_stop();
     e2e::eventually("only those that run are held", || async {
-        world.number("select count(*) from jobs.jobs where leased_by is not null").await == 2
+        world.number("select count(*) from jobs.running").await == 2
     })
     .await;
     world.open_latch();
     worker.stop().await;
-    let unharmed = world.number("select count(*) from jobs.jobs where attempt = 0 and leased_by is null").await;
+    let unharmed = world.number("select count(*) from jobs.live where attempt = 0 and state = 'available'").await;
     assert_eq!(
         world.runs().len() + usize::try_from(unharmed).unwrap(),
         2050,

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use db::{Actor, Db, EngineConn, PlatformTx, Scope, TenantTx, Why};
 use e2e::Database;
 use jobs::{Engine, Enqueue, Enqueued, Job, Leased, Registry, Settings, admin::JobRow};
+use sqlx::Row as _;
 use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -243,16 +244,37 @@ pub enum End {
 impl Hand {
     /// Claims from the queue `work`.
     pub async fn claim(&mut self, most: i32) -> Vec<Leased> {
-        sqlx::query_as(
-            "select id, fence, tenant_number, lane_id, queue, kind, attempt, max_attempts, crashes, key_scope, run_at, leased_at, gates, is_probe, payload
-               from jobs.claim($1, $2, $3, interval '30 seconds')",
+        let rows = sqlx::query(
+            "select u.*, c.fence, c.tenant_number, c.lane_id, c.queue, c.leased_at, c.gates, c.is_probe
+               from jobs.claim($1, $2, $3, interval '30 seconds') c
+              cross join lateral unnest(c.ids, c.kinds, c.attempts, c.max_attempts, c.crashes, c.key_scopes, c.run_ats, c.payloads)
+                u(id, kind, attempt, max_attempts, crashes, key_scope, run_at, payload)",
         )
         .bind(self.process)
         .bind(self.queue)
         .bind(most)
         .fetch_all(self.conn.conn())
         .await
-        .unwrap()
+        .unwrap();
+        rows.iter()
+            .map(|row| Leased {
+                id: row.get("id"),
+                fence: row.get("fence"),
+                tenant_number: row.get("tenant_number"),
+                lane_id: row.get("lane_id"),
+                queue: row.get("queue"),
+                kind: row.get("kind"),
+                attempt: row.get("attempt"),
+                max_attempts: row.get("max_attempts"),
+                crashes: row.get("crashes"),
+                key_scope: row.get("key_scope"),
+                run_at: row.get("run_at"),
+                leased_at: row.get("leased_at"),
+                gates: row.get("gates"),
+                is_probe: row.get("is_probe"),
+                payload: row.get("payload"),
+            })
+            .collect()
     }
     /// Claims until it gets something: a lane may be held by another claimer for a moment.
     pub async fn claim_some(&mut self, most: i32) -> Vec<Leased> {
@@ -283,15 +305,15 @@ impl Hand {
     }
     /// Says that it lives and holds these; answers those it has lost.
     pub async fn renew(&mut self, leased: &[Leased]) -> Vec<i64> {
-        let ids: Vec<i64> = leased.iter().map(|job| job.id).collect();
         let fences: Vec<i64> = leased.iter().map(|job| job.fence).collect();
-        sqlx::query_scalar("select * from jobs.renew($1, 'hand', 'here', 1, array['work'], 30, $2, $3)")
-            .bind(self.process)
-            .bind(ids)
-            .bind(fences)
-            .fetch_all(self.conn.conn())
-            .await
-            .unwrap()
+        let lost: Vec<i64> =
+            sqlx::query_scalar("select * from jobs.renew($1, 'hand', 'here', 1, array['work'], 30, $2)")
+                .bind(self.process)
+                .bind(fences)
+                .fetch_all(self.conn.conn())
+                .await
+                .unwrap();
+        leased.iter().filter(|job| lost.contains(&job.fence)).map(|job| job.id).collect()
     }
     /// Says that it has seen the service behind the gate fail in a row; true: that opened the breaker.
     pub async fn reports_failures(&mut self, gate: i64) -> bool {
