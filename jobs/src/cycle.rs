@@ -1,6 +1,6 @@
 //! The cycle: one task of a process that writes the last outcomes and claims the next jobs in one round trip, and keeps count of what
-//! runs. A slot is free again only when the database has confirmed. A busy process has two round trips under way, so that one works
-//! while the other waits for its commit.
+//! runs. A slot is free again only when the database has confirmed. A busy process has two round trips under way, one that writes and
+//! one that claims, so that claims do not wait for the disk and outcomes not for claims.
 
 mod outbox;
 mod trip;
@@ -32,7 +32,9 @@ const ENOUGH: usize = 400;
 const MOST: usize = 500;
 /// Jobs that wait in the process for a slot are no more than end within this.
 const AHEAD: Duration = Duration::from_millis(20);
-/// Round trips under way at once.
+/// Free slots for which a claim goes beside a trip that writes.
+const WORTH_IT: usize = 100;
+/// Round trips under way at once: one that claims, one that does not.
 const TRIPS: usize = 2;
 
 /// A queue that this process serves.
@@ -62,6 +64,8 @@ struct State {
     waiting_since: Instant,
     /// Jobs that run, by claim.
     claims: HashMap<i64, usize>,
+    /// Jobs that run, by queue.
+    used: HashMap<i16, usize>,
     /// The greatest fence this process was ever given.
     seen: i64,
     /// Claims all of whose jobs have ended, not yet told.
@@ -98,6 +102,7 @@ impl Cycle {
             outbox: Outbox::default(),
             waiting_since: now,
             claims: HashMap::new(),
+            used: HashMap::new(),
             seen: 0,
             over: Vec::new(),
             conns: (0..TRIPS).map(|_| None).collect(),
@@ -121,7 +126,7 @@ impl Cycle {
             }
             let start_at = self.start_at(&state, trips.len(), is_stopping);
             if start_at.is_some_and(|at| at <= Instant::now())
-                && let Some(trip) = self.prepare(&mut state, !trips.is_empty())
+                && let Some(trip) = self.prepare(&mut state, trips.len())
             {
                 trips.push(Box::pin(trip.fly()));
                 continue;
@@ -157,10 +162,16 @@ impl Cycle {
                 Some(at.max(state.pause))
             }
             0 if is_stopping => None,
+            // nothing could be taken: whatever ends brings the next trip
+            0 if self.free(state).is_empty() => Some((state.last + Duration::from_secs(1)).max(state.pause)),
             // told often, as by a stream of webhooks, it still looks no faster than its pace
             0 if state.is_woken => Some((state.last + PACE).max(state.pause)),
             0 => Some(state.next.max(state.last + PACE).max(state.pause)),
-            count if count < TRIPS && enough && !state.is_alone => Some(state.pause),
+            count if count >= TRIPS || state.is_alone => None,
+            _ if state.is_claiming => enough.then_some(state.pause),
+            _ if self.free(state).iter().any(|(_, free)| *free as usize >= WORTH_IT) => {
+                Some(state.next.max(state.pause))
+            }
             _ => None,
         }
     }
@@ -178,7 +189,8 @@ impl Cycle {
     }
 
     /// Packs the next trip; none: it would have to be alone and is not.
-    fn prepare(&self, state: &mut State, others: bool) -> Option<Trip> {
+    fn prepare(&self, state: &mut State, under_way: usize) -> Option<Trip> {
+        let others = under_way > 0;
         let at = state.conns.iter().position(Option::is_some).unwrap_or(0);
         let is_new = state.conns.get(at)?.is_none();
         // the second connection is opened when it is needed, and then what is under way is known to this process
@@ -189,11 +201,21 @@ impl Cycle {
             state.is_alone = true;
             return None;
         }
+        // with much to write the claim goes by itself, right behind
+        let writes = !others && !is_alone && state.outbox.len() >= ENOUGH;
+        let claims = !state.is_claiming && !writes;
+        // beside a trip that writes nothing else is written, so that the claim does not wait for the disk
+        let takes_outbox = !others || state.is_claiming;
         let conn = state.conns.remove(at);
-        let free = if state.is_claiming { Vec::new() } else { self.free(state) };
-        state.is_claiming |= !free.is_empty();
+        let (outbox, over) = if takes_outbox {
+            (std::mem::take(&mut state.outbox), std::mem::take(&mut state.over))
+        } else {
+            (Outbox::default(), Vec::new())
+        };
+        let free = if claims { self.free_beside(state, &outbox) } else { Vec::new() };
+        state.is_claiming |= claims;
         state.is_alone = is_alone;
-        state.is_woken = false;
+        state.is_woken &= !claims;
         state.last = Instant::now();
         if looks {
             state.looked = Some(state.last);
@@ -205,9 +227,10 @@ impl Cycle {
             lease: self.lease,
             known: looks.then(|| state.claims.keys().copied().collect()),
             seen: state.seen,
-            outbox: std::mem::take(&mut state.outbox),
-            over: std::mem::take(&mut state.over),
+            outbox,
+            over,
             running,
+            claims,
             free,
         })
     }
@@ -234,22 +257,24 @@ impl Cycle {
         gates.into_iter().collect()
     }
 
-    /// Slots that will be free once the outbox is written, by queue, where there are any; and a little ahead of the slots, so that many short
-    /// jobs are claimed together however few slots there are.
+    /// Slots that are free, by queue, where there are any.
     fn free(&self, state: &State) -> Vec<(i16, i32)> {
+        self.free_beside(state, &Outbox::default())
+    }
+
+    /// Slots that are free or will be once these outcomes are written, by queue, where there are any; and a little ahead of the slots, so
+    /// that many short jobs are claimed together however few slots there are.
+    fn free_beside(&self, state: &State, outbox: &Outbox) -> Vec<(i16, i32)> {
         if self.stopping.is_cancelled() {
             return Vec::new();
         }
-        let running = self.running.lock().expect("nothing panics while it is held");
-        let mut used: HashMap<i16, usize> = HashMap::new();
-        for job in running.values() {
-            *used.entry(job.queue).or_default() += 1;
-        }
-        for (id, fence) in state.outbox.ended() {
-            if let Some(job) = running.get(&id).filter(|job| job.fence == fence)
-                && let Some(count) = used.get_mut(&job.queue)
-            {
-                *count = count.saturating_sub(1);
+        let mut used = state.used.clone();
+        if !outbox.is_empty() {
+            let running = self.running.lock().expect("nothing panics while it is held");
+            for (id, fence) in outbox.ended() {
+                if let Some(job) = running.get(&id).filter(|job| job.fence == fence) {
+                    one_less(&mut used, job.queue);
+                }
             }
         }
         self.slots
@@ -268,13 +293,16 @@ impl Cycle {
         state.conns.push(trip.conn);
         state.speeds.values_mut().for_each(Speed::look);
         state.is_alone = false;
-        if !trip.free.is_empty() {
+        if trip.claims {
             state.is_claiming = false;
         }
         match result {
             Ok(claimed) => {
                 state.failures = 0;
                 self.forget(&trip.outbox, state);
+                if trip.claims {
+                    state.next = Instant::now() + claimed.wait;
+                }
                 self.take(claimed, state);
             }
             Err(error) => {
@@ -303,6 +331,7 @@ impl Cycle {
                 if let Some(speed) = state.speeds.get_mut(&job.queue) {
                     speed.ended += 1;
                 }
+                one_less(&mut state.used, job.queue);
                 end_one(fence, state);
             }
         }
@@ -318,6 +347,7 @@ impl Cycle {
         let mut running = self.running.lock().expect("nothing panics while it is held");
         for job in claimed.jobs {
             *state.claims.entry(job.fence).or_default() += 1;
+            *state.used.entry(job.queue).or_default() += 1;
             state.seen = state.seen.max(job.fence);
             let entry = Running {
                 fence: job.fence,
@@ -328,17 +358,12 @@ impl Cycle {
             if let Some(lost) = running.insert(job.id, entry) {
                 // its lease was lost while this process stood still, and the job has come back to it
                 lost.cancel.cancel();
+                one_less(&mut state.used, lost.queue);
                 end_one(lost.fence, state);
             }
             // the receiver ends after this task
             let _ = self.feed.send(job);
         }
-        let mut used: HashMap<i16, usize> = HashMap::new();
-        for job in running.values() {
-            *used.entry(job.queue).or_default() += 1;
-        }
-        let is_full = self.slots.iter().all(|slots| used.get(&slots.queue).copied().unwrap_or(0) >= slots.count);
-        state.next = Instant::now() + if is_full { Duration::from_secs(1) } else { claimed.wait };
     }
 }
 
@@ -364,6 +389,12 @@ impl Speed {
     /// therefore, unless jobs are short: what waits here waits for a whole lease if the process dies.
     fn ahead(&self, slots: usize) -> usize {
         ((self.per_s * AHEAD.as_secs_f64()) as usize).saturating_sub(slots)
+    }
+}
+
+fn one_less(used: &mut HashMap<i16, usize>, queue: i16) {
+    if let Some(count) = used.get_mut(&queue) {
+        *count = count.saturating_sub(1);
     }
 }
 

@@ -156,7 +156,10 @@ impl Keeper {
         if round.is_multiple_of(120) {
             sqlx::query("select jobs.partition_history($1)").bind(KEEP_DAYS).execute(conn.conn()).await?;
             sqlx::query("select jobs.prune(5000)").execute(conn.conn()).await?;
-            self.report(conn).await?;
+            // not at the start, when a fleet starts at once
+            if round > 0 {
+                self.report(conn).await?;
+            }
         }
         Ok(())
     }

@@ -25,6 +25,8 @@ pub(super) struct Trip {
     pub over: Vec<i64>,
     /// Running jobs of gates with a cap, where they have become fewer. No other trip may be under way then.
     pub running: Vec<(i64, i32)>,
+    /// It claims, and says when to look again.
+    pub claims: bool,
     /// Slots that may be filled, by queue.
     pub free: Vec<(i16, i32)>,
 }
