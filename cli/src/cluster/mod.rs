@@ -92,6 +92,11 @@ impl Cluster {
         address(&self.socket, user, database)
     }
 
+    /// The folder in which the server's socket lies.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// How the server ended, if it did so unasked. [`Cluster::restart`] brings it back.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.server.as_mut().and_then(Server::ended)
