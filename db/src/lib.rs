@@ -8,39 +8,29 @@ pub mod constraint;
 mod engine;
 mod error;
 mod id;
+mod listen;
 pub mod migrate;
 mod notify;
 pub mod page;
+mod reach;
 mod scope;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use sqlx::{
-    Connection, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
-};
+use sqlx::{Connection, PgPool, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 pub use check::report as check_report;
 pub use engine::EngineConn;
 pub use error::Error;
 pub use id::Id;
+pub use listen::Listener;
 pub use notify::Notifier;
 pub use page::{BadCursor, Page, PageOf};
+pub use reach::{Options, within};
 pub use scope::{Actor, AnyTx, PlatformTx, Scope, TenantTx, Why};
-
-/// How to reach the database.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// `postgres://paloma@host/db`; a Unix socket by `?host=%2Fpath`.
-    pub url: String,
-    /// Shown in `pg_stat_activity`.
-    pub name: &'static str,
-    /// Most connections of the pool.
-    pub connections: u32,
-}
 
 /// The database, behind the wall. Cheap to clone: every job has one.
 #[derive(Clone)]
@@ -50,7 +40,7 @@ pub struct Db {
 
 struct Inner {
     pool: PgPool,
-    options: PgConnectOptions,
+    direct: PgConnectOptions,
     notifier: Notifier,
 }
 
@@ -65,24 +55,14 @@ impl Db {
     /// Connects without the self-check, for `paloma doctor`, which prints what the check finds. What refuses the connection is told at
     /// once; a pool would try for ten seconds and then only say that these are over.
     pub async fn connect_unchecked(options: Options) -> Result<Self, Error> {
-        PgConnection::connect(&options.url).await?.close().await?;
+        sqlx::ConnectOptions::connect(&options.pooled()?).await?.close().await?;
         Self::open(&options).await
     }
 
     async fn open(options: &Options) -> Result<Self, Error> {
-        let connect = PgConnectOptions::from_str(&options.url)?.application_name(options.name).options([
-            ("jit", "off"),
-            // an index look-up, also in tables that have never been analysed: plans that are kept are often made then
-            ("random_page_cost", "1.1"),
-            // shorter than a lease: the row locks of a process that stands still go before its jobs are taken over
-            ("idle_in_transaction_session_timeout", "20s"),
-        ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_with(connect.clone())
-            .await?;
-        let inner = Inner { notifier: Notifier::start(pool.clone()), pool, options: connect };
+        let pool = options.pool().await?;
+        let notifier = Notifier::start(pool.clone(), options.direct_url.is_some());
+        let inner = Inner { notifier, pool, direct: options.direct()? };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -131,17 +111,12 @@ impl Db {
 
     /// A connection of its own for a loop of the engine: one round trip a call, no transaction around it.
     pub async fn engine(&self) -> Result<EngineConn, Error> {
-        EngineConn::open(&self.inner.options).await
+        EngineConn::open(&self.inner.direct).await
     }
 
-    /// Listens on channels, on a connection of its own that reconnects by itself.
-    pub async fn listen(&self, channels: &[&str]) -> Result<PgListener, Error> {
-        let pool =
-            PgPoolOptions::new().max_connections(1).max_lifetime(None).connect_with(self.inner.options.clone()).await?;
-        let mut listener = PgListener::connect_with(&pool).await?;
-        listener.ignore_pool_close_event(true);
-        listener.listen_all(channels.iter().copied()).await?;
-        Ok(listener)
+    /// Listens on channels, on a connection of its own.
+    pub async fn listen(&self, channels: &[&str]) -> Result<Listener, Error> {
+        Listener::open(self.inner.direct.clone(), channels).await
     }
 
     /// Tells the listeners of a channel.
@@ -151,7 +126,8 @@ impl Db {
 
     /// Whether the database answers, for readiness.
     pub async fn ping(&self) -> Result<(), Error> {
-        sqlx::query("select 1").execute(&self.inner.pool).await?;
+        // a simple query, which needs no transaction behind a pooler
+        sqlx::raw_sql("select 1").execute(&self.inner.pool).await?;
         Ok(())
     }
 

@@ -170,7 +170,7 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             return Some(Outcome { code: Code::Snooze, delay: 30.0, error: Some(format!("{UNKNOWN_KIND}{name}")) });
         };
         if leased.key_scope == 1
-            && let Err(error) = self.give_up_key(leased.id).await
+            && let Err(error) = db::within(kind.timeout, self.give_up_key(leased.id)).await
         {
             return Some(Outcome { code: Code::Release, delay: 0.0, error: Some(error.to_string()) });
         }
@@ -218,7 +218,8 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             }
             other => other,
         });
-        let outcome = settle(result, lease, (attempt, max_attempts), kind.retry).instrument(span.clone()).await;
+        let outcome =
+            settle(result, lease, (attempt, max_attempts), (kind.retry, kind.timeout)).instrument(span.clone()).await;
         span.in_scope(|| log(kind.name, outcome.as_ref()));
         outcome
     }
@@ -236,12 +237,13 @@ async fn settle(
     result: JobResult,
     lease: Lease,
     (attempt, max_attempts): (i16, i16),
-    retry: crate::job::Retry,
+    (retry, timeout): (crate::job::Retry, Duration),
 ) -> Option<Outcome> {
     let error = match result {
         Ok(Done::Now) => return Some(Outcome { code: Code::Completed, delay: 0.0, error: None }),
         Ok(Done::Settled) => return None,
-        Ok(Done::With(tx)) => match complete(*tx, lease).await {
+        // without an answer it may have happened: then the row is gone, and what is said of it next changes nothing
+        Ok(Done::With(tx)) => match db::within(timeout, complete(*tx, lease)).await {
             Ok(true) => return None,
             Ok(false) => {
                 tracing::warn!("the lease was lost before the effect could be committed: rolled back");
@@ -267,7 +269,7 @@ async fn settle(
 }
 
 /// The completion is the last statement before the commit; where the lease is lost nothing is committed.
-async fn complete(mut tx: AnyTx, lease: Lease) -> Result<bool, sqlx::Error> {
+async fn complete(mut tx: AnyTx, lease: Lease) -> Result<bool, db::Error> {
     let held: bool = match &mut tx {
         AnyTx::Tenant(_) => {
             sqlx::query_scalar("select jobs.complete($1, $2, $3)")

@@ -44,7 +44,9 @@ impl Database {
     /// # Panics
     /// When the self-check refuses the database.
     pub async fn connect(&self, name: &'static str, connections: u32) -> db::Db {
-        db::Db::connect(db::Options { url: self.url(), name, connections }).await.expect("a database behind its wall")
+        db::Db::connect(db::Options { url: self.url(), name, connections, direct_url: None })
+            .await
+            .expect("a database behind its wall")
     }
 
     /// A connection that no wall binds, for states that no API can reach.

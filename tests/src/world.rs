@@ -96,6 +96,7 @@ impl World {
             operator_token: Some(OPERATOR.into()),
             public_url: base.to_owned(),
             allow_private_gateways: true,
+            direct_database_url: None,
             database_connections: 10,
             log_json: false,
         }

@@ -61,9 +61,10 @@ impl Job<()> for Step {
                     .await?;
                 Ok(Done::with(tx))
             }
-            Act::FailOnce if cx.attempt == 1 => {
-                Err(JobError::Retry { error: "the first start fails".to_owned(), after: Some(Duration::from_millis(300)) })
-            }
+            Act::FailOnce if cx.attempt == 1 => Err(JobError::Retry {
+                error: "the first start fails".to_owned(),
+                after: Some(Duration::from_millis(300)),
+            }),
             Act::Call | Act::FailOnce => Ok(Done::Now),
             Act::Discard => Err(JobError::discard("of no use")),
         }
@@ -150,7 +151,9 @@ pub fn registry() -> Registry<()> {
 
 /// One fire a second. Nothing is left out while no scheduler runs.
 fn schedules() -> Vec<Schedule> {
-    let tick = Schedule::made_by::<(), Tick>("chaos.tick", "* * * * * *", chrono_tz::UTC, |at| Tick { second: at.timestamp() });
+    let tick = Schedule::made_by::<(), Tick>("chaos.tick", "* * * * * *", chrono_tz::UTC, |at| Tick {
+        second: at.timestamp(),
+    });
     vec![tick.catch_up(CatchUp::All(600)).overlap(Overlap::Allow)]
 }
 
@@ -177,7 +180,8 @@ pub fn be() {
     let Ok(part) = std::env::var(PART) else { return };
     let part: Part = serde_json::from_str(&part).expect("a part to play");
     crm::process::install_logs(false);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(play(part)).expect("a database at the start");
     // what the test runner would say of itself is of no interest
     std::process::exit(0);
@@ -187,7 +191,7 @@ async fn play(part: Part) -> Result<(), db::Error> {
     let stop = CancellationToken::new();
     tokio::spawn(crm::process::stop_on_signal(stop.clone()));
     let name = if part.role == Role::Worker { "paloma-worker" } else { "paloma-scheduler" };
-    let db = Db::connect(db::Options { url: part.url, name, connections: CONNECTIONS }).await?;
+    let db = Db::connect(db::Options { url: part.url, name, connections: CONNECTIONS, direct_url: None }).await?;
     match part.role {
         Role::Worker => {
             let mut settings = Settings::new("worker", vec![(QUEUE, SLOTS)]);

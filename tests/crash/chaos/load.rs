@@ -55,10 +55,12 @@ impl Load {
 async fn tenant(db: &Db) -> Result<Uuid, db::Error> {
     let mut tx = db.platform(Why::Operator).await?;
     let id = Uuid::now_v7();
-    sqlx::query("insert into crm.tenants (id, slug, name, region, time_zone) values ($1, 'chaos', 'Chaos', 'US', 'UTC')")
-        .bind(id)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "insert into crm.tenants (id, slug, name, region, time_zone) values ($1, 'chaos', 'Chaos', 'US', 'UTC')",
+    )
+    .bind(id)
+    .execute(tx.conn())
+    .await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -73,7 +75,8 @@ async fn first(db: &Db, tenant: Uuid) -> anyhow::Result<()> {
     let steps = vec![Step { act: Act::Effect, work_ms: 5 }; BATCH];
     enqueue(&mut tx, Enqueue::new().batch(purpose), &steps, "batch").await?;
     batch::seal(&mut tx, purpose).await?;
-    enqueue(&mut tx, Enqueue::new().lane("off").wait(Duration::from_secs(3600)), &steps[..CANCELLED], "cancelled").await?;
+    enqueue(&mut tx, Enqueue::new().lane("off").wait(Duration::from_secs(3600)), &steps[..CANCELLED], "cancelled")
+        .await?;
     lane::cancel(&mut tx, QUEUE, "off").await?;
     tx.commit().await?;
     Ok(())
@@ -82,9 +85,10 @@ async fn first(db: &Db, tenant: Uuid) -> anyhow::Result<()> {
 /// A handful of everything, where there is room for it.
 async fn more(db: &Db, tenant: Uuid, rng: &mut StdRng) -> anyhow::Result<()> {
     let mut tx = db.tenant(tenant, Actor::Operator).await?;
-    let live: i64 = sqlx::query_scalar("select (select count(*) from jobs.jobs) + (select count(*) from jobs.scheduled)")
-        .fetch_one(tx.conn())
-        .await?;
+    let live: i64 =
+        sqlx::query_scalar("select (select count(*) from jobs.jobs) + (select count(*) from jobs.scheduled)")
+            .fetch_one(tx.conn())
+            .await?;
     if live >= ENOUGH {
         return Ok(());
     }

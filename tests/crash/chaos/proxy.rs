@@ -112,7 +112,12 @@ async fn carry(mut client: TcpStream, number: u64, mut way: watch::Receiver<Way>
 }
 
 /// Carries one direction until it ends.
-async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, number: u64, way: watch::Receiver<Way>) {
+async fn pump(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    number: u64,
+    way: watch::Receiver<Way>,
+) {
     let mut piece = vec![0; 64 * 1024];
     loop {
         let size = from.read(&mut piece).await.unwrap_or(0);

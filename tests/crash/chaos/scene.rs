@@ -20,8 +20,7 @@ use super::{
 
 const ROLE: &str = "paloma";
 /// What is not done yet.
-const LEFT: &str =
-    "select (select count(*) from jobs.jobs) + (select count(*) from jobs.scheduled) + (select count(*) from jobs.batch_deltas)";
+const LEFT: &str = "select (select count(*) from jobs.jobs) + (select count(*) from jobs.scheduled) + (select count(*) from jobs.batch_deltas)";
 
 /// Workers of a scene, unless it says otherwise.
 pub const WORKERS: usize = 3;
@@ -125,10 +124,7 @@ impl Scene {
     pub async fn concludes(self) -> Verdict {
         self.load.end().await;
         let since = Instant::now();
-        eventually("everything is done", || async {
-            number(&self.db, LEFT).await == Some(0)
-        })
-        .await;
+        eventually("everything is done", || async { number(&self.db, LEFT).await == Some(0) }).await;
         let drained = since.elapsed();
         let looks = self.watch.end().await;
         let violations = checker::violations_at_the_end(&self.db).await.expect("the rows can be read");
@@ -157,7 +153,7 @@ async fn number(db: &Db, sql: &'static str) -> Option<i64> {
 }
 
 async fn connect(way: &Proxy) -> Db {
-    Db::connect(db::Options { url: way.url(ROLE, DATABASE), name: "chaos tests", connections: 4 })
+    Db::connect(db::Options { url: way.url(ROLE, DATABASE), name: "chaos tests", connections: 4, direct_url: None })
         .await
         .expect("a database behind its wall")
 }
