@@ -10,9 +10,14 @@ use nix::{
 };
 use sqlx::{Connection, PgConnection};
 
-/// A commit that was answered outlives the server, though not the machine: its pages are with the kernel. The log suits a standby.
+/// What a chaos test's cluster is like.
 pub fn options() -> Options {
-    Options::temporary()
+    options_of(Options::temporary())
+}
+
+/// A commit that was answered outlives the server, though not the machine: its pages are with the kernel. The log suits a standby.
+pub fn options_of(options: Options) -> Options {
+    options
         .set("synchronous_commit", "on")
         .set("wal_level", "replica")
         .set("max_wal_senders", "4")
@@ -22,7 +27,7 @@ pub fn options() -> Options {
 /// `running` is the only place that knows how the queue says that a job is leased.
 const TABLES: &str = "
 create table public.enqueued (job_id bigint primary key, act text not null);
-create table public.starts (job_id bigint not null, attempt smallint not null, wall_s float8 not null, at timestamptz not null default app.clock());
+create table public.starts (job_id bigint not null, process uuid not null, attempt smallint not null, wall_s float8 not null, at timestamptz not null default app.clock());
 create table public.effects (job_id bigint not null);
 create table public.ticks (second bigint not null);
 create view public.running as select j.id as job_id, j.leased_by as process from jobs.jobs j where j.leased_by is not null;

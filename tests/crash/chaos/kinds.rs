@@ -78,8 +78,9 @@ async fn mark(cx: &Cx<(), Tenant>) -> Result<(), JobError> {
         return Err(JobError::Release);
     }
     let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    sqlx::query("insert into public.starts (job_id, attempt, wall_s) values ($1, $2, $3)")
+    sqlx::query("insert into public.starts (job_id, process, attempt, wall_s) values ($1, $2, $3, $4)")
         .bind(cx.lease.job_id)
+        .bind(cx.lease.process)
         .bind(cx.attempt)
         .bind(wall)
         .execute(tx.conn())
@@ -168,7 +169,21 @@ pub enum Role {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Part {
     pub role: Role,
+    pub reach: Reach,
+}
+
+/// By what addresses a process reaches the database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Reach {
     pub url: String,
+    /// Past the pooler, where there is one.
+    pub direct_url: Option<String>,
+}
+
+impl Reach {
+    pub fn options(self, name: &'static str, connections: u32) -> db::Options {
+        db::Options { url: self.url, direct_url: self.direct_url, name, connections }
+    }
 }
 
 /// Connections of a worker beside those of its engine, and its slots.
@@ -191,7 +206,7 @@ async fn play(part: Part) -> Result<(), db::Error> {
     let stop = CancellationToken::new();
     tokio::spawn(crm::process::stop_on_signal(stop.clone()));
     let name = if part.role == Role::Worker { "paloma-worker" } else { "paloma-scheduler" };
-    let db = Db::connect(db::Options { url: part.url, name, connections: CONNECTIONS, direct_url: None }).await?;
+    let db = Db::connect(part.reach.options(name, CONNECTIONS)).await?;
     match part.role {
         Role::Worker => {
             let mut settings = Settings::new("worker", vec![(QUEUE, SLOTS)]);

@@ -5,13 +5,18 @@
 //! `PALOMA_CHAOS=long` (`make chaos`) lets each fault come ten times as often.
 
 mod checker;
+mod clocks;
+mod disk;
+mod failover;
 mod ground;
 mod kinds;
 mod load;
 mod network;
+mod pooler;
 mod processes;
 mod proxy;
 mod scene;
+mod schedulers;
 mod server;
 mod worker;
 

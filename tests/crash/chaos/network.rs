@@ -7,9 +7,10 @@ use super::{rounds, scene::Scene};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_half_open() {
     let scene = Scene::start("half-open sockets", 20_261_106).await;
-    for _ in 0..rounds(2) {
+    for _ in 0..rounds(1) {
         scene.gets_on(60).await;
         scene.way.swallow();
+        scene.each_worker_gets_on().await;
         scene.gets_on(100).await;
     }
     scene.concludes().await;

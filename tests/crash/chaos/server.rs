@@ -1,8 +1,16 @@
 //! Faults of the database server: backends ended, a restart, an immediate stop, a kill, no connection left, a snapshot held for ever.
 
-use rand::Rng;
+use std::time::{Duration, Instant};
 
-use super::{rounds, scene::Scene};
+use cli::cluster::DATABASE;
+use rand::Rng;
+use sqlx::{Connection, PgConnection};
+
+use super::{
+    ground::{Ground, options},
+    rounds,
+    scene::Scene,
+};
 
 /// Ends some of the backends that serve workers.
 async fn end_backends(scene: &mut Scene) {
@@ -38,5 +46,59 @@ async fn the_server_is_restarted_stopped_at_once_and_killed() {
         scene.ground.kill_and_start().await;
         scene.gets_on(50).await;
     }
+    scene.concludes().await;
+}
+
+/// Takes every connection that the server has for its workers, until none of them has one.
+async fn crowd_out(scene: &Scene) -> Vec<PgConnection> {
+    let (mut crowd, mut superuser) = (Vec::new(), scene.superuser().await);
+    loop {
+        let left: i64 = sqlx::query_scalar(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'paloma-worker'",
+        )
+        .fetch_one(&mut superuser)
+        .await
+        .expect("a superuser's place is kept");
+        if left == 0 && !crowd.is_empty() {
+            return crowd;
+        }
+        while let Ok(one) = PgConnection::connect(&scene.home.url("paloma", DATABASE)).await {
+            crowd.push(one);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_connection_is_left() {
+    let ground = Ground::start_with(options().set("max_connections", "70")).await;
+    let scene = Scene::on(ground, "pool exhaustion", 20_261_108).await;
+    for _ in 0..rounds(1) {
+        scene.gets_on(50).await;
+        let crowd = crowd_out(&scene).await;
+        scene.lasts(Duration::from_secs(2)).await;
+        drop(crowd);
+        scene.each_worker_gets_on().await;
+    }
+    scene.concludes().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_is_held_for_ever() {
+    let scene = Scene::start("a pinned snapshot", 20_261_109).await;
+    let mut holder = scene.superuser().await;
+    sqlx::raw_sql("begin isolation level repeatable read; select count(*) from jobs.jobs")
+        .execute(&mut holder)
+        .await
+        .expect("a snapshot");
+    let mut took = Vec::new();
+    for _ in 0..rounds(3) {
+        let since = Instant::now();
+        scene.gets_on(250).await;
+        took.push(since.elapsed());
+    }
+    // rows that are dead and can't be taken away make each claim dearer, but not by much
+    let (first, last) = (took[0], took[took.len() - 1]);
+    assert!(last < first * 3 + Duration::from_secs(1), "{took:?}");
+    sqlx::raw_sql("commit").execute(&mut holder).await.expect("it is let go");
     scene.concludes().await;
 }

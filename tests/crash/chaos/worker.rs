@@ -8,7 +8,7 @@ use nix::{
 };
 use tokio::process::{Child, Command};
 
-use super::kinds::{PART, Part, Role};
+use super::kinds::{PART, Part, Reach, Role};
 
 /// The name of the ignored test that the process is.
 const ITSELF: &str = "chaos::be_a_process";
@@ -21,23 +21,23 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a worker that reaches the database at that address.
-    pub fn worker(url: &str) -> Self {
-        Self::start(Role::Worker, url, &BTreeMap::new())
+    /// Starts a worker.
+    pub fn worker(reach: &Reach) -> Self {
+        Self::start(Role::Worker, reach, &BTreeMap::new())
     }
 
     /// Starts a scheduler.
-    pub fn scheduler(url: &str) -> Self {
-        Self::start(Role::Scheduler, url, &BTreeMap::new())
+    pub fn scheduler(reach: &Reach) -> Self {
+        Self::start(Role::Scheduler, reach, &BTreeMap::new())
     }
 
     /// Starts a worker with more in its environment.
-    pub fn worker_with(url: &str, environment: &BTreeMap<&str, String>) -> Self {
-        Self::start(Role::Worker, url, environment)
+    pub fn worker_with(reach: &Reach, environment: &BTreeMap<&str, String>) -> Self {
+        Self::start(Role::Worker, reach, environment)
     }
 
-    fn start(role: Role, url: &str, environment: &BTreeMap<&str, String>) -> Self {
-        let part = serde_json::to_string(&Part { role, url: url.to_owned() }).expect("words are JSON");
+    fn start(role: Role, reach: &Reach, environment: &BTreeMap<&str, String>) -> Self {
+        let part = serde_json::to_string(&Part { role, reach: reach.clone() }).expect("words are JSON");
         let child = Command::new(std::env::current_exe().expect("a test has an executable"))
             .args(["--exact", ITSELF, "--ignored", "--nocapture"])
             .env(PART, part)
