@@ -16,7 +16,9 @@ use super::{ground, rounds, scene::Scene};
 /// A standby that has caught up and confirms each commit; none where there is no `pg_basebackup`.
 async fn standby_of(scene: &Scene, folder: &TempDir) -> Option<Cluster> {
     let binaries = scene.ground.cluster.binaries()?;
-    let copy = binaries.folder.join("pg_basebackup");
+    // a folder of PATH may hold links to some of the programs only
+    let server = binaries.folder.join("postgres").canonicalize().expect("it runs");
+    let copy = server.with_file_name("pg_basebackup");
     if !copy.is_file() {
         return None;
     }
