@@ -22,9 +22,14 @@ pub struct Process {
 impl Process {
     /// Starts one and waits until the engine has registered it.
     pub async fn start(world: &World) -> Self {
+        Self::start_by(world, world.database.url()).await
+    }
+
+    /// The same by another way to the database.
+    pub async fn start_by(world: &World, url: String) -> Self {
         let secret = "5a".repeat(32);
         let child = Command::new(binary())
-            .env("PALOMA_DATABASE_URL", world.database.url())
+            .env("PALOMA_DATABASE_URL", url)
             .env("PALOMA_SECRET", secret)
             .env("PALOMA_PUBLIC_URL", world.base())
             .env("PALOMA_ALLOW_PRIVATE_GATEWAYS", "true")

@@ -1,8 +1,8 @@
 //! A database for one test: a clone of the migrated template, with a clock that moves by one number.
 
-use std::time::Duration;
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::cluster::{Cluster, cluster};
 
@@ -31,6 +31,16 @@ impl Database {
     #[must_use]
     pub fn url(&self) -> String {
         self.cluster.url("paloma", &self.name)
+    }
+
+    /// The folder of the server's socket.
+    ///
+    /// # Panics
+    /// Where the cluster was borrowed and is reached otherwise.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        let options = PgConnectOptions::from_str(&self.url()).expect("an address");
+        options.get_socket().expect("a cluster of this machine").clone()
     }
 
     /// The address of the database for another role.

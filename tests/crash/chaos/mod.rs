@@ -4,6 +4,7 @@
 //! Each test has a published seed, which decides whom a fault hits and when. `PALOMA_CHAOS_SEED` puts another in its place, and
 //! `PALOMA_CHAOS=long` (`make chaos`) lets each fault come ten times as often.
 
+mod campaigns;
 mod checker;
 mod clocks;
 mod disk;

@@ -54,7 +54,7 @@ impl Pooler {
         let users = folder.path().join("users.txt");
         fs::write(&users, "\"paloma\" \"\"\n").expect("a file");
         let settings = format!(
-            "[databases]\npaloma = host=127.0.0.1 port={server_port} connect_query='{AT_CONNECT}'\n[pgbouncer]\n{SETTINGS}listen_port = {port}\nauth_file = {}\n{user}\n",
+            "[databases]\n* = host=127.0.0.1 port={server_port} connect_query='{AT_CONNECT}'\n[pgbouncer]\n{SETTINGS}listen_port = {port}\nauth_file = {}\n{user}\n",
             users.display()
         );
         fs::write(folder.path().join("pgbouncer.ini"), settings).expect("a file");
@@ -64,9 +64,9 @@ impl Pooler {
         Some(pooler)
     }
 
-    /// The address of the database behind it.
-    pub fn url(&self) -> String {
-        format!("postgres://paloma@127.0.0.1:{}/paloma?sslmode=disable", self.port)
+    /// The address of a database behind it.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://paloma@127.0.0.1:{}/{database}?sslmode=disable", self.port)
     }
 
     /// Kills it and starts it again.

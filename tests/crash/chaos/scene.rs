@@ -217,7 +217,7 @@ async fn number(db: &Db, sql: &'static str) -> Option<i64> {
 fn reach(way: &Proxy, pooler: Option<&Pooler>) -> Reach {
     let direct = way.url(ROLE, DATABASE);
     match pooler {
-        Some(pooler) => Reach { url: pooler.url(), direct_url: Some(direct) },
+        Some(pooler) => Reach { url: pooler.url(DATABASE), direct_url: Some(direct) },
         None => Reach { url: direct, direct_url: None },
     }
 }

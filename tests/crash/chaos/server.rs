@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cli::cluster::DATABASE;
+use nix::sys::signal::Signal;
 use rand::Rng;
 use sqlx::{Connection, PgConnection};
 
@@ -45,6 +46,25 @@ async fn the_server_is_restarted_stopped_at_once_and_killed() {
         scene.gets_on(50).await;
         scene.ground.kill_and_start().await;
         scene.gets_on(50).await;
+    }
+    scene.concludes().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_is_asked_to_end_while_the_server_is_away() {
+    let mut scene = Scene::start("shutdown without the server", 20_261_115).await;
+    for _ in 0..rounds(1) {
+        scene.gets_on(50).await;
+        let victim = scene.any_worker();
+        let victim = scene.workers.swap_remove(victim);
+        scene.ground.cluster.kill9().expect("it runs");
+        victim.signal(Signal::SIGTERM);
+        scene.ground.restart().await;
+        let status = victim.ended().await;
+        assert!(status.success(), "{status}");
+        let heir = scene.worker();
+        scene.workers.push(heir);
+        scene.each_worker_gets_on().await;
     }
     scene.concludes().await;
 }

@@ -63,8 +63,13 @@ impl Process {
     }
 
     /// Asks it to end, and waits until it has.
-    pub async fn end(mut self) -> ExitStatus {
+    pub async fn end(self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
+        self.ended().await
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(mut self) -> ExitStatus {
         tokio::time::timeout(Duration::from_secs(30), self.child.wait())
             .await
             .expect("it ends in time")
