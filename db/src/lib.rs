@@ -12,6 +12,7 @@ mod listen;
 pub mod migrate;
 mod notify;
 pub mod page;
+mod pulse;
 mod reach;
 mod scope;
 #[cfg(feature = "testing")]
@@ -29,13 +30,16 @@ pub use id::Id;
 pub use listen::Listener;
 pub use notify::Notifier;
 pub use page::{BadCursor, Page, PageOf};
+pub use pulse::Pulse;
 pub use reach::{Options, within};
+use scope::Begun;
 pub use scope::{Actor, AnyTx, PlatformTx, Scope, TenantTx, Why};
 
 /// The database, behind the wall. Cheap to clone: every job has one.
 #[derive(Clone)]
 pub struct Db {
     inner: Arc<Inner>,
+    pulse: Option<Arc<Pulse>>,
 }
 
 struct Inner {
@@ -63,19 +67,23 @@ impl Db {
         let pool = options.pool().await?;
         let notifier = Notifier::start(pool.clone(), options.direct_url.is_some());
         let inner = Inner { notifier, pool, direct: options.direct()? };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), pulse: None })
+    }
+
+    /// The same database for one piece of work, whose transactions are watched from now on.
+    #[must_use]
+    pub fn watched_by(&self, pulse: &Arc<Pulse>) -> Self {
+        Self { inner: Arc::clone(&self.inner), pulse: Some(Arc::clone(pulse)) }
     }
 
     /// Opens a transaction inside one tenant.
     pub async fn tenant(&self, tenant: Uuid, actor: Actor) -> Result<TenantTx, Error> {
-        let tx = self.inner.pool.begin_with("begin; set local role paloma_tenant").await?;
-        TenantTx::begin(tx, self.inner.notifier.clone(), (Some(tenant), None), actor).await
+        self.enter((Some(tenant), None), actor, "begin; set local role paloma_tenant").await
     }
 
     /// The same by the tenant's number, which is what a job row carries.
     pub async fn tenant_by_number(&self, number: i32, actor: Actor) -> Result<TenantTx, Error> {
-        let tx = self.inner.pool.begin_with("begin; set local role paloma_tenant").await?;
-        TenantTx::begin(tx, self.inner.notifier.clone(), (None, Some(number)), actor).await
+        self.enter((None, Some(number)), actor, "begin; set local role paloma_tenant").await
     }
 
     /// The same for statements that carry many rows as arrays and find each by its key: they go by index only. A plan kept from when the
@@ -83,30 +91,36 @@ impl Db {
     /// also say `persistent(false)` and are planned anew, for the sizes of now. `plan_cache_mode = force_custom_plan` would do that for the
     /// look-ups behind their foreign keys as well, row by row, which took a seventh of the server's time.
     pub async fn keyed_tenant_by_number(&self, number: i32, actor: Actor) -> Result<TenantTx, Error> {
-        let tx = self
-            .inner
-            .pool
-            .begin_with(
-                "begin; set local role paloma_tenant; set local enable_mergejoin = off; set local enable_seqscan = off",
-            )
-            .await?;
-        TenantTx::begin(tx, self.inner.notifier.clone(), (None, Some(number)), actor).await
+        let begin =
+            "begin; set local role paloma_tenant; set local enable_mergejoin = off; set local enable_seqscan = off";
+        self.enter((None, Some(number)), actor, begin).await
+    }
+
+    async fn enter(
+        &self,
+        tenant: (Option<Uuid>, Option<i32>),
+        actor: Actor,
+        begin: &'static str,
+    ) -> Result<TenantTx, Error> {
+        TenantTx::begin(self.begin(begin).await?, tenant, actor).await
+    }
+
+    async fn begin(&self, begin: &'static str) -> Result<Begun, Error> {
+        let beat = self.pulse.as_deref().map(Pulse::beat);
+        let tx = self.inner.pool.begin_with(begin).await?;
+        Ok(Begun { tx, notifier: self.inner.notifier.clone(), beat })
     }
 
     /// Opens a transaction that sees every tenant, and says why.
     pub async fn platform(&self, why: Why) -> Result<PlatformTx, Error> {
-        let tx = self.inner.pool.begin_with("begin; set local role paloma_platform").await?;
-        PlatformTx::begin(tx, self.inner.notifier.clone(), why).await
+        PlatformTx::begin(self.begin("begin; set local role paloma_platform").await?, why).await
     }
 
     /// The same for effects of many jobs that are written by one statement over arrays; planned as [`Db::keyed_tenant_by_number`] says.
     pub async fn keyed_platform(&self, why: Why) -> Result<PlatformTx, Error> {
-        let tx = self
-            .inner
-            .pool
-            .begin_with("begin; set local role paloma_platform; set local enable_mergejoin = off; set local enable_seqscan = off")
-            .await?;
-        PlatformTx::begin(tx, self.inner.notifier.clone(), why).await
+        let begin =
+            "begin; set local role paloma_platform; set local enable_mergejoin = off; set local enable_seqscan = off";
+        PlatformTx::begin(self.begin(begin).await?, why).await
     }
 
     /// A connection of its own for a loop of the engine: one round trip a call, no transaction around it.

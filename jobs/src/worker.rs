@@ -103,6 +103,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             db: db.clone(),
             registry,
             process,
+            lease: settings.lease,
             kinds,
             running: Arc::clone(&running),
             finished: finished_sender,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use e2e::{Database, World};
 
-use super::{pooler::Pooler, proxy::Proxy};
+use super::{LEASE, pooler::Pooler, proxy::Proxy};
 use crate::{process::Process, scene::Scene};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -12,7 +12,8 @@ async fn a_campaign_on_half_open_connections_loses_nothing_and_sends_nothing_twi
     let world = World::without_workers().await;
     let way = Proxy::open(world.database.socket()).await;
     let url = way.url("paloma", &world.database.name);
-    let workers = vec![Process::start_by(&world, url.clone()).await, Process::start_by(&world, url).await];
+    let workers =
+        vec![Process::start_by(&world, url.clone(), LEASE).await, Process::start_by(&world, url, LEASE).await];
     let scene = Scene::drafted_in(world, 200, json!({})).await;
     scene.launch().await;
     scene.until_sent(60).await;

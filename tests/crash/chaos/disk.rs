@@ -108,7 +108,7 @@ impl Drop for Disk {
     }
 }
 
-#[expect(clippy::disallowed_types, reason = "the place of a tablespace can't be a parameter")]
+/// The place of a tablespace can't be a parameter.
 async fn make_tablespace(superuser: &mut PgConnection, place: &Path) {
     let sql = format!("create tablespace small location '{}'", place.display());
     superuser.execute(sqlx::AssertSqlSafe(sql)).await.expect("a tablespace");
