@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// After so much silence the server is asked whether it is still there.
-const SILENT_FOR: Duration = Duration::from_secs(10);
+const SILENT_FOR: Duration = Duration::from_secs(5);
 
 /// A connection that listens, and connects anew by itself where the old one has ended.
 pub struct Listener(PgListener);

@@ -210,7 +210,7 @@ async fn play(part: Part) -> Result<(), db::Error> {
     match part.role {
         Role::Worker => {
             let mut settings = Settings::new("worker", vec![(QUEUE, SLOTS)]);
-            settings.lease = LEASE;
+            (settings.lease, settings.grace) = (LEASE, LEASE);
             let engine = Engine::start(db, (), registry(), settings).await?;
             jobs::apalis::run(engine, "chaos", stop).await;
             Ok(())

@@ -8,6 +8,7 @@ mod campaigns;
 mod checker;
 mod clocks;
 mod disk;
+mod everything;
 mod failover;
 mod ground;
 mod kinds;

@@ -42,13 +42,20 @@ async fn a_listener_notices_that_nobody_is_left_to_hear() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_are_half_open() {
-    let scene = Scene::start("half-open sockets", 20_261_106).await;
+async fn connections_are_half_open_also_when_a_worker_is_asked_to_end() {
+    let mut scene = Scene::start("half-open sockets", 20_261_106).await;
     for _ in 0..rounds(1) {
         scene.gets_on(60).await;
         scene.way.swallow();
         scene.each_worker_gets_on().await;
-        scene.gets_on(100).await;
+        scene.way.swallow_all_to_come();
+        let victim = scene.any_worker();
+        let status = scene.workers.swap_remove(victim).end().await;
+        assert!(status.success(), "{status}");
+        scene.way.swallow();
+        let heir = scene.worker();
+        scene.workers.push(heir);
+        scene.each_worker_gets_on().await;
     }
     scene.concludes().await;
 }

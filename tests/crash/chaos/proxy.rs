@@ -56,6 +56,11 @@ impl Proxy {
         self.way.send_modify(|way| way.swallowed_before = way.next);
     }
 
+    /// The same of those that are opened from now on, until it is said of the open ones only.
+    pub fn swallow_all_to_come(&self) {
+        self.way.send_modify(|way| way.swallowed_before = u64::MAX);
+    }
+
     /// Ends the connections that are open.
     pub fn cut(&self) {
         self.way.send_modify(|way| way.cut_before = way.next);

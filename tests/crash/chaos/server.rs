@@ -14,13 +14,15 @@ use super::{
 };
 
 /// Ends some of the backends that serve workers.
-async fn end_backends(scene: &mut Scene) {
-    let share: f64 = scene.rng.random_range(0.3..1.0);
+pub async fn end_backends(scene: &mut Scene) {
+    let (share, seed): (f64, f64) = (scene.rng.random_range(0.3..1.0), scene.rng.random_range(-1.0..1.0));
+    let mut superuser = scene.superuser().await;
+    sqlx::query("select setseed($1)").bind(seed).execute(&mut superuser).await.expect("a seed");
     sqlx::query(
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'paloma-worker' and random() < $1",
     )
     .bind(share)
-    .execute(&mut scene.superuser().await)
+    .execute(&mut superuser)
     .await
     .expect("backends are ended");
 }
