@@ -39,6 +39,11 @@ crash: ## real processes, killed
 	cargo build --quiet
 	cargo nextest run -p e2e --test crash
 
+.PHONY: chaos
+chaos: ## the queue while everything under it is broken, ten times as long as in `make test`
+	cargo build --quiet
+	PALOMA_CHAOS=long cargo nextest run -p e2e --test crash --profile chaos chaos::
+
 .PHONY: snapshots
 snapshots: ## rewrite openapi.json and tests/snapshots after a wanted change
 	cargo build --quiet

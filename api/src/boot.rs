@@ -66,7 +66,7 @@ async fn start(config: Config) -> anyhow::Result<App> {
             Ok(app) => return Ok(app),
             Err(error) => error,
         };
-        if !matches!(error.downcast_ref::<db::Error>(), Some(db::Error::Sqlx(_))) {
+        if !matches!(error.downcast_ref::<db::Error>(), Some(db::Error::Sqlx(_) | db::Error::NoAnswer(_))) {
             return Err(error);
         }
         tracing::warn!(error = format!("{error:#}"), "the database does not answer yet");

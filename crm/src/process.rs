@@ -16,6 +16,9 @@ pub struct Config {
     /// The database, as the role `paloma`: postgres://paloma@host/paloma.
     #[arg(long, env = "PALOMA_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
+    /// The same database past a pooler: set where the address above leads through one in transaction mode.
+    #[arg(long, env = "PALOMA_DIRECT_DATABASE_URL", hide_env_values = true)]
+    pub direct_database_url: Option<String>,
     /// Signs sessions and encrypts secrets at rest: 32 bytes or more, as hex.
     #[arg(long, env = "PALOMA_SECRET", hide_env_values = true)]
     pub secret: SecretString,
@@ -62,6 +65,7 @@ impl App {
         let keys = Keys::parse(&config.secret)?;
         let db = Db::connect(db::Options {
             url: config.database_url.clone(),
+            direct_url: config.direct_database_url.clone(),
             name,
             connections: config.database_connections,
         })

@@ -2,16 +2,19 @@
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
-use crate::Error;
+use crate::{Error, reach};
 
 /// A connection outside the pool with the platform role. Dropped on any error; the loop opens another.
 pub struct EngineConn(PgConnection);
 
 impl EngineConn {
     pub(crate) async fn open(options: &PgConnectOptions) -> Result<Self, Error> {
-        let mut conn = PgConnection::connect_with(options).await?;
-        sqlx::query("set role paloma_platform").execute(&mut conn).await?;
-        Ok(Self(conn))
+        reach::within(reach::CONNECTED_WITHIN, async {
+            let mut conn = PgConnection::connect_with(options).await?;
+            sqlx::query("set role paloma_platform").execute(&mut conn).await?;
+            Ok(Self(conn))
+        })
+        .await
     }
     /// What the server calls this session from now on.
     pub async fn set_name(&mut self, name: &str) -> Result<(), Error> {

@@ -15,6 +15,9 @@ pub enum Error {
     /// The database refused or could not be reached.
     #[error(transparent)]
     Sqlx(#[from] sqlx::Error),
+    /// The database did not answer in time; what was asked of it may have happened.
+    #[error("the database gave no answer within {} s", .0.as_secs_f64())]
+    NoAnswer(std::time::Duration),
     /// A migration did not apply.
     #[error("a migration did not apply: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),

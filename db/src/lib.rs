@@ -8,49 +8,43 @@ pub mod constraint;
 mod engine;
 mod error;
 mod id;
+mod listen;
 pub mod migrate;
 mod notify;
 pub mod page;
+mod pulse;
+mod reach;
 mod scope;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use sqlx::{
-    Connection, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
-};
+use sqlx::{Connection, PgPool, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 pub use check::report as check_report;
 pub use engine::EngineConn;
 pub use error::Error;
 pub use id::Id;
+pub use listen::Listener;
 pub use notify::Notifier;
 pub use page::{BadCursor, Page, PageOf};
+pub use pulse::Pulse;
+pub use reach::{Options, within};
+use scope::Begun;
 pub use scope::{Actor, AnyTx, PlatformTx, Scope, TenantTx, Why};
-
-/// How to reach the database.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// `postgres://paloma@host/db`; a Unix socket by `?host=%2Fpath`.
-    pub url: String,
-    /// Shown in `pg_stat_activity`.
-    pub name: &'static str,
-    /// Most connections of the pool.
-    pub connections: u32,
-}
 
 /// The database, behind the wall. Cheap to clone: every job has one.
 #[derive(Clone)]
 pub struct Db {
     inner: Arc<Inner>,
+    pulse: Option<Arc<Pulse>>,
 }
 
 struct Inner {
     pool: PgPool,
-    options: PgConnectOptions,
+    direct: PgConnectOptions,
     notifier: Notifier,
 }
 
@@ -65,37 +59,31 @@ impl Db {
     /// Connects without the self-check, for `paloma doctor`, which prints what the check finds. What refuses the connection is told at
     /// once; a pool would try for ten seconds and then only say that these are over.
     pub async fn connect_unchecked(options: Options) -> Result<Self, Error> {
-        PgConnection::connect(&options.url).await?.close().await?;
+        sqlx::ConnectOptions::connect(&options.pooled()?).await?.close().await?;
         Self::open(&options).await
     }
 
     async fn open(options: &Options) -> Result<Self, Error> {
-        let connect = PgConnectOptions::from_str(&options.url)?.application_name(options.name).options([
-            ("jit", "off"),
-            // an index look-up, also in tables that have never been analysed: plans that are kept are often made then
-            ("random_page_cost", "1.1"),
-            // shorter than a lease: the row locks of a process that stands still go before its jobs are taken over
-            ("idle_in_transaction_session_timeout", "20s"),
-        ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_with(connect.clone())
-            .await?;
-        let inner = Inner { notifier: Notifier::start(pool.clone()), pool, options: connect };
-        Ok(Self { inner: Arc::new(inner) })
+        let pool = options.pool().await?;
+        let notifier = Notifier::start(pool.clone(), options.direct_url.is_some());
+        let inner = Inner { notifier, pool, direct: options.direct()? };
+        Ok(Self { inner: Arc::new(inner), pulse: None })
+    }
+
+    /// The same database for one piece of work, whose transactions are watched from now on.
+    #[must_use]
+    pub fn watched_by(&self, pulse: &Arc<Pulse>) -> Self {
+        Self { inner: Arc::clone(&self.inner), pulse: Some(Arc::clone(pulse)) }
     }
 
     /// Opens a transaction inside one tenant.
     pub async fn tenant(&self, tenant: Uuid, actor: Actor) -> Result<TenantTx, Error> {
-        let tx = self.inner.pool.begin_with("begin; set local role paloma_tenant").await?;
-        TenantTx::begin(tx, self.inner.notifier.clone(), (Some(tenant), None), actor).await
+        self.enter((Some(tenant), None), actor, "begin; set local role paloma_tenant").await
     }
 
     /// The same by the tenant's number, which is what a job row carries.
     pub async fn tenant_by_number(&self, number: i32, actor: Actor) -> Result<TenantTx, Error> {
-        let tx = self.inner.pool.begin_with("begin; set local role paloma_tenant").await?;
-        TenantTx::begin(tx, self.inner.notifier.clone(), (None, Some(number)), actor).await
+        self.enter((None, Some(number)), actor, "begin; set local role paloma_tenant").await
     }
 
     /// The same for statements that carry many rows as arrays and find each by its key: they go by index only. A plan kept from when the
@@ -103,45 +91,46 @@ impl Db {
     /// also say `persistent(false)` and are planned anew, for the sizes of now. `plan_cache_mode = force_custom_plan` would do that for the
     /// look-ups behind their foreign keys as well, row by row, which took a seventh of the server's time.
     pub async fn keyed_tenant_by_number(&self, number: i32, actor: Actor) -> Result<TenantTx, Error> {
-        let tx = self
-            .inner
-            .pool
-            .begin_with(
-                "begin; set local role paloma_tenant; set local enable_mergejoin = off; set local enable_seqscan = off",
-            )
-            .await?;
-        TenantTx::begin(tx, self.inner.notifier.clone(), (None, Some(number)), actor).await
+        let begin =
+            "begin; set local role paloma_tenant; set local enable_mergejoin = off; set local enable_seqscan = off";
+        self.enter((None, Some(number)), actor, begin).await
+    }
+
+    async fn enter(
+        &self,
+        tenant: (Option<Uuid>, Option<i32>),
+        actor: Actor,
+        begin: &'static str,
+    ) -> Result<TenantTx, Error> {
+        TenantTx::begin(self.begin(begin).await?, tenant, actor).await
+    }
+
+    async fn begin(&self, begin: &'static str) -> Result<Begun, Error> {
+        let beat = self.pulse.as_deref().map(Pulse::beat);
+        let tx = self.inner.pool.begin_with(begin).await?;
+        Ok(Begun { tx, notifier: self.inner.notifier.clone(), beat })
     }
 
     /// Opens a transaction that sees every tenant, and says why.
     pub async fn platform(&self, why: Why) -> Result<PlatformTx, Error> {
-        let tx = self.inner.pool.begin_with("begin; set local role paloma_platform").await?;
-        PlatformTx::begin(tx, self.inner.notifier.clone(), why).await
+        PlatformTx::begin(self.begin("begin; set local role paloma_platform").await?, why).await
     }
 
     /// The same for effects of many jobs that are written by one statement over arrays; planned as [`Db::keyed_tenant_by_number`] says.
     pub async fn keyed_platform(&self, why: Why) -> Result<PlatformTx, Error> {
-        let tx = self
-            .inner
-            .pool
-            .begin_with("begin; set local role paloma_platform; set local enable_mergejoin = off; set local enable_seqscan = off")
-            .await?;
-        PlatformTx::begin(tx, self.inner.notifier.clone(), why).await
+        let begin =
+            "begin; set local role paloma_platform; set local enable_mergejoin = off; set local enable_seqscan = off";
+        PlatformTx::begin(self.begin(begin).await?, why).await
     }
 
     /// A connection of its own for a loop of the engine: one round trip a call, no transaction around it.
     pub async fn engine(&self) -> Result<EngineConn, Error> {
-        EngineConn::open(&self.inner.options).await
+        EngineConn::open(&self.inner.direct).await
     }
 
-    /// Listens on channels, on a connection of its own that reconnects by itself.
-    pub async fn listen(&self, channels: &[&str]) -> Result<PgListener, Error> {
-        let pool =
-            PgPoolOptions::new().max_connections(1).max_lifetime(None).connect_with(self.inner.options.clone()).await?;
-        let mut listener = PgListener::connect_with(&pool).await?;
-        listener.ignore_pool_close_event(true);
-        listener.listen_all(channels.iter().copied()).await?;
-        Ok(listener)
+    /// Listens on channels, on a connection of its own.
+    pub async fn listen(&self, channels: &[&str]) -> Result<Listener, Error> {
+        Listener::open(self.inner.direct.clone(), channels).await
     }
 
     /// Tells the listeners of a channel.
@@ -151,7 +140,8 @@ impl Db {
 
     /// Whether the database answers, for readiness.
     pub async fn ping(&self) -> Result<(), Error> {
-        sqlx::query("select 1").execute(&self.inner.pool).await?;
+        // a simple query, which needs no transaction behind a pooler
+        sqlx::raw_sql("select 1").execute(&self.inner.pool).await?;
         Ok(())
     }
 

@@ -6,12 +6,17 @@ use std::{collections::BTreeSet, time::Duration};
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 
+use crate::{Error, within};
+
+/// A notice that takes longer is left to polling, so that those after it get through.
+const TOLD_WITHIN: Duration = Duration::from_secs(10);
+
 /// Hands channels to the one task of the process that notifies.
 #[derive(Clone)]
 pub struct Notifier(mpsc::UnboundedSender<&'static str>);
 
 impl Notifier {
-    pub(crate) fn start(pool: PgPool) -> Self {
+    pub(crate) fn start(pool: PgPool, is_behind_pooler: bool) -> Self {
         let (sender, mut receiver) = mpsc::unbounded_channel::<&'static str>();
         tokio::spawn(async move {
             while let Some(first) = receiver.recv().await {
@@ -20,7 +25,7 @@ impl Notifier {
                     channels.insert(more);
                 }
                 let channels: Vec<&str> = channels.into_iter().collect();
-                if let Err(error) = sqlx::query("select app.tell($1)").bind(&channels).execute(&pool).await {
+                if let Err(error) = within(TOLD_WITHIN, tell(&pool, &channels, is_behind_pooler)).await {
                     tracing::debug!(%error, "notify: left to polling");
                 }
                 // at most one notifying commit a millisecond and process
@@ -36,4 +41,17 @@ impl Notifier {
             let _ = self.0.send(channel);
         }
     }
+}
+
+/// Behind a pooler in a transaction: the two steps of a statement with parameters would reach two servers.
+async fn tell(pool: &PgPool, channels: &[&str], is_behind_pooler: bool) -> Result<(), Error> {
+    let notice = sqlx::query("select app.tell($1)").bind(channels);
+    if is_behind_pooler {
+        let mut tx = pool.begin().await?;
+        notice.execute(&mut *tx).await?;
+        tx.commit().await?;
+    } else {
+        notice.execute(pool).await?;
+    }
+    Ok(())
 }

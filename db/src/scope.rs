@@ -1,12 +1,39 @@
 //! Scopes are transactions: nothing reaches a table but through one, and each knows tenant, actor and the time.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::{Error, notify::Notifier};
+use crate::{Error, notify::Notifier, pulse::Beat};
+
+/// A transaction that has a role and no scope yet.
+pub(crate) struct Begun {
+    pub tx: Transaction<'static, Postgres>,
+    pub notifier: Notifier,
+    /// Where the work it belongs to is watched.
+    pub beat: Option<Arc<Beat>>,
+}
+
+impl Begun {
+    /// Statements come next: says that the work gets on.
+    fn conn(&mut self) -> &mut PgConnection {
+        if let Some(beat) = &self.beat {
+            beat.note();
+        }
+        &mut self.tx
+    }
+
+    async fn commit(mut self, after: Vec<&'static str>) -> Result<(), sqlx::Error> {
+        self.conn();
+        let Self { tx, notifier, beat } = self;
+        tx.commit().await?;
+        drop(beat);
+        notifier.send(after);
+        Ok(())
+    }
+}
 
 /// Who acts; goes into the audit trail and into the span.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +83,8 @@ pub enum Why {
 
 /// A transaction inside one tenant. Dropping it rolls back.
 pub struct TenantTx {
-    tx: Transaction<'static, Postgres>,
+    begun: Begun,
     after: Vec<&'static str>,
-    notifier: Notifier,
     tenant_id: Uuid,
     tenant_number: i32,
     actor: Actor,
@@ -67,9 +93,8 @@ pub struct TenantTx {
 
 /// A transaction that sees every tenant. Dropping it rolls back.
 pub struct PlatformTx {
-    tx: Transaction<'static, Postgres>,
+    begun: Begun,
     after: Vec<&'static str>,
-    notifier: Notifier,
     why: Why,
     now: DateTime<Utc>,
 }
@@ -88,8 +113,7 @@ pub trait Scope: Send {
 
 impl TenantTx {
     pub(crate) async fn begin(
-        mut tx: Transaction<'static, Postgres>,
-        notifier: Notifier,
+        mut begun: Begun,
         (id, number): (Option<Uuid>, Option<i32>),
         actor: Actor,
     ) -> Result<Self, Error> {
@@ -98,10 +122,10 @@ impl TenantTx {
                 .bind(id)
                 .bind(number)
                 .bind(actor.to_string())
-                .fetch_optional(&mut *tx)
+                .fetch_optional(begun.conn())
                 .await?;
         let (tenant_id, tenant_number, now) = entered.ok_or(Error::NoTenant)?;
-        Ok(Self { tx, after: Vec::new(), notifier, tenant_id, tenant_number, actor, now })
+        Ok(Self { begun, after: Vec::new(), tenant_id, tenant_number, actor, now })
     }
     /// The tenant whose rows this transaction sees.
     #[must_use]
@@ -120,20 +144,14 @@ impl TenantTx {
     }
     /// Commits, then gives the notices.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.tx.commit().await?;
-        self.notifier.send(self.after);
-        Ok(())
+        self.begun.commit(self.after).await
     }
 }
 
 impl PlatformTx {
-    pub(crate) async fn begin(
-        mut tx: Transaction<'static, Postgres>,
-        notifier: Notifier,
-        why: Why,
-    ) -> Result<Self, Error> {
-        let now = sqlx::query_scalar("select app.now()").fetch_one(&mut *tx).await?;
-        Ok(Self { tx, after: Vec::new(), notifier, why, now })
+    pub(crate) async fn begin(mut begun: Begun, why: Why) -> Result<Self, Error> {
+        let now = sqlx::query_scalar("select app.now()").fetch_one(begun.conn()).await?;
+        Ok(Self { begun, after: Vec::new(), why, now })
     }
     /// Why this transaction sees every tenant.
     #[must_use]
@@ -142,16 +160,14 @@ impl PlatformTx {
     }
     /// Commits, then gives the notices.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.tx.commit().await?;
-        self.notifier.send(self.after);
-        Ok(())
+        self.begun.commit(self.after).await
     }
 }
 
 impl Scope for TenantTx {
     const SEES_ALL: bool = false;
     fn conn(&mut self) -> &mut PgConnection {
-        &mut self.tx
+        self.begun.conn()
     }
     fn notify(&mut self, channel: &'static str) {
         if !self.after.contains(&channel) {
@@ -166,7 +182,7 @@ impl Scope for TenantTx {
 impl Scope for PlatformTx {
     const SEES_ALL: bool = true;
     fn conn(&mut self) -> &mut PgConnection {
-        &mut self.tx
+        self.begun.conn()
     }
     fn notify(&mut self, channel: &'static str) {
         if !self.after.contains(&channel) {

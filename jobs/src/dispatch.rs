@@ -12,7 +12,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use db::{AnyTx, Db};
+use db::{AnyTx, Db, Pulse};
 use futures::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -122,6 +122,8 @@ pub(crate) struct Inner<S> {
     pub db: Db,
     pub registry: Registry<S>,
     pub process: Uuid,
+    /// A transaction of a handler that gets on no further for so long is given up.
+    pub lease: Duration,
     pub kinds: HashMap<i16, String>,
     pub running: RunningJobs,
     pub finished: mpsc::UnboundedSender<Finished>,
@@ -170,7 +172,7 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             return Some(Outcome { code: Code::Snooze, delay: 30.0, error: Some(format!("{UNKNOWN_KIND}{name}")) });
         };
         if leased.key_scope == 1
-            && let Err(error) = self.give_up_key(leased.id).await
+            && let Err(error) = db::within(inner.lease, self.give_up_key(leased.id)).await
         {
             return Some(Outcome { code: Code::Release, delay: 0.0, error: Some(error.to_string()) });
         }
@@ -186,9 +188,10 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         );
         let (is_probe, lane_id, tenant_number) = (leased.is_probe, leased.lane_id, leased.tenant_number);
         let has_reported = Arc::new(AtomicBool::new(false));
+        let pulse = Arc::new(Pulse::default());
         let raw = Raw {
             app: inner.app.clone(),
-            db: inner.db.clone(),
+            db: inner.db.watched_by(&pulse),
             health: inner.health.clone(),
             has_reported: Arc::clone(&has_reported),
             process: inner.process,
@@ -197,9 +200,9 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         let work = AssertUnwindSafe((kind.handler)(leased, raw)).catch_unwind().instrument(span.clone());
         let result = tokio::select! {
             result = work => result.unwrap_or_else(|_| Err(JobError::retry("the handler panicked"))),
-            () = tokio::time::sleep(kind.timeout) => {
+            error = no_end(kind.timeout, &pulse, inner.lease) => {
                 cancel.cancel();
-                Err(JobError::retry(format!("no end after {} s", kind.timeout.as_secs())))
+                Err(error)
             }
             () = async { cancel.cancelled().await; tokio::time::sleep(CANCEL_GRACE).await } => {
                 Err(JobError::Retry { error: "it was told to stop and did not".to_owned(), after: Some(Duration::ZERO) })
@@ -218,7 +221,8 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             }
             other => other,
         });
-        let outcome = settle(result, lease, (attempt, max_attempts), kind.retry).instrument(span.clone()).await;
+        let outcome =
+            settle(result, lease, (attempt, max_attempts), (kind.retry, inner.lease)).instrument(span.clone()).await;
         span.in_scope(|| log(kind.name, outcome.as_ref()));
         outcome
     }
@@ -232,16 +236,32 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
     }
 }
 
+/// Waits until the handler has taken too long, or waits for a database that does not answer.
+async fn no_end(timeout: Duration, pulse: &Pulse, limit: Duration) -> JobError {
+    let over = tokio::time::Instant::now() + timeout;
+    loop {
+        let look = over.min(tokio::time::Instant::now() + limit / 4);
+        tokio::time::sleep_until(look).await;
+        if look == over {
+            return JobError::retry(format!("no end after {} s", timeout.as_secs()));
+        }
+        if pulse.has_stopped(limit) {
+            return JobError::retry(db::Error::NoAnswer(limit));
+        }
+    }
+}
+
 async fn settle(
     result: JobResult,
     lease: Lease,
     (attempt, max_attempts): (i16, i16),
-    retry: crate::job::Retry,
+    (retry, limit): (crate::job::Retry, Duration),
 ) -> Option<Outcome> {
     let error = match result {
         Ok(Done::Now) => return Some(Outcome { code: Code::Completed, delay: 0.0, error: None }),
         Ok(Done::Settled) => return None,
-        Ok(Done::With(tx)) => match complete(*tx, lease).await {
+        // without an answer it may have happened: then the row is gone, and what is said of it next changes nothing
+        Ok(Done::With(tx)) => match db::within(limit, complete(*tx, lease)).await {
             Ok(true) => return None,
             Ok(false) => {
                 tracing::warn!("the lease was lost before the effect could be committed: rolled back");
@@ -267,7 +287,7 @@ async fn settle(
 }
 
 /// The completion is the last statement before the commit; where the lease is lost nothing is committed.
-async fn complete(mut tx: AnyTx, lease: Lease) -> Result<bool, sqlx::Error> {
+async fn complete(mut tx: AnyTx, lease: Lease) -> Result<bool, db::Error> {
     let held: bool = match &mut tx {
         AnyTx::Tenant(_) => {
             sqlx::query_scalar("select jobs.complete($1, $2, $3)")

@@ -7,6 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Items wait this long for others to join them, unless a full group is there before.
 pub const LINGER: Duration = Duration::from_millis(2);
+/// Flushes follow one another, so one that is never answered would hold up all that come after it.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 /// A group holds no more bytes than this, by the weight its items give.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
@@ -112,7 +114,7 @@ where
     let mut rest = VecDeque::from([items]);
     while let Some(mut items) = rest.pop_front() {
         let values = items.iter().map(|(value, _)| value.clone()).collect();
-        match flush(values).await {
+        match db::within(ANSWERED_WITHIN, flush(values)).await {
             Ok(results) if results.len() == items.len() => {
                 for ((_, answer), result) in items.into_iter().zip(results) {
                     // a waiter that has gone was cancelled; its effect stands all the same

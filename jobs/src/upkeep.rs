@@ -78,7 +78,9 @@ impl Keeper {
                 () = self.ended.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
-            wait = match self.with(&mut conn, async |keeper, conn| keeper.renew_with(conn).await).await {
+            // without an answer another connection has two more tries before the lease is over
+            let renewal = self.with(&mut conn, async |keeper, conn| keeper.renew_with(conn).await);
+            wait = match db::within(every, renewal).await {
                 Ok(()) => every,
                 Err(error) => {
                     tracing::warn!(%error, "the leases could not be renewed");
@@ -116,14 +118,14 @@ impl Keeper {
                 _ = tick.tick() => {}
             }
             let told = pending.take();
-            let result = self
-                .with(&mut conn, async |keeper, conn| {
-                    if let Some(verdict) = &told {
-                        return Ok(gate::apply(conn.conn(), verdict, keeper.process).await?);
-                    }
-                    keeper.chores(conn, round).await
-                })
-                .await;
+            let step = self.with(&mut conn, async |keeper, conn| {
+                if let Some(verdict) = &told {
+                    return Ok(gate::apply(conn.conn(), verdict, keeper.process).await?);
+                }
+                keeper.chores(conn, round).await
+            });
+            // also without an answer: the rescue of others is what a lease is counted on for
+            let result = db::within(self.settings.lease, step).await;
             if told.is_none() {
                 round = round.wrapping_add(1);
             }

@@ -19,6 +19,9 @@ use crate::{
     upkeep,
 };
 
+/// What a process that ends still wants of the database, it wants within this.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);
+
 /// How an engine runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -103,6 +106,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             db: db.clone(),
             registry,
             process,
+            lease: settings.lease,
             kinds,
             running: Arc::clone(&running),
             finished: finished_sender,
@@ -155,17 +159,21 @@ impl Control {
                     job.cancel.cancel();
                 }
             }
-            if tokio::time::timeout(Duration::from_secs(5), &mut cycle).await.is_err() {
+            if tokio::time::timeout(LAST_WORDS_WITHIN, &mut cycle).await.is_err() {
                 tracing::error!("outcomes could not be written; their leases will be rescued");
                 cycle.abort();
             }
         }
         self.ended.cancel();
-        for other in self.others {
-            let _ = other.await;
+        let until = tokio::time::Instant::now() + LAST_WORDS_WITHIN;
+        for mut other in self.others {
+            // in the middle of a statement that may never be answered
+            if tokio::time::timeout_at(until, &mut other).await.is_err() {
+                other.abort();
+            }
         }
         if self.running.lock().expect("nothing panics while it is held").is_empty()
-            && let Err(error) = leave(&self.db, self.process).await
+            && let Err(error) = db::within(LAST_WORDS_WITHIN, leave(&self.db, self.process)).await
         {
             tracing::debug!(%error, "leaving is left to the rescuer");
         }

@@ -12,6 +12,9 @@ use tokio::process::{Child, Command};
 /// So few calls at once that a campaign of some hundreds lasts for seconds.
 pub const OUTBOUND_SLOTS: usize = 4;
 
+/// As it is where nobody says otherwise.
+const LEASE: Duration = Duration::from_secs(30);
+
 /// A `paloma-worker`.
 pub struct Process {
     child: Child,
@@ -22,12 +25,18 @@ pub struct Process {
 impl Process {
     /// Starts one and waits until the engine has registered it.
     pub async fn start(world: &World) -> Self {
+        Self::start_by(world, world.database.url(), LEASE).await
+    }
+
+    /// The same by another way to the database and with another lease.
+    pub async fn start_by(world: &World, url: String, lease: Duration) -> Self {
         let secret = "5a".repeat(32);
         let child = Command::new(binary())
-            .env("PALOMA_DATABASE_URL", world.database.url())
+            .env("PALOMA_DATABASE_URL", url)
             .env("PALOMA_SECRET", secret)
             .env("PALOMA_PUBLIC_URL", world.base())
             .env("PALOMA_ALLOW_PRIVATE_GATEWAYS", "true")
+            .env("PALOMA_LEASE_S", lease.as_secs().to_string())
             .env("PALOMA_OUTBOUND_SLOTS", OUTBOUND_SLOTS.to_string())
             .stdin(Stdio::null())
             .kill_on_drop(true)

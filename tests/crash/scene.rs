@@ -37,12 +37,17 @@ impl Scene {
     pub async fn drafted(recipients: usize, line: Value) -> (Self, Process) {
         let world = World::without_workers().await;
         let worker = Process::start(&world).await;
+        (Self::drafted_in(world, recipients, line).await, worker)
+    }
+
+    /// The same in a world that is there already.
+    pub async fn drafted_in(world: World, recipients: usize, line: Value) -> Self {
         let acme = world.tenant("acme").await;
         let line = acme.line(&world, line).await;
         let import = acme.contacts(recipients).await;
         let campaign = acme.draft(&line, &import, json!({})).await;
         world.sim.configure(|config| config.row_delay_ms = ROW_DELAY_MS);
-        (Self { world, acme, campaign, recipients }, worker)
+        Self { world, acme, campaign, recipients }
     }
 
     /// Launches it.

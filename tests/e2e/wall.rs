@@ -264,7 +264,9 @@ async fn the_boot_check_refuses_every_login_that_could_pass_the_wall() {
             .execute(&mut superuser)
             .await
             .unwrap();
-        let answer = Db::connect(Options { url: database.url_of(&name), name: "wall tests", connections: 1 }).await;
+        let answer =
+            Db::connect(Options { url: database.url_of(&name), name: "wall tests", connections: 1, direct_url: None })
+                .await;
         let refusal = answer.err().map(|error| error.to_string()).unwrap_or_default();
         sqlx::query("select public.drop_role($1)").bind(&name).execute(&mut superuser).await.unwrap();
         assert!(refusal.contains(word), "{attributes}, {member_of}: {refusal}");
@@ -281,7 +283,8 @@ async fn the_boot_check_finds_a_table_without_its_wall() {
         .execute(&mut superuser)
         .await
         .unwrap();
-    let answer = Db::connect(Options { url: database.url(), name: "wall tests", connections: 1 }).await;
+    let answer =
+        Db::connect(Options { url: database.url(), name: "wall tests", connections: 1, direct_url: None }).await;
     let Err(Error::Unsafe(faults)) = answer else { panic!("it was not refused") };
     for fault in ["no forced row-level security", "no policy for paloma_tenant", "does not start with the tenant"] {
         assert!(faults.iter().any(|found| found.contains("crm.forgotten") || found.contains(fault)), "{faults:#?}");

@@ -1,8 +1,8 @@
 //! A database for one test: a clone of the migrated template, with a clock that moves by one number.
 
-use std::time::Duration;
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::cluster::{Cluster, cluster};
 
@@ -33,6 +33,16 @@ impl Database {
         self.cluster.url("paloma", &self.name)
     }
 
+    /// The folder of the server's socket.
+    ///
+    /// # Panics
+    /// Where the cluster was borrowed and is reached otherwise.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        let options = PgConnectOptions::from_str(&self.url()).expect("an address");
+        options.get_socket().expect("a cluster of this machine").clone()
+    }
+
     /// The address of the database for another role.
     #[must_use]
     pub fn url_of(&self, role: &str) -> String {
@@ -44,7 +54,9 @@ impl Database {
     /// # Panics
     /// When the self-check refuses the database.
     pub async fn connect(&self, name: &'static str, connections: u32) -> db::Db {
-        db::Db::connect(db::Options { url: self.url(), name, connections }).await.expect("a database behind its wall")
+        db::Db::connect(db::Options { url: self.url(), name, connections, direct_url: None })
+            .await
+            .expect("a database behind its wall")
     }
 
     /// A connection that no wall binds, for states that no API can reach.

@@ -30,6 +30,7 @@ pub struct World {
     /// The simulated gateway.
     pub sim: Sim,
     server: Server,
+    config: Config,
     base: String,
     api: JoinHandle<()>,
     scheduler: JoinHandle<()>,
@@ -73,12 +74,23 @@ impl World {
     /// Where a part can't be started.
     pub async fn without_workers() -> Self {
         let database = Database::new().await;
+        let url = database.url();
+        Self::on(database, url, None).await
+    }
+
+    /// The same where all transactions go by the pooler at that address.
+    pub async fn behind_a_pooler(database: Database, url: String) -> Self {
+        let direct = database.url();
+        Self::on(database, url, Some(direct)).await
+    }
+
+    async fn on(database: Database, url: String, direct_url: Option<String>) -> Self {
         let config = SimConfig { password: Some(GATEWAY_PASSWORD.to_owned()), ..SimConfig::default() };
         let server = Server::start_local(config).await.expect("a simulated gateway");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let app =
-            App::start(Self::config(&database, &base), "paloma-test").await.expect("an application behind its wall");
+        let config = Self::config(url, direct_url, &base);
+        let app = App::start(config.clone(), "paloma-test").await.expect("an application behind its wall");
         let serving = app.clone();
         let api =
             tokio::spawn(async move { api::serve(serving, listener).await.expect("the api ends without an error") });
@@ -86,12 +98,13 @@ impl World {
         let scheduler = tokio::spawn(async move {
             jobs::schedule::run(&db, &crm::schedules(), stop).await.expect("the scheduler ends without an error");
         });
-        Self { database, app, sim: server.sim(), server, base, api, scheduler, workers: Vec::new() }
+        Self { database, app, sim: server.sim(), server, config, base, api, scheduler, workers: Vec::new() }
     }
 
-    fn config(database: &Database, base: &str) -> Config {
+    fn config(database_url: String, direct_database_url: Option<String>, base: &str) -> Config {
         Config {
-            database_url: database.url(),
+            database_url,
+            direct_database_url,
             secret: "5a".repeat(32).into(),
             operator_token: Some(OPERATOR.into()),
             public_url: base.to_owned(),
@@ -126,7 +139,7 @@ impl World {
     pub async fn worker(&self) -> Worker {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let config = Self::config(&self.database, &self.base);
+        let config = self.config.clone();
         let started = runtime.spawn(async move {
             let app = App::start(config, "paloma-test").await.expect("an application behind its wall");
             let queues = vec![

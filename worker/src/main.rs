@@ -22,6 +22,9 @@ struct Args {
     /// Slots for imports, which take memory; 0: this worker imports nothing.
     #[arg(long, env = "PALOMA_IMPORT_SLOTS", default_value_t = 1)]
     import_slots: usize,
+    /// Seconds until the jobs of a worker that has died are given to others; the same for all workers of an installation.
+    #[arg(long, env = "PALOMA_LEASE_S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(3..=600))]
+    lease_s: u64,
     /// Seconds that running jobs may go on after a stop was asked for.
     #[arg(long, env = "PALOMA_GRACE_S", default_value_t = 20)]
     grace_s: u64,
@@ -39,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
         (queue::IMPORT, args.import_slots),
     ];
     let mut settings = Settings::new("worker", slots.into_iter().filter(|(_, count)| *count > 0).collect());
+    settings.lease = std::time::Duration::from_secs(args.lease_s);
     settings.grace = std::time::Duration::from_secs(args.grace_s);
     let stop = app.stop.clone();
     tokio::spawn(process::stop_on_signal(stop.clone()));

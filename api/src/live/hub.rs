@@ -17,6 +17,8 @@ const BEHIND: usize = 2048;
 const BATCH: i64 = 200;
 /// Between two batches, so that sockets which do read are never left behind by a burst.
 const PAUSE: Duration = Duration::from_millis(5);
+/// A database that does not answer by then is asked again on another connection: the feed must not wait on a dead one.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
 /// An event as it goes over the wire, written once for all sockets.
 #[derive(Debug)]
@@ -91,7 +93,7 @@ impl Hub {
                 continue;
             }
             for (tenant_id, seq) in tenants {
-                if let Err(error) = self.hand_out(tenant_id, seq).await {
+                if let Err(error) = db::within(ANSWERED_WITHIN, self.hand_out(tenant_id, seq)).await {
                     tracing::warn!(%error, "live: events could not be read");
                 }
             }
@@ -153,7 +155,7 @@ async fn listen(app: App, outbox: Arc<Notify>, numbered: Arc<Notify>) {
 /// Numbers committed events. All api processes try; one at a time does it, and gathers for some milliseconds between two rounds.
 async fn number(app: App, outbox: Arc<Notify>) {
     loop {
-        match events::number(&app.db).await {
+        match db::within(ANSWERED_WITHIN, events::number(&app.db)).await {
             Ok(0) => {
                 // the time limit is the polling behind the notices
                 let _ = tokio::time::timeout(Duration::from_millis(200), outbox.notified()).await;

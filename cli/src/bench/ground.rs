@@ -53,7 +53,7 @@ impl Ground {
         let owner_url = cluster.url(SUPERUSER, DATABASE);
         db::migrate::run(&owner_url).await?;
         let url = cluster.url("paloma", DATABASE);
-        let db = Db::connect(db::Options { url, name: "paloma-bench", connections: 4 }).await?;
+        let db = Db::connect(db::Options { url, name: "paloma-bench", connections: 4, direct_url: None }).await?;
         noop::registry().register(&db).await?;
         let tenant = make_tenant(&db).await?;
         Ok(Self { db, cluster, owner: PgConnection::connect(&owner_url).await?, tenant, folder })

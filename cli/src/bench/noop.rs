@@ -142,7 +142,7 @@ pub async fn work(arguments: &WorkerArguments) -> Result<()> {
 
 /// Runs jobs until told to stop.
 pub async fn work_until(url: String, slots: usize, is_timed: bool, stop: CancellationToken) -> Result<()> {
-    let db = Db::connect(db::Options { url, name: "paloma-bench", connections: 4 }).await?;
+    let db = Db::connect(db::Options { url, name: "paloma-bench", connections: 4, direct_url: None }).await?;
     let seen = Arc::new(Seen { count: AtomicU64::new(0), first: AtomicI64::new(0), is_timed });
     let settings = Settings::new("bench", vec![(QUEUE, slots)]);
     let engine = Engine::start(db, Arc::clone(&seen), registry(), settings).await?;

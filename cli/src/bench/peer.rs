@@ -112,7 +112,10 @@ struct Queue {
 
 impl Queue {
     async fn open(url: &str, connections: u32) -> Result<Self> {
-        Ok(Self { db: Db::connect(db::Options { url: walled(url)?, name: "paloma-bench", connections }).await? })
+        Ok(Self {
+            db: Db::connect(db::Options { url: walled(url)?, name: "paloma-bench", connections, direct_url: None })
+                .await?,
+        })
     }
     /// The only tenant there is.
     async fn tenant(&self, url: &str) -> Result<Uuid> {

@@ -10,8 +10,9 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use binaries::Source;
+pub use binaries::{Binaries, Source};
 pub use folder::data_folder;
+pub use server::DATA_PREFIX;
 
 use anyhow::{Context, Result};
 use folder::Folder;
@@ -90,6 +91,16 @@ impl Cluster {
     /// The address of a database of this cluster for a user of it.
     pub fn url(&self, user: &str, database: &str) -> String {
         address(&self.socket, user, database)
+    }
+
+    /// The folder in which the server's socket lies.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The programs that the server is run with.
+    pub fn binaries(&self) -> Option<&Binaries> {
+        self.server.as_ref().map(Server::binaries)
     }
 
     /// How the server ended, if it did so unasked. [`Cluster::restart`] brings it back.

@@ -87,7 +87,7 @@ fn secret(findings: &mut Findings) {
 
 async fn reach(operator: &Operator, findings: &mut Findings) -> Result<Db> {
     let url = operator.address()?;
-    let options = db::Options { url, name: "paloma-doctor", connections: 2 };
+    let options = db::Options { url, name: "paloma-doctor", connections: 2, direct_url: None };
     let connecting = tokio::time::timeout(Duration::from_secs(10), Db::connect_unchecked(options));
     let db = connecting.await.context("no answer within 10 s")??;
     let asked = std::time::Instant::now();

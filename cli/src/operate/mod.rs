@@ -128,7 +128,7 @@ impl Operator {
 
     /// The database, refused where it is unsafe to use.
     pub async fn db(&self) -> Result<Db> {
-        let options = db::Options { url: self.address()?, name: "paloma-cli", connections: 2 };
+        let options = db::Options { url: self.address()?, name: "paloma-cli", connections: 2, direct_url: None };
         Db::connect(options).await.context("connecting to the database (`paloma doctor` looks closer)")
     }
 

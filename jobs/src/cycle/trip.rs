@@ -96,9 +96,10 @@ impl FromRow<'_, PgRow> for Row {
 }
 
 impl Trip {
-    /// Goes and comes back. Nothing is forgotten on the way: if it fails, the same outcomes are sent again.
+    /// Goes and comes back. Nothing is forgotten on the way: if it fails, the same outcomes are sent again. One that is not answered within a third
+    /// of the lease has failed: the connection may be open with nobody at its other end.
     pub async fn fly(mut self) -> Landed {
-        let result = self.go().await;
+        let result = db::within(self.lease / 3, self.go()).await;
         if result.is_err() {
             self.conn = None;
         }

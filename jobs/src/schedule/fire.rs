@@ -22,6 +22,8 @@ use crate::{
 
 /// The longest wait between two looks: what an operator resumes, and a fire whose turn it is to run, wait no longer.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A pass that is not answered in time is given up, and the next takes another connection.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 /// How often a scheduler says that it still declares its schedules.
 const KEEP_EVERY: Duration = Duration::from_secs(30);
 
@@ -65,7 +67,7 @@ pub async fn run(db: &Db, schedules: &[Schedule], stop: CancellationToken) -> Re
     declare(db, schedules).await?;
     let mut kept = Instant::now();
     loop {
-        let wait = match pass(db, schedules, &mut kept).await {
+        let wait = match db::within(ANSWERED_WITHIN, pass(db, schedules, &mut kept)).await {
             Ok(wait) => wait,
             Err(error) => {
                 tracing::warn!(%error, "schedules could not be fired; they are tried again");

@@ -197,7 +197,7 @@ impl Worker {
         let until = stop.clone();
         let (ready, started) = tokio::sync::oneshot::channel();
         let task = runtime.spawn(async move {
-            let db = Db::connect(db::Options { url, name: WORKER, connections: 8 }).await.unwrap();
+            let db = Db::connect(db::Options { url, name: WORKER, connections: 8, direct_url: None }).await.unwrap();
             let engine = Engine::start(db, app, registry, settings).await.unwrap();
             ready.send(()).unwrap();
             engine.run(until).await;
