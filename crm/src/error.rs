@@ -141,6 +141,17 @@ impl From<jobs::admin::Refused> for Error {
         }
     }
 }
+impl From<jobs::schedule::ScheduleError> for Error {
+    fn from(error: jobs::schedule::ScheduleError) -> Self {
+        use jobs::schedule::ScheduleError;
+        match error {
+            ScheduleError::Calendar(error) => Self::conflict("schedule_without_times", error.to_string()),
+            ScheduleError::Enqueue(error) => error.into(),
+            ScheduleError::Refused(refused) => refused.into(),
+            ScheduleError::Db(error) => error.into(),
+        }
+    }
+}
 impl From<db::BadCursor> for Error {
     fn from(error: db::BadCursor) -> Self {
         Self::invalid("cursor", "bad_cursor", error.to_string())

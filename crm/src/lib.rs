@@ -51,3 +51,9 @@ pub fn schedules() -> Vec<jobs::schedule::Schedule> {
             .overlap(Overlap::Queue),
     ]
 }
+
+/// The schedule of that name, as it is declared.
+#[must_use]
+pub fn schedule(name: &str) -> Option<jobs::schedule::Schedule> {
+    schedules().into_iter().find(|schedule| schedule.name() == name)
+}

@@ -13,6 +13,7 @@ mod live;
 mod messaging;
 mod operate;
 mod operations;
+mod schedules;
 mod sending;
 mod wall;
 

@@ -5,10 +5,10 @@ use db::{Page, PlatformTx};
 use jobs::admin::{self, Explanation, JobRow};
 use utoipa_axum::routes;
 
-use super::{Reason, jobs::Filter};
+use super::jobs::Filter;
 use crate::{
     actor::Operator,
-    extract::{Json, Paging, Path, Query},
+    extract::{Json, Paging, Path, Query, Reason},
     gate::Routes,
     problem::Problem,
 };
