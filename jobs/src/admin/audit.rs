@@ -75,6 +75,8 @@ pub(super) enum Subject<'a> {
     Lane(i64),
     Gate(i64),
     Schedule(&'a str),
+    /// Of the tenant with that number; 0: the one that holds for all.
+    Quota(i32),
 }
 
 impl Subject<'_> {
@@ -84,6 +86,7 @@ impl Subject<'_> {
             Self::Lane(id) => ("lane", id.to_string()),
             Self::Gate(id) => ("gate", id.to_string()),
             Self::Schedule(name) => ("schedule", name.to_owned()),
+            Self::Quota(tenant_number) => ("quota", tenant_number.to_string()),
         }
     }
 }
@@ -124,11 +127,11 @@ pub struct AuditRow {
     pub at: DateTime<Utc>,
     /// Who, `operator`.
     pub actor: String,
-    /// retry, cancel, pause, resume, fire, `set_limits` or `close_breaker`.
+    /// retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota` or `reset_quota`.
     pub act: String,
-    /// job, lane, gate or schedule.
+    /// job, lane, gate, schedule or quota.
     pub subject: String,
-    /// Which one.
+    /// Which one; of a quota the tenant's number.
     pub subject_id: String,
     /// Why.
     pub reason: String,
