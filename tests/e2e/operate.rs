@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use e2e::{
     World, eventually,
-    paloma::{Said, paloma, paloma_at},
+    paloma::{Said, paloma, paloma_at, paloma_unread},
 };
 use serde_json::Value;
 
@@ -108,6 +108,54 @@ async fn tenants_are_made_and_listed() {
     acme.get("/contacts").await.expect(200);
     assert_eq!(first(&world, "tenants").await["slug"], "acme");
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_quota_is_shown_set_and_reset_and_each_act_is_in_the_audit() {
+    let world = World::without_workers().await;
+    world.tenant("acme").await;
+    let id = first(&world, "tenants").await["id"].as_str().unwrap().to_owned();
+    assert!(paloma(&world, &["tenants", "quota", &id]).await.text().contains("2000000"));
+    let set = |jobs: &'static str, reason: &'static str| {
+        let (world, id) = (&world, id.clone());
+        async move {
+            let words =
+                ["tenants", "set-quota", &id, "--most-jobs", jobs, "--most-bytes", "67108864", "--reason", reason];
+            paloma(world, &words).await
+        }
+    };
+    assert!(set("5", "too small").await.fault().contains("most_jobs: at least 10000"));
+    assert!(set("20000", " ").await.fault().contains("say why"));
+    assert_eq!(set("20000", "a small plan").await.text(), format!("tenant {id}: quota set\n"));
+    assert_eq!(paloma(&world, &["tenants", "quota", &id, "--json"]).await.json()["most_jobs"], 20_000);
+    paloma(&world, &["tenants", "reset-quota", &id, "--reason", "a larger plan"]).await.done();
+    assert_eq!(paloma(&world, &["tenants", "quota", &id, "--json"]).await.json()["most_jobs"], 2_000_000);
+    let nobody = "018f0000-0000-7000-8000-000000000000";
+    assert!(paloma(&world, &["tenants", "quota", nobody]).await.fault().contains("there is no tenant"));
+    let audit = paloma(&world, &["audit", "--subject", "quota", "--json"]).await.json();
+    assert_eq!((&audit["items"][0]["act"], &audit["items"][1]["act"]), (&"reset_quota".into(), &"set_quota".into()));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_verb_whose_reader_has_gone_ends_quietly_and_has_done_its_work() {
+    let world = World::without_workers().await;
+    let acme = world.tenant("acme").await;
+    let id = waiting_job(&world, &acme, "+15550000001").await.to_string();
+    for words in [
+        &["jobs", "list", "--json"][..],
+        &["jobs", "list"],
+        &["jobs", "show", &id],
+        &["jobs", "why", &id],
+        &["schedules", "preview", "--cron", "* * * * *"],
+        &["jobs", "cancel", &id, "--reason", "unread"],
+    ] {
+        let said = paloma_unread(&world, words).await;
+        assert!(said.is_ok && said.out.is_empty() && !said.err.contains("panicked"), "{words:?}: {}", said.err);
+    }
+    assert!(paloma(&world, &["jobs", "show", &id]).await.text().contains("cancelled by operator: unread"));
+    assert!(!paloma_unread(&world, &["doctor"]).await.is_ok, "a fault is one whoever reads of it: no worker runs");
+    world.finish_with(&["messaging.register_hook"]).await;
 }
 
 #[tokio::test]

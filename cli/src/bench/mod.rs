@@ -123,8 +123,6 @@ fn print(as_json: bool, report: &Report) -> Result<()> {
         return cli::print::json(report);
     }
     let value = serde_json::to_value(report)?;
-    for (name, figure) in value.as_object().into_iter().flatten() {
-        println!("{name:<24} {figure}");
-    }
-    Ok(())
+    let figures = value.as_object().into_iter().flatten();
+    cli::print::text(figures.map(|(name, figure)| format!("{name:<24} {figure}\n")).collect::<String>())
 }

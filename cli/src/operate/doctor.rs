@@ -31,6 +31,12 @@ struct Finding {
     detail: String,
 }
 
+impl Finding {
+    fn line(&self) -> String {
+        format!("{:<5} {:<12} {}\n", if self.is_ok { "ok" } else { "FAULT" }, self.check, self.detail)
+    }
+}
+
 /// What was found so far.
 #[derive(Debug, Default)]
 struct Findings(Vec<Finding>);
@@ -55,14 +61,13 @@ pub async fn doctor(arguments: &DoctorArguments) -> Result<()> {
         Err(error) => findings.note("reachability", false, told(&error)),
     }
     let faults = findings.0.iter().filter(|finding| !finding.is_ok).count();
-    if operator.json {
-        print::json(&serde_json::json!({ "is_ok": faults == 0, "checks": findings.0 }))?;
+    let told = if operator.json {
+        print::json(&serde_json::json!({ "is_ok": faults == 0, "checks": findings.0 }))
     } else {
-        for finding in &findings.0 {
-            println!("{:<5} {:<12} {}", if finding.is_ok { "ok" } else { "FAULT" }, finding.check, finding.detail);
-        }
-    }
-    if faults > 0 { bail!("{faults} at fault") } else { Ok(()) }
+        print::text(findings.0.iter().map(Finding::line).collect::<String>())
+    };
+    // a reader that has gone does not make it well
+    if faults > 0 { bail!("{faults} at fault") } else { told }
 }
 
 /// The secret of the environment, else the one that `paloma run` keeps.

@@ -6,6 +6,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::State;
+
 /// One thing that keeps a job from running, or what has become of it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "cause", rename_all = "snake_case")]
@@ -169,8 +171,8 @@ pub struct Explained {
 pub struct Explanation {
     /// The job.
     pub job_id: i64,
-    /// available, running, completed, discarded or cancelled.
-    pub state: String,
+    /// Where it is in its life.
+    pub state: State,
     /// When this was looked up.
     pub at: DateTime<Utc>,
     /// All that holds at once; never empty.
@@ -180,7 +182,7 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    pub(super) fn new(job_id: i64, state: String, at: DateTime<Utc>, causes: Vec<Cause>) -> Self {
+    pub(super) fn new(job_id: i64, state: State, at: DateTime<Utc>, causes: Vec<Cause>) -> Self {
         let causes: Vec<Explained> = causes
             .into_iter()
             .map(|cause| Explained { sentence: cause.sentence(), expected_at: cause.expected_at(at), cause })
@@ -330,7 +332,7 @@ mod tests {
         Cause::GateWithoutTokens { gate_id: 1, gate, rate, next_token_at: at(2), before, is_more }
     }
     fn expected_of(causes: Vec<Cause>) -> Option<DateTime<Utc>> {
-        Explanation::new(1, "available".to_owned(), at(0), causes).expected_at
+        Explanation::new(1, State::Available, at(0), causes).expected_at
     }
 
     #[test]
@@ -351,7 +353,7 @@ mod tests {
 
     #[test]
     fn the_wire_names_the_cause_beside_its_facts_and_its_sentence() {
-        let told = Explanation::new(7, "available".to_owned(), at(0), vec![Cause::NotDue { run_at: at(60) }]);
+        let told = Explanation::new(7, State::Available, at(0), vec![Cause::NotDue { run_at: at(60) }]);
         let json = serde_json::to_value(&told).unwrap();
         assert_eq!(json["causes"][0]["cause"], "not_due");
         assert_eq!(json["causes"][0]["run_at"], json["expected_at"]);

@@ -8,6 +8,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{
+    State,
     cause::{Cause, Explanation, after},
     gates::{GateRow, gates_of},
     workers::SEEN_WITHIN_S,
@@ -21,7 +22,7 @@ const MOST_COUNTED: i64 = 10_000;
 #[derive(sqlx::FromRow)]
 struct Subject {
     tenant_number: i32,
-    state: String,
+    state: State,
     kind_number: i16,
     kind: String,
     queue: String,
@@ -45,10 +46,10 @@ struct Subject {
 /// Why the job does not run, or what has become of it; none where there is no such job. A tenant is not told where its jobs run.
 pub async fn explain<S: Scope>(tx: &mut S, id: i64) -> Result<Option<Explanation>, sqlx::Error> {
     let Some(job) = subject(tx, id).await? else { return Ok(None) };
-    let causes = match job.state.as_str() {
-        "running" => vec![running(tx, &job).await?],
-        "available" => waiting(tx, id, &job).await?,
-        _ => ended(tx, &job).await?,
+    let causes = match job.state {
+        State::Running => vec![running(tx, &job).await?],
+        State::Available => waiting(tx, id, &job).await?,
+        State::Completed | State::Discarded | State::Cancelled => ended(tx, &job).await?,
     };
     Ok(Some(Explanation::new(id, job.state, job.now, causes)))
 }
@@ -96,9 +97,9 @@ async fn running<S: Scope>(tx: &mut S, job: &Subject) -> Result<Cause, sqlx::Err
 
 async fn ended<S: Scope>(tx: &mut S, job: &Subject) -> Result<Vec<Cause>, sqlx::Error> {
     let (at, evidence) = (job.finished_at, job.errors.as_ref().map(|errors| errors.0.clone()));
-    let mut causes = vec![match job.state.as_str() {
-        "completed" => Cause::Completed { at },
-        "cancelled" => Cause::Cancelled { at, evidence },
+    let mut causes = vec![match job.state {
+        State::Completed => Cause::Completed { at },
+        State::Cancelled => Cause::Cancelled { at, evidence },
         _ if i32::from(job.crashes) >= MAX_CRASHES => Cause::Quarantined { at, crashes: job.crashes, evidence },
         _ => Cause::Discarded { at, evidence },
     }];

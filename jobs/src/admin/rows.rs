@@ -7,7 +7,10 @@ use serde_json::Value;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-use super::audit::{By, Refused, Subject, record};
+use super::{
+    State,
+    audit::{By, Refused, Subject, record},
+};
 use crate::enqueue::CHANNEL;
 
 /// A job, wherever it is kept.
@@ -26,8 +29,8 @@ pub struct JobRow {
     pub lane_id: i64,
     /// Its lane.
     pub lane: Option<String>,
-    /// available, running, completed, discarded, cancelled.
-    pub state: String,
+    /// Where it is in its life.
+    pub state: State,
     /// Starts so far.
     pub attempt: i16,
     /// Starts in all.
@@ -48,7 +51,7 @@ pub struct JobRow {
 #[derive(Debug, Clone, Default)]
 pub struct Filter<'a> {
     /// In that state.
-    pub state: Option<&'a str>,
+    pub state: Option<State>,
     /// Of that kind.
     pub kind: Option<&'a str>,
     /// Of that queue.
@@ -103,7 +106,7 @@ pub async fn list<S: Scope>(tx: &mut S, filter: &Filter<'_>, page: &PageOf<i64>)
           order by x.id desc limit $3",
     )
     .bind(page.after)
-    .bind(filter.state)
+    .bind(filter.state.map(State::name))
     .bind(page.fetch())
     .bind(filter.kind)
     .bind(filter.queue)

@@ -65,7 +65,7 @@ async fn a_job_that_nothing_keeps_says_so_until_it_runs_and_is_done() {
     assert!(matches!(causes(&world, id).await[0], Cause::Running { is_lease_over: true, .. }));
     hand.settle(&leased, End::Completed).await;
     let told = why(&world, id).await;
-    assert_eq!(told.state, "completed");
+    assert_eq!(told.state.name(), "completed");
     assert!(matches!(told.causes[..], [admin::Explained { cause: Cause::Completed { at: Some(_) }, .. }]));
     world.finish().await;
 }

@@ -8,7 +8,7 @@ use crm::{
     intake::{self, NewJob, RowAnswer},
 };
 use db::Page;
-use jobs::admin::{self, Explanation, JobRow};
+use jobs::admin::{self, Explanation, JobRow, State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -44,8 +44,8 @@ struct JobView {
     lane_id: i64,
     /// The same by its key.
     lane: Option<String>,
-    /// available, running, completed, discarded or cancelled.
-    state: String,
+    /// Where it is in its life.
+    state: State,
     /// Starts so far.
     attempt: i16,
     /// Starts in all.
@@ -84,7 +84,7 @@ impl From<JobRow> for JobView {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
-    /// In that state.
+    /// In that state; completed ones are listed only where they are asked for, for as long as their history is kept.
     #[param(inline)]
     state: Option<State>,
     /// Of that kind, `campaigns.send`.
@@ -99,41 +99,7 @@ impl Filter {
     /// As the list takes it.
     pub fn of(&self) -> admin::Filter<'_> {
         let Self { state, kind, queue, lane_id } = self;
-        admin::Filter {
-            state: state.map(State::name),
-            kind: kind.as_deref(),
-            queue: queue.as_deref(),
-            lane_id: *lane_id,
-        }
-    }
-}
-
-/// The states that are listed; completed jobs only where they are asked for, for as long as their history is kept.
-#[derive(Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = JobState)]
-enum State {
-    /// Waits, or is due later.
-    Available,
-    /// At work.
-    Running,
-    /// Given up.
-    Discarded,
-    /// No longer wanted.
-    Cancelled,
-    /// Done.
-    Completed,
-}
-
-impl State {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Available => "available",
-            Self::Running => "running",
-            Self::Discarded => "discarded",
-            Self::Cancelled => "cancelled",
-            Self::Completed => "completed",
-        }
+        admin::Filter { state: *state, kind: kind.as_deref(), queue: queue.as_deref(), lane_id: *lane_id }
     }
 }
 
