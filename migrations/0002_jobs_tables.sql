@@ -235,10 +235,19 @@ create table jobs.batches (
   on_complete jsonb,                              -- {kind, queue, lane, max_attempts, payload}: enqueued once a generation, by compare-and-set
   completed_at timestamptz,
   created_at timestamptz not null default app.now(),
+  -- The feature whose batch it is: the first word of its name. A column, since under row-level security no index on an expression is used.
+  feature text not null generated always as (split_part(name, '/', 1)) stored,
+  state text not null generated always as (
+    case when cancelled_at is not null then 'cancelled' when completed_at is not null then 'completed'
+         when opened_at is null then 'held' when paused_at is not null then 'paused' else 'active' end) stored,
   constraint batches_tenant_key unique (tenant_number, id),
   constraint batches_after foreign key (tenant_number, after_id) references jobs.batches (tenant_number, id) on delete set null (after_id)
 );
 create index batches_held on jobs.batches (after_id) where opened_at is null and cancelled_at is null;
+-- lists by key, also of one state
+create index batches_state on jobs.batches (state, id);
+create index batches_feature on jobs.batches (tenant_number, feature, id);
+create index batches_feature_state on jobs.batches (tenant_number, feature, state, id);
 create index batches_retrying on jobs.batches (id) where retry_at is not null;
 create index batches_completed on jobs.batches (completed_at) where completed_at is not null;
 create table jobs.batch_deltas (

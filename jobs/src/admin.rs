@@ -20,7 +20,7 @@ mod state;
 mod workers;
 
 pub use audit::{AuditRow, By, Refused, audit};
-pub use batches::{BatchRow, batches, find_batch};
+pub use batches::{BatchRow, batches, cancel_batch, find_batch, pause_batch, resume_batch, retry_batch};
 pub use cause::{Cause, Explained, Explanation};
 pub use explain::explain;
 pub use gates::{GateChange, GateRow, close_gate, find_gate, gates, pause_gate, resume_gate, set_gate};

@@ -267,6 +267,33 @@ async fn a_paused_batch_sends_nothing_and_a_cancelled_one_never_will() {
 }
 
 #[tokio::test]
+async fn a_client_lists_its_batches_by_page_and_state_and_no_others() {
+    let world = World::without_workers().await;
+    let (acme, other) = (world.tenant("acme").await, world.tenant("other").await);
+    let first = open(&acme, json!({ "name": "reminders" })).await;
+    let held = open(&acme, json!({ "name": "thanks", "after_id": first })).await;
+    let paused = open(&acme, json!({ "name": "offers" })).await;
+    acme.act(&format!("/batches/{paused}/pause")).await.expect(200);
+    // the batch of an import is followed by its import
+    acme.upload("/imports?name=x.csv", "phone\n+13055560001\n").await.expect(201);
+    open(&other, json!({ "name": "theirs" })).await;
+    let ids = async |query: &str| -> Vec<i64> {
+        acme.items(&format!("/batches{query}")).await.iter().map(|row| row["id"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(ids("").await, [paused, held, first], "newest first");
+    assert_eq!(ids("?state=held").await, [held]);
+    assert_eq!(ids("?state=active").await, [first]);
+    assert_eq!(ids("?state=completed").await, [] as [i64; 0]);
+    assert_eq!(acme.get("/batches?state=asleep").await.code(), "invalid_query");
+    let page = acme.get("/batches?limit=2").await.expect(200);
+    assert_eq!(page["items"][0], batch(&acme, paused).await, "a row is the batch as it is asked for alone");
+    let rest = ids(&format!("?limit=2&cursor={}", page["next_cursor"].as_str().unwrap())).await;
+    assert_eq!(rest, [first]);
+    assert_eq!(other.items("/batches").await.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_its_key_and_a_foreign_batch_does_not_exist() {
     let world = World::without_workers().await;
     let (acme, other) = (world.tenant("acme").await, world.tenant("other").await);

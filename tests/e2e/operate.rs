@@ -6,7 +6,7 @@ use e2e::{
     World, eventually,
     paloma::{Said, paloma, paloma_at, paloma_unread},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::operations::waiting_job;
 
@@ -135,6 +135,48 @@ async fn a_quota_is_shown_set_and_reset_and_each_act_is_in_the_audit() {
     let audit = paloma(&world, &["audit", "--subject", "quota", "--json"]).await.json();
     assert_eq!((&audit["items"][0]["act"], &audit["items"][1]["act"]), (&"reset_quota".into(), &"set_quota".into()));
     world.finish().await;
+}
+
+#[tokio::test]
+async fn batches_are_listed_paused_resumed_cancelled_and_their_failures_run_again() {
+    let mut world = World::new().await;
+    let acme = world.tenant("acme").await;
+    let line = acme.line(&world, json!({})).await;
+    world.stop_workers().await;
+    let id = acme.post("/batches", &json!({ "name": "offers" })).await.expect(201)["id"].to_string();
+    let row = json!({
+        "kind": "messaging.send_text", "batch_id": id.parse::<i64>().unwrap(),
+        "payload": { "line_id": line, "address": "+13055560001", "text": "x" },
+    });
+    acme.post("/jobs", &json!({ "jobs": [row] })).await.expect(200);
+    let act = async |verb: &'static str| paloma(&world, &["batches", verb, &id, "--reason", verb]).await;
+    assert_eq!(act("pause").await.text(), format!("batch {id}: paused\n"));
+    let paused = paloma(&world, &["batches", "list", "--state", "paused", "--json"]).await.json();
+    assert_eq!((&paused["items"][0]["state"], paused["items"].as_array().unwrap().len()), (&json!("paused"), 1));
+    assert!(paloma(&world, &["batches", "show", &id]).await.text().contains("paused"));
+    act("resume").await.done();
+    assert!(act("retry").await.fault().contains("none of the batch's jobs was given up"));
+    let mut superuser = world.database.superuser().await;
+    sqlx::query(
+        "with f as (
+           insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, batch_id, payload, finished_at)
+             select nextval('jobs.ids'), tenant_number, lane_id, queue, kind, 'discarded', 0, 1, 1, 0, 0, batch_id, payload, app.now() from jobs.jobs where batch_id is not null
+           returning tenant_number, batch_id)
+         insert into jobs.batch_deltas (tenant_number, batch_id, enqueued, discarded) select tenant_number, batch_id, 1, 1 from f",
+    )
+    .execute(&mut superuser)
+    .await
+    .unwrap();
+    assert_eq!(act("retry").await.text(), format!("batch {id}: retrying\n"));
+    act("cancel").await.done();
+    assert!(act("pause").await.fault().contains("no way back"));
+    assert!(act("cancel").await.fault().contains("no way back"));
+    assert!(paloma(&world, &["batches", "pause", "999999", "--reason", "x"]).await.fault().contains("no batch 999999"));
+    assert!(paloma(&world, &["batches", "pause", &id]).await.fault().contains("--reason"));
+    let audit = paloma(&world, &["audit", "--subject", "batch", "--id", &id, "--json"]).await.json();
+    let acts: Vec<&str> = audit["items"].as_array().unwrap().iter().map(|act| act["act"].as_str().unwrap()).collect();
+    assert_eq!(acts, ["cancel", "retry", "resume", "pause"], "and nothing of what was refused");
+    world.finish_with(&["messaging.send"]).await;
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ pub enum OperatorVerb {
     Lanes(On<LanesVerb>),
     /// Gates: look, set limits, pause, resume, close a breaker.
     Gates(On<GatesVerb>),
-    /// Batches: how far they are.
+    /// Batches: how far they are, pause, resume, cancel, run failures again.
     Batches(On<BatchesVerb>),
     /// Workers: the processes of the fleet.
     Workers(On<WorkersVerb>),

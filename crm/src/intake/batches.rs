@@ -1,10 +1,10 @@
 //! Batches of API clients: opened, filled, sealed and followed over HTTP. Those of campaigns and imports have owners of their own and are not seen here.
 
 use chrono::{DateTime, Utc};
-use db::{Scope, TenantTx};
+use db::{Page, PageOf, Scope, TenantTx};
 use jobs::{
     Cx, Done, Job, JobResult, KeyScope, Queue, Tenant, UniqueKey,
-    batch::{self, Acted, Batch},
+    batch::{self, Acted, Batch, State},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,6 +14,8 @@ use crate::{App, Error, queue};
 
 /// What the names of clients' batches begin with in the queue.
 const OURS: &str = "api/";
+/// The same as the feature they are listed by.
+const FEATURE: &str = "api";
 
 /// A batch to be opened.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -24,23 +26,6 @@ pub struct NewBatch {
     pub name: String,
     /// Its jobs start when that batch has completed; where that one is cancelled this one is too.
     pub after_id: Option<i64>,
-}
-
-/// Where a batch stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = BatchState)]
-pub enum State {
-    /// Waits for the batch it follows.
-    Held,
-    /// Its jobs start as they come.
-    Active,
-    /// Nothing of it starts.
-    Paused,
-    /// It takes and starts no more jobs.
-    Cancelled,
-    /// All its jobs have ended.
-    Completed,
 }
 
 /// A batch: at every moment enqueued = live + completed + discarded + cancelled.
@@ -81,23 +66,12 @@ pub struct BatchView {
 
 impl From<Batch> for BatchView {
     fn from(batch: Batch) -> Self {
-        let state = if batch.cancelled_at.is_some() {
-            State::Cancelled
-        } else if batch.completed_at.is_some() {
-            State::Completed
-        } else if batch.opened_at.is_none() {
-            State::Held
-        } else if batch.paused_at.is_some() {
-            State::Paused
-        } else {
-            State::Active
-        };
         Self {
             live_count: batch.live_count(),
             id: batch.id,
             name: batch.name.strip_prefix(OURS).unwrap_or(&batch.name).to_owned(),
             after_id: batch.after_id,
-            state,
+            state: batch.state,
             is_sealed: batch.is_sealed,
             is_retrying: batch.is_retrying,
             enqueued_count: batch.enqueued_count,
@@ -129,6 +103,12 @@ pub async fn open(tx: &mut TenantTx, new: &NewBatch) -> Result<BatchView, Error>
         }
     };
     get(tx, id).await
+}
+
+/// The tenant's batches of clients, newest first; those in one state, where that is said. Exact.
+pub async fn list(tx: &mut TenantTx, state: Option<State>, page: &PageOf<i64>) -> Result<Page<BatchView>, Error> {
+    let Page { items, next_cursor } = batch::list(tx, FEATURE, state, page).await?;
+    Ok(Page { items: items.into_iter().map(BatchView::from).collect(), next_cursor })
 }
 
 /// The batch of now, exact.
@@ -188,7 +168,7 @@ pub(super) async fn admit(tx: &mut TenantTx, id: i64) -> Result<Result<(), Refus
     let Some(batch) = batch::find(tx, id).await?.filter(is_ours) else {
         return Ok(Err(Refusal::at("batch_not_found", "there is no such batch", "/batch_id")));
     };
-    let is_closed = batch.is_sealed || batch.cancelled_at.is_some() || batch.completed_at.is_some();
+    let is_closed = batch.is_sealed || matches!(batch.state, State::Cancelled | State::Completed);
     if is_closed {
         return Ok(Err(Refusal::at("batch_closed", "the batch takes no more jobs", "/batch_id")));
     }

@@ -220,7 +220,7 @@ async fn a_batch_is_listed_with_what_has_not_been_folded_yet() {
     let leased = hand.claim_some(1).await;
     hand.settle(&leased, End::Completed).await;
     let page = PageOf::parse(None, None).unwrap();
-    let listed = jobs::admin::batches(&mut world.tx().await, &page).await.unwrap().items;
+    let listed = jobs::admin::batches(&mut world.tx().await, None, &page).await.unwrap().items;
     assert_eq!((listed.len(), listed[0].enqueued_count), (1, 2));
     assert_eq!(listed[0].completed_count, i64::try_from(leased.len()).unwrap());
     assert!(!listed[0].is_sealed && listed[0].tenant_number.is_none());
