@@ -190,14 +190,14 @@ create table jobs.history_other partition of jobs.history default;
 -- Ids grow with time, so that ranges of pages tell them apart; a tree would cost each completion a microsecond and 60 bytes of log.
 create index history_id on jobs.history using brin (id) with (pages_per_range = 16, autosummarize = on);
 
--- Discarded and cancelled jobs with all that is needed to look at them and to run them again; 30 days.
+-- Discarded, quarantined and cancelled jobs with all that is needed to look at them and to run them again; 30 days.
 create table jobs.failures (
   id bigint primary key,
   tenant_number int not null,
   lane_id bigint not null,
   queue smallint not null,
   kind smallint not null,
-  state text not null constraint failures_state_known check (state in ('discarded', 'cancelled')),
+  state text not null constraint failures_state_known check (state in ('discarded', 'quarantined', 'cancelled')),
   priority smallint not null,
   attempt smallint not null,
   max_attempts smallint not null,
@@ -226,7 +226,7 @@ create table jobs.batches (
   is_sealed boolean not null default false,      -- no more jobs will be added
   enqueued_count bigint not null default 0,
   completed_count bigint not null default 0,
-  discarded_count bigint not null default 0,
+  discarded_count bigint not null default 0,     -- given up: discarded or quarantined
   cancelled_count bigint not null default 0,
   retry_at timestamptz,                          -- its jobs discarded until then are being run again
   retry_after bigint not null default 0,         -- the last failure looked at for it

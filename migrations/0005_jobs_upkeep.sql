@@ -18,30 +18,30 @@ begin
     where h.is_held is null;
 end $$;
 
--- Frees what dead processes held: a new fence, one crash more. A job whose worker died too often is discarded with the evidence.
+-- Frees what dead processes held: a new fence, one crash more. A job whose worker died too often is quarantined with the evidence.
 -- Dead: not heard of for a whole lease. Answers how many jobs were freed.
 create function jobs.rescue(p_lease_s float8, p_max_crashes int) returns int language plpgsql
 set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 declare
   t timestamptz := app.clock();
-  dead uuid; c record; freed int := 0; n int;
+  dead uuid; host text; c record; freed int := 0; n int;
 begin
   -- one that was forgotten while it stalled, and then claimed and died, is unknown but for its claims
   insert into jobs.processes (id, name, host, pid, queues, started_at, seen_at)
     select distinct x.process, 'unknown', '', 0, '{}'::text[], t, t from jobs.claims x
      where not exists (select from jobs.processes p where p.id = x.process)
     on conflict (id) do nothing;
-  for dead in select p.id from jobs.processes p where p.seen_at < t - make_interval(secs => p_lease_s) for update skip locked loop
+  for dead, host in select p.id, p.host from jobs.processes p where p.seen_at < t - make_interval(secs => p_lease_s) for update skip locked loop
     for c in select x.fence, x.job_ids from jobs.claims x where x.process = dead order by x.fence loop
       with f as (
         update jobs.jobs j set lease_until = '-infinity', leased_by = null, leased_at = null, fence = nextval('jobs.fences'), crashes = j.crashes + 1,
-            errors = coalesce(j.errors, '[]') || jsonb_build_object('at', t, 'attempt', j.attempt, 'error', 'its worker died', 'process', dead)
+            errors = coalesce(j.errors, '[]') || jsonb_build_object('at', t, 'attempt', j.attempt, 'error', 'its worker died', 'process', dead, 'host', host)
          where j.id = any(c.job_ids) and j.fence = c.fence and j.leased_by = dead and j.lease_until < t
         returning j.tenant_number, j.queue, j.lane_id),
       w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct f.tenant_number, f.queue, f.lane_id from f)
       select count(*) into n from f;
       freed := freed + n;
-      perform jobs.discard_crashed(t, c.job_ids, p_max_crashes);
+      perform jobs.quarantine(t, c.job_ids, p_max_crashes);
       delete from jobs.claims x where x.process = dead and x.fence = c.fence and not exists (
         select from unnest(c.job_ids) i(id) join jobs.jobs j on j.id = i.id where j.fence = c.fence and j.leased_by = dead);
     end loop;
@@ -53,19 +53,20 @@ begin
   return freed;
 end $$;
 
-create function jobs.discard_crashed(t timestamptz, p_ids bigint[], p_max_crashes int) returns void language sql as $$
+-- Of these jobs the ones over which too many workers have died: only an operator lets one of them run again. Its batch counts it as discarded.
+create function jobs.quarantine(t timestamptz, p_ids bigint[], p_max_crashes int) returns void language sql as $$
   with d as (
     delete from jobs.jobs j using unnest(p_ids) i(id) where j.id = i.id and j.leased_by is null and j.crashes >= p_max_crashes returning j.*),
   k as (delete from jobs.job_keys x using d where x.job_id = d.id and x.tenant_number = d.tenant_number and x.scope in (1, 2) returning x.job_id, x.key),
   f as (
     insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, key, batch_id, payload, errors, finished_at)
-      select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'discarded', d.priority, d.attempt, d.max_attempts, d.crashes, d.key_scope, k.key, d.batch_id, d.payload, d.errors, t
+      select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'quarantined', d.priority, d.attempt, d.max_attempts, d.crashes, d.key_scope, k.key, d.batch_id, d.payload, d.errors, t
         from d left join k on k.job_id = d.id),
   b as (
     insert into jobs.batch_deltas (tenant_number, batch_id, discarded)
       select d.tenant_number, d.batch_id, count(*) from d where d.batch_id is not null group by 1, 2)
   insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, leased_at, finished_at)
-    select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'discarded', d.attempt, d.batch_id, d.run_at, d.leased_at, t from d;
+    select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'quarantined', d.attempt, d.batch_id, d.run_at, d.leased_at, t from d;
 $$;
 
 -- After a cycle whose answer was lost: what this process holds without knowing it goes back, with its attempt. `p_known` are the claims it knows.
@@ -207,7 +208,7 @@ begin
   return n;
 end $$;
 
--- A failed job runs again, with a new fence and no attempt used. It takes its unique key again, or is refused where another job holds it.
+-- A failed job runs again, with a new fence, no attempt used and no worker dead over it. It takes its unique key again, or is refused where another job holds it.
 create function jobs.retry(p_id bigint) returns text language plpgsql as $$
 declare
   f jobs.failures;
@@ -233,7 +234,7 @@ begin
   insert into jobs.wakes (tenant_number, queue, lane_id) values (f.tenant_number, f.queue, f.lane_id);
   if f.batch_id is not null then
     insert into jobs.batch_deltas (tenant_number, batch_id, discarded, cancelled)
-      values (f.tenant_number, f.batch_id, case when f.state = 'discarded' then -1 else 0 end, case when f.state = 'cancelled' then -1 else 0 end);
+      values (f.tenant_number, f.batch_id, case when f.state in ('discarded', 'quarantined') then -1 else 0 end, case when f.state = 'cancelled' then -1 else 0 end);
   end if;
   return 'available';
 end $$;

@@ -42,7 +42,7 @@ pub struct Batch {
     pub enqueued_count: i64,
     /// Jobs that did their work.
     pub completed_count: i64,
-    /// Jobs given up.
+    /// Jobs given up: discarded or quarantined.
     pub discarded_count: i64,
     /// Jobs cancelled.
     pub cancelled_count: i64,
@@ -198,7 +198,7 @@ pub async fn cancel(tx: &mut TenantTx, batch: i64) -> Result<Acted, sqlx::Error>
     Ok(acted(&word))
 }
 
-/// Runs the jobs again that were discarded until now, and only those; upkeep makes them in chunks. A completed batch is open again, in a new generation:
+/// Runs the jobs again that were discarded until now, and only those, no quarantined ones; upkeep makes them in chunks. A completed batch is open again, in a new generation:
 /// it completes, and its callback is enqueued, once more when they have ended. Unchanged: none is discarded.
 pub async fn retry_failures(tx: &mut TenantTx, batch: i64) -> Result<Acted, sqlx::Error> {
     let word: String =

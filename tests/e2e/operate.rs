@@ -138,6 +138,40 @@ async fn a_quota_is_shown_set_and_reset_and_each_act_is_in_the_audit() {
 }
 
 #[tokio::test]
+async fn a_quarantined_job_is_listed_and_explained_with_each_death_and_run_again() {
+    let world = World::without_workers().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let id = waiting_job(&world, &acme, "+15550000001").await.to_string();
+    // five workers that died over it
+    let mut superuser = world.database.superuser().await;
+    sqlx::query(
+        "update jobs.jobs set crashes = 5, attempt = 5, errors = (
+           select jsonb_agg(jsonb_build_object('at', app.clock(), 'attempt', i, 'error', 'its worker died', 'process', gen_random_uuid(), 'host', 'node-' || i))
+             from generate_series(1, 5) i)",
+    )
+    .execute(&mut superuser)
+    .await
+    .unwrap();
+    sqlx::query("select jobs.quarantine(app.clock(), array_agg(id), 5) from jobs.jobs")
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    let listed = paloma(&world, &["jobs", "list", "--state", "quarantined"]).await;
+    assert!(listed.text().contains(&id) && listed.text().contains("quarantined"), "{}", listed.out);
+    assert_eq!(operator.items("/jobs?state=quarantined").await.len(), 1);
+    assert_eq!(acme.items("/jobs?state=quarantined").await[0]["state"], "quarantined");
+    let why = paloma(&world, &["jobs", "why", &id]).await;
+    assert!(why.text().contains("5 workers died over it") && why.text().contains("attempt 5: process "), "{}", why.out);
+    assert!(why.text().contains("on node-1 "), "{}", why.out);
+    let told = acme.get(&format!("/jobs/{id}/why")).await.expect(200);
+    assert_eq!((&told["state"], told["causes"][0]["deaths"].as_array().unwrap().len()), (&json!("quarantined"), 5));
+    paloma(&world, &["jobs", "retry", &id, "--reason", "the leak is mended"]).await.done();
+    assert!(paloma(&world, &["jobs", "show", &id]).await.text().contains("available"));
+    assert_eq!(operator.items("/audit?subject=job").await[0]["act"], "retry");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn batches_are_listed_paused_resumed_cancelled_and_their_failures_run_again() {
     let mut world = World::new().await;
     let acme = world.tenant("acme").await;
@@ -155,7 +189,7 @@ async fn batches_are_listed_paused_resumed_cancelled_and_their_failures_run_agai
     assert_eq!((&paused["items"][0]["state"], paused["items"].as_array().unwrap().len()), (&json!("paused"), 1));
     assert!(paloma(&world, &["batches", "show", &id]).await.text().contains("paused"));
     act("resume").await.done();
-    assert!(act("retry").await.fault().contains("none of the batch's jobs was given up"));
+    assert!(act("retry").await.fault().contains("none of the batch's jobs was discarded"));
     let mut superuser = world.database.superuser().await;
     sqlx::query(
         "with f as (

@@ -150,7 +150,7 @@ async fn cancel(call: Call, Path(id): Path<i64>) -> Result<Json<BatchView>, Prob
     act(&call, id, Act::Cancel).await
 }
 
-/// Runs the discarded jobs again, and only those. A completed batch is open again until they have ended.
+/// Runs the discarded jobs again, and only those: quarantined ones, over which workers died, stay. A completed batch is open again until they have ended.
 #[utoipa::path(
     post, path = "/api/v1/batches/{id}/retry-failures", tag = "jobs", params(("id" = i64, Path)),
     responses((status = 200, body = BatchView))

@@ -23,7 +23,7 @@ pub enum BatchesVerb {
     Resume(Act),
     /// Cancel a batch and what follows it, for good.
     Cancel(Act),
-    /// Run the jobs of a batch again that were given up, and only those.
+    /// Run the jobs of a batch again that were discarded, and only those: quarantined ones stay.
     Retry(Act),
 }
 

@@ -4,7 +4,7 @@ use super::{Act, On, Paging};
 use crate::print::{self, Column, or_dash, time};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use jobs::admin::{self, Explanation, Filter, JobRow, State};
+use jobs::admin::{self, Cause, Death, Explanation, Filter, JobRow, State};
 use serde_json::Value;
 
 /// What can be done with jobs.
@@ -22,7 +22,7 @@ pub enum JobsVerb {
         /// Its id.
         id: i64,
     },
-    /// Run a discarded or cancelled job again.
+    /// Run a discarded, quarantined or cancelled job again.
     Retry(Act),
     /// Cancel a job that has not started.
     Cancel(Act),
@@ -31,7 +31,7 @@ pub enum JobsVerb {
 /// Which jobs.
 #[derive(Debug, Args)]
 pub struct ListArguments {
-    /// In that state: available, running, completed, discarded, cancelled.
+    /// In that state: available, running, completed, discarded, quarantined, cancelled.
     #[arg(long)]
     state: Option<State>,
     /// Of that kind, `campaigns.send`.
@@ -91,9 +91,19 @@ fn why(as_json: bool, told: &Explanation) -> Result<()> {
         return print::json(told);
     }
     let mut lines = vec![format!("job {} is {}", told.job_id, told.state.name())];
-    lines.extend(told.causes.iter().map(|cause| format!("- {}", cause.sentence)));
+    for told in &told.causes {
+        lines.push(format!("- {}", told.sentence));
+        if let Cause::Quarantined { deaths, .. } = &told.cause {
+            lines.extend(deaths.iter().map(death));
+        }
+    }
     lines.extend(told.expected_at.map(|at| format!("expected to start at {}", time(Some(at)))));
     print::line(lines.join("\n"))
+}
+
+fn death(death: &Death) -> String {
+    let Death { at, process, host, attempt } = death;
+    format!("  attempt {attempt}: process {process} on {host} was found dead at {}", time(Some(*at)))
 }
 
 fn show(as_json: bool, job: &JobRow) -> Result<()> {

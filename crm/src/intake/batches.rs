@@ -50,7 +50,7 @@ pub struct BatchView {
     pub live_count: i64,
     /// Jobs that did their work.
     pub completed_count: i64,
-    /// Jobs given up.
+    /// Jobs given up: discarded or quarantined.
     pub discarded_count: i64,
     /// Jobs cancelled.
     pub cancelled_count: i64,

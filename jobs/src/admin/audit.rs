@@ -41,7 +41,7 @@ pub enum Refused {
     #[error("the job runs and can't be taken away from its worker: pause its lane, or wait")]
     JobRunning,
     /// The job waits, runs or has completed.
-    #[error("only a discarded or cancelled job can run again")]
+    #[error("only a discarded, quarantined or cancelled job can run again")]
     JobNotFailed,
     /// The job has completed, or was given up already.
     #[error("the job has ended already")]
@@ -58,8 +58,8 @@ pub enum Refused {
     /// All jobs of the batch have ended.
     #[error("the batch has completed: only a retry of its failures opens it again")]
     BatchCompleted,
-    /// No job of the batch was given up.
-    #[error("none of the batch's jobs was given up")]
+    /// No job of the batch was discarded.
+    #[error("none of the batch's jobs was discarded, and quarantined ones are run again one by one")]
     BatchWithoutFailures,
     /// The reason is missing or too long.
     #[error("say why, in 1 to {LONGEST_REASON} characters")]

@@ -29,7 +29,7 @@ pub struct BatchRow {
     pub enqueued_count: i64,
     /// Jobs that did their work.
     pub completed_count: i64,
-    /// Jobs given up.
+    /// Jobs given up: discarded or quarantined.
     pub discarded_count: i64,
     /// Jobs cancelled.
     pub cancelled_count: i64,
@@ -106,7 +106,7 @@ pub async fn cancel_batch(tx: &mut PlatformTx, id: i64, by: &By) -> Result<(), R
     Ok(record(tx, by, "cancel", Subject::Batch(id), tenant).await?)
 }
 
-/// Runs its jobs again that were given up until now, and only those; a completed batch is open again until they have ended.
+/// Runs its jobs again that were discarded until now, and only those: quarantined ones stay. A completed batch is open again until they have ended.
 pub async fn retry_batch(tx: &mut PlatformTx, id: i64, by: &By) -> Result<(), Refused> {
     let (tenant, state) = lock(tx, id).await?;
     if state == State::Cancelled {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::State;
+use super::{Death, State};
 
 /// One thing that keeps a job from running, or what has become of it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -128,10 +128,8 @@ pub enum Cause {
     Quarantined {
         /// When.
         at: Option<DateTime<Utc>>,
-        /// How many died.
-        crashes: i16,
-        /// What is known of each.
-        evidence: Option<Value>,
+        /// The workers that died over it since it was last run again, oldest first.
+        deaths: Vec<Death>,
     },
     /// It was given up.
     Discarded {
@@ -283,9 +281,10 @@ impl Cause {
                 format!("{}{before} jobs of its lane start before it", if *is_more { "more than " } else { "" })
             }
             Self::Ready => "nothing keeps it: it starts as soon as a worker has a free slot".to_owned(),
-            Self::Quarantined { at, crashes, .. } => {
+            Self::Quarantined { at, deaths } => {
                 format!(
-                    "{crashes} workers died over it, so it was given up{}: find out why before running it again",
+                    "{} workers died over it, so it was given up{}: find out why before running it again",
+                    deaths.len(),
                     when(*at)
                 )
             }

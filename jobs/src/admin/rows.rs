@@ -91,7 +91,7 @@ pub async fn list<S: Scope>(tx: &mut S, filter: &Filter<'_>, page: &PageOf<i64>)
              union all
              (select id, tenant_number, kind, queue, lane_id, state, attempt, max_attempts, null, finished_at, payload, errors
                 from jobs.failures
-               where ($2::text is null or $2 in ('discarded', 'cancelled')) and ($1::bigint is null or id < $1) and ($2 is null or state = $2)
+               where ($2::text is null or $2 in ('discarded', 'quarantined', 'cancelled')) and ($1::bigint is null or id < $1) and ($2 is null or state = $2)
                  and ($4::text is null or kind = (select kind from f)) and ($5::text is null or queue = (select queue from f)) and ($6::bigint is null or lane_id = $6)
                order by id desc limit $3)
              union all
@@ -139,7 +139,7 @@ pub async fn find<S: Scope>(tx: &mut S, id: i64) -> Result<Option<JobRow>, sqlx:
     .await
 }
 
-/// Runs a discarded or cancelled job again; who asked and why is added to what is told of it.
+/// Runs a discarded, quarantined or cancelled job again; who asked and why is added to what is told of it.
 pub async fn retry(tx: &mut PlatformTx, id: i64, by: &By) -> Result<(), Refused> {
     let word: String = sqlx::query_scalar("select jobs.retry($1)").bind(id).fetch_one(tx.conn()).await?;
     match word.as_str() {

@@ -19,13 +19,16 @@ pub enum State {
     Completed,
     /// It was given up.
     Discarded,
+    /// Too many workers died over it: given up, until an operator runs it again.
+    Quarantined,
     /// It is no longer wanted.
     Cancelled,
 }
 
 impl State {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Available, Self::Running, Self::Completed, Self::Discarded, Self::Cancelled];
+    pub const ALL: [Self; 6] =
+        [Self::Available, Self::Running, Self::Completed, Self::Discarded, Self::Quarantined, Self::Cancelled];
 
     /// As it is stored, and as it is on the wire.
     #[must_use]
@@ -35,6 +38,7 @@ impl State {
             Self::Running => "running",
             Self::Completed => "completed",
             Self::Discarded => "discarded",
+            Self::Quarantined => "quarantined",
             Self::Cancelled => "cancelled",
         }
     }

@@ -256,26 +256,6 @@ async fn what_was_given_up_comes_with_its_evidence_and_names_who_holds_its_key()
 }
 
 #[tokio::test]
-async fn a_job_that_killed_its_workers_is_quarantined() {
-    let world = EngineWorld::new().await;
-    let id = world.work(Do::nothing("killer")).await;
-    let mut rescuer = world.hand().await;
-    for _ in 0..5 {
-        let mut doomed = world.hand().await;
-        doomed.claim_some(1).await;
-        world.advance(LEASE + Duration::from_secs(1)).await;
-        rescuer.renew(&[]).await;
-        rescuer.rescue().await;
-    }
-    let told = why(&world, id).await;
-    let Cause::Quarantined { crashes: 5, evidence: Some(evidence), .. } = &told.causes[0].cause else {
-        panic!("{told:?}")
-    };
-    assert_eq!(evidence.as_array().unwrap().len(), 5);
-    world.finish().await;
-}
-
-#[tokio::test]
 async fn a_kind_that_the_workers_do_not_know_is_said_to_be_it() {
     let world = EngineWorld::new().await;
     registry().add::<Newer>().register(&world.db).await.unwrap();

@@ -100,7 +100,7 @@ async fn cancel_batch(
     committed(tx, id).await
 }
 
-/// Runs the jobs of a batch again that were given up, and only those. A completed one is open again until they have ended.
+/// Runs the jobs of a batch again that were discarded, and only those: quarantined ones stay. A completed one is open again until they have ended.
 #[utoipa::path(
     post, path = "/api/v1/platform/batches/{id}/retry-failures", tag = "operations", params(("id" = i64, Path)), request_body = Reason,
     responses((status = 200, body = BatchRow))
