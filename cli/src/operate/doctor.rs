@@ -116,9 +116,9 @@ async fn examine(db: &Db, findings: &mut Findings) -> Result<()> {
         // what follows would ask tables that may not be there
         return Ok(());
     }
-    clock(db, findings).await?;
-    engine(db, findings).await?;
-    schedules(db, findings).await
+    let mut tx = clock(db, findings).await?;
+    engine(&mut tx, findings).await?;
+    schedules(&mut tx, findings).await
 }
 
 /// The chain of causes, without those that only say the same again.
@@ -132,7 +132,8 @@ fn told(error: &anyhow::Error) -> String {
     })
 }
 
-async fn clock(db: &Db, findings: &mut Findings) -> Result<()> {
+/// Compares the clocks by the beginning of the transaction in which the rest is looked at.
+async fn clock(db: &Db, findings: &mut Findings) -> Result<PlatformTx> {
     let before = SystemTime::now();
     let tx = db.platform(Why::Operator).await?;
     let after = SystemTime::now();
@@ -145,12 +146,11 @@ async fn clock(db: &Db, findings: &mut Findings) -> Result<()> {
     };
     let detail = format!("the database's clock is {skew:+.3} s from this machine's");
     findings.note("clocks", skew.abs() <= WORST_SKEW_S, detail);
-    Ok(())
+    Ok(tx)
 }
 
-async fn engine(db: &Db, findings: &mut Findings) -> Result<()> {
-    let mut tx = db.platform(Why::Operator).await?;
-    let live = live(&mut tx).await?;
+async fn engine(tx: &mut PlatformTx, findings: &mut Findings) -> Result<()> {
+    let live = live(tx).await?;
     let now = tx.now();
     let names: Vec<String> = live
         .iter()
@@ -174,7 +174,7 @@ async fn engine(db: &Db, findings: &mut Findings) -> Result<()> {
             format!("{queue}: {due} due (oldest {age:.0} s), {running} running, {later} later{nobody}"),
         );
     }
-    let stuck = admin::stuck(&mut tx).await?;
+    let stuck = admin::stuck(tx).await?;
     let open = format!("the oldest due job that nothing holds back has waited {:.0} s", stuck.oldest_open_s);
     findings.note("oldest due", stuck.oldest_open_s <= DUE_WITHIN_S, open);
     findings.note("leases", stuck.expired == 0, format!("{} running jobs past their lease", stuck.expired));
@@ -195,10 +195,9 @@ async fn live(tx: &mut PlatformTx) -> Result<Vec<WorkerRow>> {
     }
 }
 
-async fn schedules(db: &Db, findings: &mut Findings) -> Result<()> {
-    let mut tx = db.platform(Why::Operator).await?;
+async fn schedules(tx: &mut PlatformTx, findings: &mut Findings) -> Result<()> {
     let now = tx.now();
-    let all = admin::schedules(&mut tx, &PageOf { limit: db::page::MAX_LIMIT, after: None }).await?;
+    let all = admin::schedules(tx, &PageOf { limit: db::page::MAX_LIMIT, after: None }).await?;
     if all.items.is_empty() {
         findings.note("schedules", false, "none is stored: start a scheduler");
     }
