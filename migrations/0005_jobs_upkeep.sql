@@ -192,13 +192,16 @@ begin
   loop
     with d as (
       delete from jobs.jobs j where j.ctid = any(array(
-        select x.ctid from jobs.jobs x where x.lane_id = l and x.leased_by is null limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope),
+        select x.ctid from jobs.jobs x where x.lane_id = l and x.leased_by is null limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope, j.payload),
     s as (
       delete from jobs.scheduled j where j.ctid = any(array(
-        select x.ctid from jobs.scheduled x where x.lane_id = l limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope),
+        select x.ctid from jobs.scheduled x where x.lane_id = l limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope, j.payload),
     a as materialized (select * from d union all select * from s),
     k as (delete from jobs.job_keys x using a where a.key_scope in (1, 2) and x.job_id = a.id and x.tenant_number = a.tenant_number and x.scope in (1, 2)),
     b as (insert into jobs.batch_deltas (tenant_number, batch_id, cancelled) select a.tenant_number, a.batch_id, count(*) from a where a.batch_id is not null group by 1, 2),
+    f as (
+      insert into jobs.fates (tenant_number, kind, job_id, payload)
+        select a.tenant_number, a.kind, a.id, a.payload from a join jobs.kinds x on x.id = a.kind where x.on_fate is not null),
     h as (
       insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, finished_at)
         select a.id, a.tenant_number, l, a.queue, a.kind, 'cancelled', a.attempt, a.batch_id, a.run_at, t from a)

@@ -142,6 +142,7 @@ impl Keeper {
         sqlx::query("select jobs.retry_batches(2000)").execute(conn.conn()).await?;
         sqlx::query("select jobs.fold_batches()").execute(conn.conn()).await?;
         sqlx::query("select jobs.sweep_cancelled(2000)").execute(conn.conn()).await?;
+        sqlx::query("select jobs.tell_fates(10000)").execute(conn.conn()).await?;
         if round.is_multiple_of(4) {
             sqlx::query("select jobs.sample_usage($1)").bind(SAMPLED_PAGES).execute(conn.conn()).await?;
         }

@@ -10,6 +10,7 @@ mod imports;
 mod intake;
 mod lifecycle;
 mod live;
+mod lost;
 mod messaging;
 mod operate;
 mod operations;

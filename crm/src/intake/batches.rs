@@ -1,16 +1,13 @@
 //! Batches of API clients: opened, filled, sealed and followed over HTTP. Those of campaigns and imports have owners of their own and are not seen here.
 
 use chrono::{DateTime, Utc};
-use db::{Page, PageOf, Scope, TenantTx};
-use jobs::{
-    Cx, Done, Job, JobResult, KeyScope, Queue, Tenant, UniqueKey,
-    batch::{self, Acted, Batch, State},
-};
+use db::{Page, PageOf, TenantTx};
+use jobs::batch::{self, Acted, Batch, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rows::Refusal;
-use crate::{App, Error, queue};
+use crate::Error;
 
 /// What the names of clients' batches begin with in the queue.
 const OURS: &str = "api/";
@@ -94,12 +91,12 @@ pub async fn open(tx: &mut TenantTx, new: &NewBatch) -> Result<BatchView, Error>
     }
     let name = format!("{OURS}{name}");
     let id = match new.after_id {
-        None => batch::open::<App, _>(tx, &name, &EndBatches {}).await?,
+        None => batch::open_silent(tx, &name).await?,
         Some(after) => {
             let unknown =
                 || Error::invalid("after_id", "batch_not_found", "there is no such batch, or it is cancelled");
             get(tx, after).await.map_err(|_| unknown())?;
-            batch::open_after::<App, _>(tx, &name, after, Some(&EndBatches {})).await?.ok_or_else(unknown)?
+            batch::open_silent_after(tx, &name, after).await?.ok_or_else(unknown)?
         }
     };
     get(tx, id).await
@@ -173,33 +170,4 @@ pub(super) async fn admit(tx: &mut TenantTx, id: i64) -> Result<Result<(), Refus
         return Ok(Err(Refusal::at("batch_closed", "the batch takes no more jobs", "/batch_id")));
     }
     Ok(Ok(()))
-}
-
-/// Batches have completed: messages that lost their jobs to a cancelled one are cancelled too.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct EndBatches {}
-
-impl Job<App> for EndBatches {
-    type Scope = Tenant;
-    const KIND: &'static str = "intake.end_batches";
-    const QUEUE: Queue = queue::DEFAULT;
-    const QUOTA_EXEMPT: bool = true;
-    const UNIQUE: KeyScope = KeyScope::UntilStarted;
-
-    fn unique_key(&self) -> Option<UniqueKey> {
-        Some("all".into())
-    }
-
-    async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
-        let mut tx = cx.tx().await?;
-        sqlx::query(
-            "update crm.messages m set status = 'cancelled', reason = 'batch_cancelled'
-               from jobs.batches b
-              where b.tenant_number = app.tenant_number() and b.cancelled_at is not null and b.completed_at is not null
-                and m.tenant_id = app.tenant_id() and m.batch_id = b.id and m.status = 'queued'",
-        )
-        .execute(tx.conn())
-        .await?;
-        Ok(Done::with(tx))
-    }
 }

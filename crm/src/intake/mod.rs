@@ -198,7 +198,7 @@ impl Known {
         let group = Group { line_id, batch_id, priority, is_keyed: unique_key.is_some() };
         // apart from the kind's own keys, which are ids
         let key = unique_key.map(|key| UniqueKey::from(format!("api/{key}").as_str()));
-        let draft = Draft { message_id, line_id, address, text: payload.text, batch_id };
+        let draft = Draft { message_id, line_id, address, text: payload.text };
         Ok(Placed::Send(group, Send { index, job: SendMessage { message_id }, run_at, key, draft }))
     }
 }
