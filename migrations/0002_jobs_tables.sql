@@ -219,14 +219,14 @@ create table jobs.history_other partition of jobs.history default;
 -- Ids grow with time, so that ranges of pages tell them apart; a tree would cost each completion a microsecond and 60 bytes of log.
 create index history_id on jobs.history using brin (id) with (pages_per_range = 16, autosummarize = on);
 
--- Discarded and cancelled jobs with all that is needed to look at them and to run them again; 30 days.
+-- Discarded, quarantined and cancelled jobs with all that is needed to look at them and to run them again; 30 days.
 create table jobs.failures (
   id bigint primary key,
   tenant_number int not null,
   lane_id bigint not null,
   queue smallint not null,
   kind smallint not null,
-  state text not null constraint failures_state_known check (state in ('discarded', 'cancelled')),
+  state text not null constraint failures_state_known check (state in ('discarded', 'quarantined', 'cancelled')),
   priority smallint not null,
   attempt smallint not null,
   max_attempts smallint not null,
@@ -255,7 +255,7 @@ create table jobs.batches (
   is_sealed boolean not null default false,      -- no more jobs will be added
   enqueued_count bigint not null default 0,
   completed_count bigint not null default 0,
-  discarded_count bigint not null default 0,
+  discarded_count bigint not null default 0,     -- given up: discarded or quarantined
   cancelled_count bigint not null default 0,
   retry_at timestamptz,                          -- its jobs discarded until then are being run again
   retry_after bigint not null default 0,         -- the last failure looked at for it
@@ -264,10 +264,19 @@ create table jobs.batches (
   on_complete jsonb,                              -- {kind, queue, lane, max_attempts, payload}: enqueued once a generation, by compare-and-set
   completed_at timestamptz,
   created_at timestamptz not null default app.now(),
+  -- The feature whose batch it is: the first word of its name. A column, since under row-level security no index on an expression is used.
+  feature text not null generated always as (split_part(name, '/', 1)) stored,
+  state text not null generated always as (
+    case when cancelled_at is not null then 'cancelled' when completed_at is not null then 'completed'
+         when opened_at is null then 'held' when paused_at is not null then 'paused' else 'active' end) stored,
   constraint batches_tenant_key unique (tenant_number, id),
   constraint batches_after foreign key (tenant_number, after_id) references jobs.batches (tenant_number, id) on delete set null (after_id)
 );
 create index batches_held on jobs.batches (after_id) where opened_at is null and cancelled_at is null;
+-- lists by key, also of one state
+create index batches_state on jobs.batches (state, id);
+create index batches_feature on jobs.batches (tenant_number, feature, id);
+create index batches_feature_state on jobs.batches (tenant_number, feature, state, id);
 create index batches_retrying on jobs.batches (id) where retry_at is not null;
 create index batches_completed on jobs.batches (completed_at) where completed_at is not null;
 create table jobs.batch_deltas (

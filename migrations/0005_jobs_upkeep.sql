@@ -14,51 +14,52 @@ begin
     where h.is_held is null;
 end $$;
 
--- Frees what dead processes held: a new fence, one crash more. A job whose worker died too often is discarded with the evidence.
+-- Frees what dead processes held: a new fence, one crash more. A job whose worker died too often is quarantined with the evidence.
 -- Dead: its lease has run out. Answers how many jobs were freed.
 create function jobs.rescue(p_lease_s float8, p_max_crashes int) returns int language plpgsql
 set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 declare
   t timestamptz := app.clock();
-  dead uuid; ids bigint[]; freed int := 0; n int;
+  dead uuid; host text; ids bigint[]; freed int := 0; n int;
 begin
   -- one that was forgotten while it stalled, and then claimed and died, is unknown but for its leases
   insert into jobs.processes (id, name, host, pid, queues, started_at, seen_at, lease_until)
     select distinct x.process, 'unknown', '', 0, '{}'::text[], t, t, t + make_interval(secs => p_lease_s) from jobs.leases x
      where not exists (select from jobs.processes p where p.id = x.process)
     on conflict (id) do nothing;
-  for dead in select p.id from jobs.processes p where p.lease_until < t for update skip locked loop
+  for dead, host in select p.id, p.host from jobs.processes p where p.lease_until < t for update skip locked loop
     with l as (delete from jobs.leases x where x.process = dead returning x.fence, x.job_ids),
     i as materialized (select l.fence, unnest(l.job_ids) as id from l),
     f as (
       update jobs.jobs j set fence = nextval('jobs.fences'), crashes = j.crashes + 1, attempt = j.attempt + 1,
-          errors = coalesce(j.errors, '[]') || jsonb_build_object('at', t, 'attempt', j.attempt + 1, 'error', 'its worker died', 'process', dead)
+          errors = coalesce(j.errors, '[]') || jsonb_build_object('at', t, 'attempt', j.attempt + 1, 'error', 'its worker died', 'process', dead, 'host', host)
         from (select y.c from i cross join lateral (select x.ctid as c from jobs.jobs x where x.id = i.id and x.fence < i.fence offset 0) y) z
        where j.ctid = z.c
       returning j.id, j.tenant_number, j.queue, j.lane_id),
     w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct f.tenant_number, f.queue, f.lane_id from f)
     select count(*), array_agg(f.id) into n, ids from f;
     freed := freed + n;
-    perform jobs.discard_crashed(t, ids, p_max_crashes);
+    perform jobs.quarantine(t, ids, p_max_crashes);
     delete from jobs.gate_slots s where s.process = dead;
     delete from jobs.processes p where p.id = dead;
   end loop;
   return freed;
 end $$;
 
-create function jobs.discard_crashed(t timestamptz, p_ids bigint[], p_max_crashes int) returns void language sql as $$
+-- Of these jobs the ones over which too many workers have died: only an operator lets one of them run again. Its batch counts it as discarded.
+create function jobs.quarantine(t timestamptz, p_ids bigint[], p_max_crashes int) returns void language sql as $$
   with d as (
     delete from jobs.jobs j using unnest(p_ids) i(id) where j.id = i.id and j.crashes >= p_max_crashes returning j.*),
   k as (delete from jobs.job_keys x using d where x.job_id = d.id and x.tenant_number = d.tenant_number and x.scope in (1, 2) returning x.job_id, x.key),
   f as (
     insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, key, batch_id, payload, errors, finished_at)
-      select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'discarded', d.priority, d.attempt, d.max_attempts, d.crashes, d.key_scope, k.key, d.batch_id, d.payload, d.errors, t
+      select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'quarantined', d.priority, d.attempt, d.max_attempts, d.crashes, d.key_scope, k.key, d.batch_id, d.payload, d.errors, t
         from d left join k on k.job_id = d.id),
   b as (
     insert into jobs.batch_deltas (tenant_number, batch_id, discarded)
       select d.tenant_number, d.batch_id, count(*) from d where d.batch_id is not null group by 1, 2)
   insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, leased_at, finished_at)
-    select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'discarded', d.attempt, d.batch_id, d.run_at, null, t from d;
+    select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'quarantined', d.attempt, d.batch_id, d.run_at, null, t from d;
 $$;
 
 -- After a cycle whose answer was lost: what this process holds without knowing it goes back, with its attempt. `p_known` are the claims it knows.
@@ -203,13 +204,16 @@ begin
     with d as (
       delete from jobs.jobs j where j.ctid = any(array(
         select x.ctid from jobs.jobs x where x.lane_id = l and x.id not in (select unnest(y.job_ids) from jobs.leases y where y.lane_id = l)
-         limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope),
+         limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope, j.payload),
     s as (
       delete from jobs.scheduled j where j.ctid = any(array(
-        select x.ctid from jobs.scheduled x where x.lane_id = l limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope),
+        select x.ctid from jobs.scheduled x where x.lane_id = l limit p_limit for update skip locked)) returning j.id, j.tenant_number, j.queue, j.kind, j.attempt, j.batch_id, j.run_at, j.key_scope, j.payload),
     a as materialized (select * from d union all select * from s),
     k as (delete from jobs.job_keys x using a where a.key_scope in (1, 2) and x.job_id = a.id and x.tenant_number = a.tenant_number and x.scope in (1, 2)),
     b as (insert into jobs.batch_deltas (tenant_number, batch_id, cancelled) select a.tenant_number, a.batch_id, count(*) from a where a.batch_id is not null group by 1, 2),
+    f as (
+      insert into jobs.fates (tenant_number, kind, job_id, payload)
+        select a.tenant_number, a.kind, a.id, a.payload from a join jobs.kinds x on x.id = a.kind where x.on_fate is not null),
     h as (
       insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, finished_at)
         select a.id, a.tenant_number, l, a.queue, a.kind, 'cancelled', a.attempt, a.batch_id, a.run_at, t from a)
@@ -219,7 +223,7 @@ begin
   return n;
 end $$;
 
--- A failed job runs again, with a new fence and no attempt used. It takes its unique key again, or is refused where another job holds it.
+-- A failed job runs again, with a new fence, no attempt used and no worker dead over it. It takes its unique key again, or is refused where another job holds it.
 create function jobs.retry(p_id bigint) returns text language plpgsql as $$
 declare
   f jobs.failures;
@@ -245,7 +249,7 @@ begin
   insert into jobs.wakes (tenant_number, queue, lane_id) values (f.tenant_number, f.queue, f.lane_id);
   if f.batch_id is not null then
     insert into jobs.batch_deltas (tenant_number, batch_id, discarded, cancelled)
-      values (f.tenant_number, f.batch_id, case when f.state = 'discarded' then -1 else 0 end, case when f.state = 'cancelled' then -1 else 0 end);
+      values (f.tenant_number, f.batch_id, case when f.state in ('discarded', 'quarantined') then -1 else 0 end, case when f.state = 'cancelled' then -1 else 0 end);
   end if;
   return 'available';
 end $$;

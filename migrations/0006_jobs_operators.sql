@@ -6,8 +6,8 @@ create table jobs.audit (
   tenant_number int not null,                    -- whose thing it was; 0 is the platform
   at timestamptz not null default app.now(),
   actor text not null,
-  act text not null,                             -- retry, cancel, pause, resume, fire, set_limits, close_breaker
-  subject text not null,                         -- job, lane, gate, schedule
+  act text not null,                             -- retry, cancel, pause, resume, fire, set_limits, close_breaker, set_quota, reset_quota
+  subject text not null,                         -- job, lane, gate, batch, schedule, quota
   subject_id text not null,
   reason text not null constraint audit_reason_length check (length(reason) between 1 and 500)
 );

@@ -60,8 +60,9 @@ begin
   return 'cancelled';
 end $$;
 
--- Asks for another run of the jobs that were discarded until now; upkeep makes them in chunks. A batch that had completed is open again, in a
--- new generation, and completes once more when these have ended.
+-- Asks for another run of the jobs that were discarded until now; upkeep makes them in chunks. Quarantined ones stay, though the batch counts
+-- them as discarded: they would take the workers with them again, and only an operator may let one. A batch that had completed is open again, in
+-- a new generation, and completes once more when these have ended.
 create function jobs.retry_batch(p_tenant int, p_batch bigint) returns text language plpgsql as $$
 begin
   -- the same order of locks as in all that is done to a batch: first its advisory lock, then its row

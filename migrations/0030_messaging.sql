@@ -14,6 +14,11 @@ return case
 end;
 grant execute on function crm.next_status to paloma_tenant, paloma_platform;
 
+-- Whether a message was failed or cancelled because its job was given up or called off: should an operator run the job again, it goes out after all.
+create function crm.has_lost_its_job(p_status text, p_reason text) returns boolean language sql immutable parallel safe
+return p_status in ('failed', 'cancelled') and coalesce(p_reason in ('job_discarded', 'job_quarantined', 'job_cancelled'), false);
+grant execute on function crm.has_lost_its_job to paloma_tenant, paloma_platform;
+
 create table crm.lines (
   tenant_id uuid not null default app.tenant_id() references crm.tenants,
   id uuid not null,
@@ -72,7 +77,6 @@ create table crm.messages (
   sent_at timestamptz,
   delivered_at timestamptz,
   read_at timestamptz,
-  batch_id bigint,                               -- the batch of an API client whose job sends it
   created_at timestamptz not null default app.now(),
   primary key (tenant_id, id),
   constraint messages_conversation foreign key (tenant_id, conversation_id) references crm.conversations,
@@ -82,7 +86,6 @@ create unique index messages_guid_key on crm.messages (tenant_id, line_id, guid)
 create index messages_thread on crm.messages (tenant_id, conversation_id, created_at desc, id desc);
 -- what a sweep of the line still has to find out
 create index messages_unsettled on crm.messages (tenant_id, line_id, address, sending_at) where status in ('sending', 'unknown');
-create index messages_batch on crm.messages (tenant_id, batch_id) where batch_id is not null and status = 'queued';
 create index messages_undelivered on crm.messages (tenant_id, line_id, sent_at) where status = 'sent';
 
 -- Raw events as they came, one row an event, until the line's job has worked them in. A faulty one stays, with its error.

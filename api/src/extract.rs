@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crm::Error;
 use db::PageOf;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{Api, once::Once, problem::Problem};
 
@@ -51,6 +51,14 @@ impl Paging {
     pub fn of<K: DeserializeOwned>(&self) -> Result<PageOf<K>, Problem> {
         Ok(PageOf::parse(self.limit, self.cursor.as_deref())?)
     }
+}
+
+/// Why an operator does something.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// In 1 to 500 characters; kept in the audit.
+    pub reason: String,
 }
 
 /// A JSON body, in a request or in an answer.

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use cli::cluster::{self, Cluster, DATABASE, Options, SUPERUSER};
+use cli::print;
 use cli::stack::StopSignal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -50,8 +51,7 @@ pub async fn obey(verb: ClusterVerb) -> Result<()> {
         ClusterVerb::Url => {
             let folder = cluster::data_folder()?;
             let url = cluster::running_in(&folder, SUPERUSER, DATABASE);
-            println!("{}", url.with_context(|| format!("no cluster runs in {}", folder.display()))?);
-            Ok(())
+            print::line(url.with_context(|| format!("no cluster runs in {}", folder.display()))?)
         }
         ClusterVerb::Lend { program } => lend(&program).await,
     }
@@ -68,24 +68,22 @@ pub fn reset(arguments: &ResetArguments) -> Result<()> {
     if login.exists() {
         std::fs::remove_file(login)?;
     }
-    println!("deleted the database in {}", folder.display());
-    Ok(())
+    print::line(format_args!("deleted the database in {}", folder.display()))
 }
 
 async fn check(location: Location) -> Result<()> {
     let options = location.folder.map_or_else(Options::temporary, Options::kept);
     let start = Instant::now();
     let mut cluster = Cluster::start(options).await?;
-    println!("started in {:?}: {}", start.elapsed(), cluster.describe());
-    println!("{}", cluster.url(SUPERUSER, DATABASE));
+    let (started, url) = (start.elapsed(), cluster.url(SUPERUSER, DATABASE));
+    print::line(format_args!("started in {started:?}: {}\n{url}", cluster.describe()))?;
     let start = Instant::now();
     cluster.kill9()?;
     cluster.restart().await?;
-    println!("killed and recovered in {:?}", start.elapsed());
+    print::line(format_args!("killed and recovered in {:?}", start.elapsed()))?;
     let start = Instant::now();
     cluster.stop().await?;
-    println!("stopped in {:?}", start.elapsed());
-    Ok(())
+    print::line(format_args!("stopped in {:?}", start.elapsed()))
 }
 
 async fn lend(program: &[String]) -> Result<()> {

@@ -1,5 +1,7 @@
 //! `paloma`: the command line of the operator and the developer. Only reads arguments and hands over to the module of each verb.
 
+#![deny(clippy::print_stdout, reason = "`cli::print` writes, and ends quietly where nobody reads any more")]
+
 mod bench;
 mod cluster_command;
 mod demo;
@@ -9,6 +11,7 @@ mod seed;
 
 use clap::{Parser, Subcommand};
 use cli::operate::{self, OperatorVerb};
+use cli::print;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -56,7 +59,7 @@ async fn main() -> ExitCode {
         Verb::Reset(arguments) => cluster_command::reset(&arguments),
         Verb::Cluster(verb) => cluster_command::obey(verb).await,
     };
-    match outcome {
+    match print::ended(outcome) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("paloma: {error:#}"); // for a person: the chain of causes, without a backtrace

@@ -1,17 +1,49 @@
-//! What verbs answer: aligned columns for people, one line of JSON for programs. Knows nothing of what is in them.
+//! What verbs answer: aligned columns for people, one line of JSON for programs. Knows nothing of what is in them. The only place that
+//! writes to standard output.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use db::Page;
 use serde::Serialize;
+use std::fmt;
+use std::io::{ErrorKind, Write};
 
 /// A heading and how its cell is made.
 pub type Column<T> = (&'static str, fn(&T) -> String);
 
+/// Nobody reads standard output any more: `paloma … | head` has seen what it wanted.
+#[derive(Debug)]
+pub struct ReaderGone;
+
+impl fmt::Display for ReaderGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody reads standard output any more")
+    }
+}
+impl std::error::Error for ReaderGone {}
+
+/// Writes text as it is, and has it out when it returns.
+pub fn text(text: impl fmt::Display) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+        written => written.context("writing to standard output"),
+    }
+}
+
+/// Writes a line.
+pub fn line(line: impl fmt::Display) -> Result<()> {
+    text(format_args!("{line}\n"))
+}
+
+/// How a verb ends. One whose reader has gone has done what was wanted of it, and says nothing.
+pub fn ended(outcome: Result<()>) -> Result<()> {
+    outcome.or_else(|error| if error.chain().any(|cause| cause.is::<ReaderGone>()) { Ok(()) } else { Err(error) })
+}
+
 /// One JSON document on one line.
 pub fn json(value: &impl Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string(value)?);
-    Ok(())
+    line(serde_json::to_string(value)?)
 }
 
 /// A page of a list: a table with the cursor of the next page below it, or JSON.
@@ -19,11 +51,8 @@ pub fn page<T: Serialize>(as_json: bool, page: &Page<T>, columns: &[Column<T>]) 
     if as_json {
         return json(page);
     }
-    print!("{}", table(&page.items, columns));
-    if let Some(cursor) = &page.next_cursor {
-        println!("\nmore: --cursor {cursor}");
-    }
-    Ok(())
+    let more = page.next_cursor.as_ref().map(|cursor| format!("\nmore: --cursor {cursor}\n"));
+    text(format_args!("{}{}", table(&page.items, columns), more.unwrap_or_default()))
 }
 
 /// One thing: a line a column, or JSON.
@@ -32,8 +61,7 @@ pub fn one<T: Serialize>(as_json: bool, thing: &T, columns: &[Column<T>]) -> Res
         return json(thing);
     }
     let width = columns.iter().map(|(heading, _)| heading.chars().count()).max().unwrap_or(0);
-    columns.iter().for_each(|(heading, cell)| println!("{heading:<width$}  {}", cell(thing)));
-    Ok(())
+    text(columns.iter().map(|(heading, cell)| format!("{heading:<width$}  {}\n", cell(thing))).collect::<String>())
 }
 
 /// Aligned columns with a heading; says so where there is nothing.

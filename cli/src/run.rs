@@ -5,6 +5,7 @@ use crate::{secrets, seed};
 use anyhow::{Context, Result};
 use clap::Args;
 use cli::cluster::{self, Cluster, DATABASE, Options, SUPERUSER};
+use cli::print;
 use cli::stack::{Output, Program, Restart, Stack, StopSignal};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -81,8 +82,11 @@ async fn serve(arguments: &RunArguments, folder: &Path, database: &mut Database,
     let login = seed::login(folder)?;
     let line = seed::Line { base_url: &base_url, password: seed::SIM_PASSWORD };
     seed::seed_demo(&address, &operator_token, &line, &login).await.context("making the demo tenant")?;
-    println!("\nPaloma is ready at {address}\n  login     {}\n  password  {}\n", login.email, login.password);
-    println!("The data are in {}; Ctrl-C stops everything.", folder.display());
+    let ready =
+        format!("\nPaloma is ready at {address}\n  login     {}\n  password  {}\n", login.email, login.password);
+    let data = format!("\nThe data are in {}; Ctrl-C stops everything.", folder.display());
+    // it is there to serve, not to be read: a reader that has gone does not end it
+    print::ended(print::line(ready + &data))?;
     database.watch().await
 }
 

@@ -135,9 +135,23 @@ impl From<jobs::admin::Refused> for Error {
             Refused::JobEnded => Self::conflict("job_ended", message),
             Refused::JobKeyHeld => Self::conflict("job_key_held", message),
             Refused::LaneCancelled => Self::conflict("lane_cancelled", message),
+            Refused::BatchCancelled => Self::conflict("batch_cancelled", message),
+            Refused::BatchCompleted => Self::conflict("batch_completed", message),
+            Refused::BatchWithoutFailures => Self::conflict("batch_without_failures", message),
             Refused::Reason => Self::invalid("reason", "reason_length", message),
             Refused::Limit { field, .. } => Self::invalid(field, "limit_refused", message),
             Refused::Sqlx(error) => error.into(),
+        }
+    }
+}
+impl From<jobs::schedule::ScheduleError> for Error {
+    fn from(error: jobs::schedule::ScheduleError) -> Self {
+        use jobs::schedule::ScheduleError;
+        match error {
+            ScheduleError::Calendar(error) => Self::conflict("schedule_without_times", error.to_string()),
+            ScheduleError::Enqueue(error) => error.into(),
+            ScheduleError::Refused(refused) => refused.into(),
+            ScheduleError::Db(error) => error.into(),
         }
     }
 }

@@ -31,9 +31,9 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<contacts::import::EndImport>()
         .add::<contacts::import::RunImport>()
         .add::<events::Prune>()
-        .add::<intake::batches::EndBatches>()
         .add::<messaging::inbound::Ingest>()
         .add::<messaging::lines::RegisterHook>()
+        .add::<messaging::lost::FollowJobs>()
         .add::<messaging::send::SendMessage>()
         .add::<messaging::sweep::Sweep>()
         .add::<messaging::sweep::SweepLines>()
@@ -50,4 +50,10 @@ pub fn schedules() -> Vec<jobs::schedule::Schedule> {
         Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {})
             .overlap(Overlap::Queue),
     ]
+}
+
+/// The schedule of that name, as it is declared.
+#[must_use]
+pub fn schedule(name: &str) -> Option<jobs::schedule::Schedule> {
+    schedules().into_iter().find(|schedule| schedule.name() == name)
 }

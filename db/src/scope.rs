@@ -36,7 +36,7 @@ impl Begun {
 }
 
 /// Who acts; goes into the audit trail and into the span.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// A person who logged in.
     User(Uuid),

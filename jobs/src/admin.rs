@@ -9,24 +9,30 @@ use utoipa::ToSchema;
 mod audit;
 mod batches;
 mod cause;
+mod death;
 mod explain;
 mod gates;
 mod health;
 mod lanes;
+mod quotas;
 mod rows;
 mod schedules;
+mod state;
 mod workers;
 
 pub use audit::{AuditRow, By, Refused, audit};
-pub use batches::{BatchRow, batches, find_batch};
+pub use batches::{BatchRow, batches, cancel_batch, find_batch, pause_batch, resume_batch, retry_batch};
 pub use cause::{Cause, Explained, Explanation};
+pub use death::Death;
 pub use explain::explain;
 pub use gates::{GateChange, GateRow, close_gate, find_gate, gates, pause_gate, resume_gate, set_gate};
 pub use health::{Stuck, stuck};
 pub use lanes::{LaneRow, cancel_lane, find_lane, lanes, pause_lane, resume_lane};
+pub use quotas::set_quota;
 pub use rows::{Filter, JobRow, cancel, find, list, retry};
 pub use schedules::{ScheduleRow, find_schedule, pause_schedule, preview, resume_schedule, schedules};
 pub(crate) use schedules::{lock_due_schedule, lock_schedule, record_schedule};
+pub use state::State;
 pub use workers::{SEEN_WITHIN_S, WorkerRow, find_worker, workers};
 
 /// How much waits and runs in one queue.

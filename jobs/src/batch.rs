@@ -3,7 +3,8 @@
 //! Its jobs go into lanes of its own: `batch/{id}`, or lanes that were made for it or given to it by [`own_lane`].
 
 use chrono::{DateTime, Utc};
-use db::{Scope, TenantTx};
+use db::{Page, PageOf, Scope, TenantTx};
+use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::types::Json;
 
@@ -12,13 +13,19 @@ use crate::{
     job::{Job, Queue},
 };
 
+mod state;
+
+pub use state::State;
+
 /// A batch as it stands.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct Batch {
     /// Its id.
     pub id: i64,
     /// What it is for.
     pub name: String,
+    /// Where it stands.
+    pub state: State,
     /// The batch it follows: its jobs start when that one has completed.
     pub after_id: Option<i64>,
     /// Since when its jobs may start; none: held for the batch it follows.
@@ -35,7 +42,7 @@ pub struct Batch {
     pub enqueued_count: i64,
     /// Jobs that did their work.
     pub completed_count: i64,
-    /// Jobs given up.
+    /// Jobs given up: discarded or quarantined.
     pub discarded_count: i64,
     /// Jobs cancelled.
     pub cancelled_count: i64,
@@ -191,7 +198,7 @@ pub async fn cancel(tx: &mut TenantTx, batch: i64) -> Result<Acted, sqlx::Error>
     Ok(acted(&word))
 }
 
-/// Runs the jobs again that were discarded until now, and only those; upkeep makes them in chunks. A completed batch is open again, in a new generation:
+/// Runs the jobs again that were discarded until now, and only those, no quarantined ones; upkeep makes them in chunks. A completed batch is open again, in a new generation:
 /// it completes, and its callback is enqueued, once more when they have ended. Unchanged: none is discarded.
 pub async fn retry_failures(tx: &mut TenantTx, batch: i64) -> Result<Acted, sqlx::Error> {
     let word: String =
@@ -212,7 +219,7 @@ fn acted(word: &str) -> Acted {
 /// The batch with what has not been folded yet added: exact at any time.
 pub async fn find(tx: &mut TenantTx, batch: i64) -> Result<Option<Batch>, sqlx::Error> {
     sqlx::query_as(
-        "select b.id, b.name, b.after_id, b.opened_at, b.paused_at, b.cancelled_at, b.is_sealed or coalesce(d.is_sealed, false) as is_sealed,
+        "select b.id, b.name, b.state, b.after_id, b.opened_at, b.paused_at, b.cancelled_at, b.is_sealed or coalesce(d.is_sealed, false) as is_sealed,
                 b.retry_at is not null as is_retrying, b.enqueued_count + coalesce(d.enqueued, 0) as enqueued_count,
                 b.completed_count + coalesce(d.completed, 0) as completed_count, b.discarded_count + coalesce(d.discarded, 0) as discarded_count,
                 b.cancelled_count + coalesce(d.cancelled, 0) as cancelled_count, b.generation, b.version, b.completed_at, b.created_at
@@ -226,10 +233,38 @@ pub async fn find(tx: &mut TenantTx, batch: i64) -> Result<Option<Batch>, sqlx::
     .await
 }
 
+/// The tenant's batches of one feature, newest first; those in one state, where that is said. Exact.
+pub async fn list(
+    tx: &mut TenantTx,
+    feature: &str,
+    state: Option<State>,
+    page: &PageOf<i64>,
+) -> Result<Page<Batch>, sqlx::Error> {
+    let rows = sqlx::query_as(
+        "select b.id, b.name, b.state, b.after_id, b.opened_at, b.paused_at, b.cancelled_at, b.is_sealed or coalesce(d.is_sealed, false) as is_sealed,
+                b.retry_at is not null as is_retrying, b.enqueued_count + coalesce(d.enqueued, 0) as enqueued_count,
+                b.completed_count + coalesce(d.completed, 0) as completed_count, b.discarded_count + coalesce(d.discarded, 0) as discarded_count,
+                b.cancelled_count + coalesce(d.cancelled, 0) as cancelled_count, b.generation, b.version, b.completed_at, b.created_at
+           from jobs.batches b
+           left join lateral (select bool_or(x.is_sealed) as is_sealed, sum(x.enqueued) as enqueued, sum(x.completed) as completed, sum(x.discarded) as discarded, sum(x.cancelled) as cancelled
+                                from jobs.batch_deltas x where x.batch_id = b.id) d on true
+          where b.tenant_number = app.tenant_number() and b.feature = $1
+            and ($2::text is null or b.state = $2) and ($3::bigint is null or b.id < $3)
+          order by b.id desc limit $4",
+    )
+    .bind(feature)
+    .bind(state.map(State::name))
+    .bind(page.after)
+    .bind(page.fetch())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(page.finish(rows, |batch: &Batch| batch.id))
+}
+
 /// The batch as it was last folded, at most a second ago: its version names exactly these numbers, so that a follower can say what it has seen.
 pub async fn folded(tx: &mut TenantTx, batch: i64) -> Result<Option<Batch>, sqlx::Error> {
     sqlx::query_as(
-        "select b.id, b.name, b.after_id, b.opened_at, b.paused_at, b.cancelled_at, b.is_sealed, b.retry_at is not null as is_retrying,
+        "select b.id, b.name, b.state, b.after_id, b.opened_at, b.paused_at, b.cancelled_at, b.is_sealed, b.retry_at is not null as is_retrying,
                 b.enqueued_count, b.completed_count, b.discarded_count, b.cancelled_count, b.generation, b.version, b.completed_at, b.created_at
            from jobs.batches b
           where b.id = $1 and b.tenant_number = app.tenant_number()",

@@ -16,7 +16,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::gate::{GateHealth, Verdict};
+use crate::{
+    fate::OnFate,
+    gate::{GateHealth, Verdict},
+};
 
 /// Which slots run a job. The constants are the product's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -133,6 +136,8 @@ pub trait Job<S>: Serialize + DeserializeOwned + Send + 'static {
     const UNIQUE: KeyScope = KeyScope::WhileLive;
     /// Never refused for a quota of its tenant: what came in, sweeps, progress and the like, which must go on whatever is queued.
     const QUOTA_EXEMPT: bool = false;
+    /// The job that is told when jobs of this kind were given up, called off, or run again after that.
+    const ON_FATE: Option<OnFate> = None;
 
     /// What this job shares with those it would duplicate; none: every enqueue makes a job.
     fn unique_key(&self) -> Option<UniqueKey> {

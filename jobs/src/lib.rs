@@ -8,6 +8,7 @@ pub mod batch;
 mod cycle;
 mod dispatch;
 mod enqueue;
+mod fate;
 pub mod gate;
 pub mod group;
 mod job;
@@ -22,6 +23,7 @@ mod worker;
 
 pub use dispatch::{Dispatcher, Leased};
 pub use enqueue::{CHANNEL, Enqueue, EnqueueError, Enqueued, MAX_PAYLOAD, Row};
+pub use fate::{Fate, OnFate};
 pub use group::{Group, GroupError};
 pub use job::{
     Cx, Done, Job, JobError, JobResult, JobScope, KeyScope, Lease, Platform, Queue, Retry, Tenant, UniqueKey,

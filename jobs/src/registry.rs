@@ -11,6 +11,7 @@ use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
     dispatch::Leased,
+    fate::OnFate,
     job::{Cx, Done, Job, JobError, JobResult, JobScope, KeyScope, Queue, Retry},
 };
 
@@ -34,6 +35,7 @@ pub(crate) struct Kind<S> {
     pub timeout: Duration,
     unique: Option<KeyScope>,
     scope: &'static str,
+    on_fate: Option<OnFate>,
     pub handler: Handler<S>,
 }
 
@@ -69,6 +71,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
             timeout: J::TIMEOUT,
             unique: Some(J::UNIQUE),
             scope: J::Scope::NAME,
+            on_fate: J::ON_FATE,
             handler,
         })
     }
@@ -87,6 +90,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
             timeout: Duration::from_secs(60),
             unique: None,
             scope: "retired",
+            on_fate: None,
             handler,
         })
     }
@@ -113,6 +117,15 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         .bind(&kinds)
         .execute(tx.conn())
         .await?;
+        // also what is no longer told; rows that say the same already are left alone
+        sqlx::query(
+            "update jobs.kinds k set on_fate = u.on_fate from unnest($1::text[], $2::jsonb[]) u(name, on_fate)
+              where k.name = u.name and k.on_fate is distinct from u.on_fate",
+        )
+        .bind(&kinds)
+        .bind(kinds.iter().map(|name| self.kinds[name].on_fate.map(OnFate::stored)).collect::<Vec<_>>())
+        .execute(tx.conn())
+        .await?;
         sqlx::query(
             "insert into jobs.queues (name) select u.name from unnest($1::text[]) u(name)
               where not exists (select from jobs.queues q where q.name = u.name) order by u.name on conflict (name) do nothing",
@@ -136,13 +149,14 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
             .values()
             .map(|kind| {
                 format!(
-                    "{} queue={} attempts={} timeout={}s unique={} scope={}",
+                    "{} queue={} attempts={} timeout={}s unique={} scope={}{}",
                     kind.name,
                     kind.queue.0,
                     kind.retry.max_attempts,
                     kind.timeout.as_secs(),
                     kind.unique.map_or_else(|| "-".to_owned(), |scope| format!("{scope:?}")),
-                    kind.scope
+                    kind.scope,
+                    kind.on_fate.map_or_else(String::new, |told| format!(" on_fate={}", told.kind()))
                 )
             })
             .collect();

@@ -3,6 +3,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use db::{Db, EngineConn};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,8 +15,8 @@ use crate::{
     worker::Settings,
 };
 
-/// A job over which so many workers died is discarded with the evidence.
-pub(crate) const MAX_CRASHES: i32 = 5;
+/// A job over which so many workers died is quarantined with the evidence.
+const MAX_CRASHES: i32 = 5;
 /// Pages of a table read by a sample of what tenants have queued: some 16 MB.
 const SAMPLED_PAGES: i32 = 2000;
 /// Days of history kept.
@@ -140,18 +141,11 @@ impl Keeper {
 
     async fn chores(&self, conn: &mut EngineConn, round: u32) -> Result<(), db::Error> {
         self.end_the_dead(conn).await?;
-        let freed: i32 = sqlx::query_scalar("select jobs.rescue($1, $2)")
-            .bind(self.settings.lease.as_secs_f64())
-            .bind(MAX_CRASHES)
-            .fetch_one(conn.conn())
-            .await?;
-        if freed > 0 {
-            tracing::warn!(jobs = freed, "rescued jobs of dead workers");
-            metrics::counter!("paloma_rescues_total").increment(u64::try_from(freed).unwrap_or(0));
-        }
+        self.rescue(conn).await?;
         sqlx::query("select jobs.retry_batches(2000)").execute(conn.conn()).await?;
         sqlx::query("select jobs.fold_batches()").execute(conn.conn()).await?;
         sqlx::query("select jobs.sweep_cancelled(2000)").execute(conn.conn()).await?;
+        sqlx::query("select jobs.tell_fates(10000)").execute(conn.conn()).await?;
         if round.is_multiple_of(4) {
             sqlx::query("select jobs.sample_usage($1)").bind(SAMPLED_PAGES).execute(conn.conn()).await?;
         }
@@ -179,6 +173,35 @@ impl Keeper {
         let ended = conn.end_sessions(&names, self.settings.lease.as_secs_f64()).await?;
         if ended > 0 {
             tracing::warn!(sessions = ended, "ended what dead workers still had open");
+        }
+        Ok(())
+    }
+
+    async fn rescue(&self, conn: &mut EngineConn) -> Result<(), db::Error> {
+        let (began, freed, writer): (DateTime<Utc>, i32, Option<String>) =
+            sqlx::query_as("select app.clock(), jobs.rescue($1, $2), pg_current_xact_id_if_assigned()::xid::text")
+                .bind(self.settings.lease.as_secs_f64())
+                .bind(MAX_CRASHES)
+                .fetch_one(conn.conn())
+                .await?;
+        if freed == 0 {
+            return Ok(());
+        }
+        tracing::warn!(jobs = freed, "rescued jobs of dead workers");
+        metrics::counter!("paloma_rescues_total").increment(u64::try_from(freed).unwrap_or(0));
+        // those of this rescue alone: another process may be at its own
+        let quarantined: Vec<(String, i64)> = sqlx::query_as(
+            "select k.name, count(*) from jobs.failures f join jobs.kinds k on k.id = f.kind
+              where f.finished_at >= $1 and f.state = 'quarantined' and f.xmin::text = $2 group by 1",
+        )
+        .bind(began)
+        .bind(writer)
+        .fetch_all(conn.conn())
+        .await?;
+        for (kind, count) in quarantined {
+            tracing::error!(job.kind = kind, jobs = count, "jobs quarantined: too many workers died over them");
+            metrics::counter!("paloma_jobs_settled_total", "kind" => kind, "outcome" => "quarantined")
+                .increment(u64::try_from(count).unwrap_or(0));
         }
         Ok(())
     }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use db::Why;
+use db::{Actor, Why};
 use e2e::{Tenant, World, eventually};
-use jobs::admission::{self, Quota};
+use jobs::{
+    admin::{By, set_quota},
+    admission::Quota,
+};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -119,8 +122,10 @@ async fn over_quota_nothing_is_taken_and_the_answer_says_when_to_come_back() {
         .fetch_one(&mut world.database.superuser().await)
         .await
         .unwrap();
+    // smaller than an operator may set it
+    let (quota, by) = (Quota { most_jobs: 5, most_bytes: 1 << 30 }, By::new(Actor::Operator, "a test").unwrap());
     let mut tx = world.app.db.platform(Why::Operator).await.unwrap();
-    admission::set_quota(&mut tx, number, Some(Quota { most_jobs: 5, most_bytes: 1 << 30 })).await.unwrap();
+    set_quota(&mut tx, number, Some(quota), &by).await.unwrap();
     tx.commit().await.unwrap();
     let rows: Vec<Value> = (0..5).map(|n| text_to(&line, &format!("+1305556000{n}"), "x")).collect();
     enqueue(&acme, &rows).await;
@@ -138,26 +143,37 @@ async fn over_quota_nothing_is_taken_and_the_answer_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn the_operator_sets_what_a_tenant_may_have_queued() {
+async fn the_operator_sets_what_a_tenant_may_have_queued_with_a_reason_in_the_audit() {
     let world = World::without_workers().await;
-    world.tenant("acme").await;
-    let client = reqwest::Client::new();
-    let ask = |method: Method, path: String, body: Value| {
-        let url = format!("{}/api/v1/platform/tenants{path}", world.base());
-        client.request(method, url).bearer_auth(e2e::world::OPERATOR).json(&body).send()
-    };
-    let tenants: Value = ask(Method::GET, String::new(), json!({})).await.unwrap().json().await.unwrap();
-    let path = format!("/{}/quota", tenants["items"][0]["id"].as_str().unwrap());
-    let all: Value = ask(Method::GET, path.clone(), json!({})).await.unwrap().json().await.unwrap();
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let id = operator.items("/tenants").await[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/tenants/{id}/quota");
+    let all = operator.get(&path).await.expect(200);
     assert_eq!(all["most_jobs"], 2_000_000);
-    let small = json!({ "most_jobs": 5, "most_bytes": 1 << 30 });
-    assert_eq!(ask(Method::PUT, path.clone(), small).await.unwrap().status(), StatusCode::UNPROCESSABLE_ENTITY);
-    let own = json!({ "most_jobs": 20_000, "most_bytes": 1 << 30 });
-    assert_eq!(ask(Method::PUT, path.clone(), own.clone()).await.unwrap().status(), StatusCode::OK);
-    let now: Value = ask(Method::GET, path.clone(), json!({})).await.unwrap().json().await.unwrap();
-    assert_eq!(now, own);
-    let again: Value = ask(Method::DELETE, path, json!({})).await.unwrap().json().await.unwrap();
+    let quota = |jobs: i64, reason: &str| json!({ "most_jobs": jobs, "most_bytes": 1 << 30, "reason": reason });
+    assert_eq!(operator.put(&path, &quota(5, "too small")).await.code(), "quota_too_small");
+    assert_eq!(operator.put(&path, &quota(20_000, " ")).await.code(), "reason_length");
+    assert_eq!(operator.put(&path, &json!({ "most_jobs": 20_000, "most_bytes": 1 << 30 })).await.status, 422);
+    let own = operator.put(&path, &quota(20_000, "a small plan")).await.expect(200);
+    assert_eq!(own, json!({ "most_jobs": 20_000, "most_bytes": 1 << 30 }));
+    assert_eq!(operator.get(&path).await.expect(200), own);
+    assert_eq!(operator.post(&format!("{path}/reset"), &json!({})).await.status, 422, "a reason is needed");
+    let again = operator.post(&format!("{path}/reset"), &json!({ "reason": "a larger plan" })).await.expect(200);
     assert_eq!(again, all);
+    let nobody = "/tenants/018f0000-0000-7000-8000-000000000000/quota";
+    assert_eq!(operator.put(nobody, &quota(20_000, "a typo")).await.status, 404);
+    let audit = operator.items("/audit?subject=quota").await;
+    let told = |act: &Value| (act["act"].clone(), act["reason"].clone(), act["actor"].clone());
+    assert_eq!(
+        audit.iter().map(told).collect::<Vec<_>>(),
+        [
+            (json!("reset_quota"), json!("a larger plan"), json!("operator")),
+            (json!("set_quota"), json!("a small plan"), json!("operator")),
+        ],
+        "and nothing of what was refused"
+    );
+    assert_eq!(audit[0]["subject_id"], audit[0]["tenant_number"].to_string());
+    assert_eq!(acme.items("/audit").await.len(), 2, "the tenant sees what was done to it");
     world.finish().await;
 }
 
@@ -247,6 +263,33 @@ async fn a_paused_batch_sends_nothing_and_a_cancelled_one_never_will() {
     assert_eq!((&end["cancelled_count"], &end["live_count"]), (&json!(5), &json!(0)));
     world.settle().await;
     assert_eq!(world.sim.summary().total, 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_lists_its_batches_by_page_and_state_and_no_others() {
+    let world = World::without_workers().await;
+    let (acme, other) = (world.tenant("acme").await, world.tenant("other").await);
+    let first = open(&acme, json!({ "name": "reminders" })).await;
+    let held = open(&acme, json!({ "name": "thanks", "after_id": first })).await;
+    let paused = open(&acme, json!({ "name": "offers" })).await;
+    acme.act(&format!("/batches/{paused}/pause")).await.expect(200);
+    // the batch of an import is followed by its import
+    acme.upload("/imports?name=x.csv", "phone\n+13055560001\n").await.expect(201);
+    open(&other, json!({ "name": "theirs" })).await;
+    let ids = async |query: &str| -> Vec<i64> {
+        acme.items(&format!("/batches{query}")).await.iter().map(|row| row["id"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(ids("").await, [paused, held, first], "newest first");
+    assert_eq!(ids("?state=held").await, [held]);
+    assert_eq!(ids("?state=active").await, [first]);
+    assert_eq!(ids("?state=completed").await, [] as [i64; 0]);
+    assert_eq!(acme.get("/batches?state=asleep").await.code(), "invalid_query");
+    let page = acme.get("/batches?limit=2").await.expect(200);
+    assert_eq!(page["items"][0], batch(&acme, paused).await, "a row is the batch as it is asked for alone");
+    let rest = ids(&format!("?limit=2&cursor={}", page["next_cursor"].as_str().unwrap())).await;
+    assert_eq!(rest, [first]);
+    assert_eq!(other.items("/batches").await.len(), 1);
     world.finish().await;
 }
 

@@ -10,10 +10,13 @@ mod imports;
 mod intake;
 mod lifecycle;
 mod live;
+mod lost;
 mod messaging;
 mod operate;
 mod operations;
+mod schedules;
 mod sending;
+mod singles;
 mod wall;
 
 /// Not a test: the process that holds the run's database cluster, started by the first test that needs one.

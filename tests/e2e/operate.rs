@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use e2e::{
     World, eventually,
-    paloma::{Said, paloma, paloma_at},
+    paloma::{Said, paloma, paloma_at, paloma_unread},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::operations::waiting_job;
 
@@ -108,6 +108,130 @@ async fn tenants_are_made_and_listed() {
     acme.get("/contacts").await.expect(200);
     assert_eq!(first(&world, "tenants").await["slug"], "acme");
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_quota_is_shown_set_and_reset_and_each_act_is_in_the_audit() {
+    let world = World::without_workers().await;
+    world.tenant("acme").await;
+    let id = first(&world, "tenants").await["id"].as_str().unwrap().to_owned();
+    assert!(paloma(&world, &["tenants", "quota", &id]).await.text().contains("2000000"));
+    let set = |jobs: &'static str, reason: &'static str| {
+        let (world, id) = (&world, id.clone());
+        async move {
+            let words =
+                ["tenants", "set-quota", &id, "--most-jobs", jobs, "--most-bytes", "67108864", "--reason", reason];
+            paloma(world, &words).await
+        }
+    };
+    assert!(set("5", "too small").await.fault().contains("most_jobs: at least 10000"));
+    assert!(set("20000", " ").await.fault().contains("say why"));
+    assert_eq!(set("20000", "a small plan").await.text(), format!("tenant {id}: quota set\n"));
+    assert_eq!(paloma(&world, &["tenants", "quota", &id, "--json"]).await.json()["most_jobs"], 20_000);
+    paloma(&world, &["tenants", "reset-quota", &id, "--reason", "a larger plan"]).await.done();
+    assert_eq!(paloma(&world, &["tenants", "quota", &id, "--json"]).await.json()["most_jobs"], 2_000_000);
+    let nobody = "018f0000-0000-7000-8000-000000000000";
+    assert!(paloma(&world, &["tenants", "quota", nobody]).await.fault().contains("there is no tenant"));
+    let audit = paloma(&world, &["audit", "--subject", "quota", "--json"]).await.json();
+    assert_eq!((&audit["items"][0]["act"], &audit["items"][1]["act"]), (&"reset_quota".into(), &"set_quota".into()));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_quarantined_job_is_listed_and_explained_with_each_death_and_run_again() {
+    let world = World::without_workers().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let id = waiting_job(&world, &acme, "+15550000001").await.to_string();
+    // five workers that died over it
+    let mut superuser = world.database.superuser().await;
+    sqlx::query(
+        "update jobs.jobs set crashes = 5, attempt = 5, errors = (
+           select jsonb_agg(jsonb_build_object('at', app.clock(), 'attempt', i, 'error', 'its worker died', 'process', gen_random_uuid(), 'host', 'node-' || i))
+             from generate_series(1, 5) i)",
+    )
+    .execute(&mut superuser)
+    .await
+    .unwrap();
+    sqlx::query("select jobs.quarantine(app.clock(), array_agg(id), 5) from jobs.jobs")
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    let listed = paloma(&world, &["jobs", "list", "--state", "quarantined"]).await;
+    assert!(listed.text().contains(&id) && listed.text().contains("quarantined"), "{}", listed.out);
+    assert_eq!(operator.items("/jobs?state=quarantined").await.len(), 1);
+    assert_eq!(acme.items("/jobs?state=quarantined").await[0]["state"], "quarantined");
+    let why = paloma(&world, &["jobs", "why", &id]).await;
+    assert!(why.text().contains("5 workers died over it") && why.text().contains("attempt 5: process "), "{}", why.out);
+    assert!(why.text().contains("on node-1 "), "{}", why.out);
+    let told = acme.get(&format!("/jobs/{id}/why")).await.expect(200);
+    assert_eq!((&told["state"], told["causes"][0]["deaths"].as_array().unwrap().len()), (&json!("quarantined"), 5));
+    paloma(&world, &["jobs", "retry", &id, "--reason", "the leak is mended"]).await.done();
+    assert!(paloma(&world, &["jobs", "show", &id]).await.text().contains("available"));
+    assert_eq!(operator.items("/audit?subject=job").await[0]["act"], "retry");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn batches_are_listed_paused_resumed_cancelled_and_their_failures_run_again() {
+    let mut world = World::new().await;
+    let acme = world.tenant("acme").await;
+    let line = acme.line(&world, json!({})).await;
+    world.stop_workers().await;
+    let id = acme.post("/batches", &json!({ "name": "offers" })).await.expect(201)["id"].to_string();
+    let row = json!({
+        "kind": "messaging.send_text", "batch_id": id.parse::<i64>().unwrap(),
+        "payload": { "line_id": line, "address": "+13055560001", "text": "x" },
+    });
+    acme.post("/jobs", &json!({ "jobs": [row] })).await.expect(200);
+    let act = async |verb: &'static str| paloma(&world, &["batches", verb, &id, "--reason", verb]).await;
+    assert_eq!(act("pause").await.text(), format!("batch {id}: paused\n"));
+    let paused = paloma(&world, &["batches", "list", "--state", "paused", "--json"]).await.json();
+    assert_eq!((&paused["items"][0]["state"], paused["items"].as_array().unwrap().len()), (&json!("paused"), 1));
+    assert!(paloma(&world, &["batches", "show", &id]).await.text().contains("paused"));
+    act("resume").await.done();
+    assert!(act("retry").await.fault().contains("none of the batch's jobs was discarded"));
+    let mut superuser = world.database.superuser().await;
+    sqlx::query(
+        "with f as (
+           insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, batch_id, payload, finished_at)
+             select nextval('jobs.ids'), tenant_number, lane_id, queue, kind, 'discarded', 0, 1, 1, 0, 0, batch_id, payload, app.now() from jobs.jobs where batch_id is not null
+           returning tenant_number, batch_id)
+         insert into jobs.batch_deltas (tenant_number, batch_id, enqueued, discarded) select tenant_number, batch_id, 1, 1 from f",
+    )
+    .execute(&mut superuser)
+    .await
+    .unwrap();
+    assert_eq!(act("retry").await.text(), format!("batch {id}: retrying\n"));
+    act("cancel").await.done();
+    assert!(act("pause").await.fault().contains("no way back"));
+    assert!(act("cancel").await.fault().contains("no way back"));
+    assert!(paloma(&world, &["batches", "pause", "999999", "--reason", "x"]).await.fault().contains("no batch 999999"));
+    assert!(paloma(&world, &["batches", "pause", &id]).await.fault().contains("--reason"));
+    let audit = paloma(&world, &["audit", "--subject", "batch", "--id", &id, "--json"]).await.json();
+    let acts: Vec<&str> = audit["items"].as_array().unwrap().iter().map(|act| act["act"].as_str().unwrap()).collect();
+    assert_eq!(acts, ["cancel", "retry", "resume", "pause"], "and nothing of what was refused");
+    world.finish_with(&["messaging.send"]).await;
+}
+
+#[tokio::test]
+async fn a_verb_whose_reader_has_gone_ends_quietly_and_has_done_its_work() {
+    let world = World::without_workers().await;
+    let acme = world.tenant("acme").await;
+    let id = waiting_job(&world, &acme, "+15550000001").await.to_string();
+    for words in [
+        &["jobs", "list", "--json"][..],
+        &["jobs", "list"],
+        &["jobs", "show", &id],
+        &["jobs", "why", &id],
+        &["schedules", "preview", "--cron", "* * * * *"],
+        &["jobs", "cancel", &id, "--reason", "unread"],
+    ] {
+        let said = paloma_unread(&world, words).await;
+        assert!(said.is_ok && said.out.is_empty() && !said.err.contains("panicked"), "{words:?}: {}", said.err);
+    }
+    assert!(paloma(&world, &["jobs", "show", &id]).await.text().contains("cancelled by operator: unread"));
+    assert!(!paloma_unread(&world, &["doctor"]).await.is_ok, "a fault is one whoever reads of it: no worker runs");
+    world.finish_with(&["messaging.register_hook"]).await;
 }
 
 #[tokio::test]

@@ -121,6 +121,31 @@ async fn a_lane_is_paused_resumed_and_cancelled_for_good() {
 }
 
 #[tokio::test]
+async fn the_operator_steers_a_batch_and_each_act_has_its_reason_in_the_audit() {
+    let world = World::without_workers().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let id = acme.post("/batches", &json!({ "name": "offers" })).await.expect(201)["id"].as_i64().unwrap();
+    let path = format!("/batches/{id}");
+    let paused = operator.post(&format!("{path}/pause"), &because("too early")).await.expect(200);
+    assert_eq!((&paused["state"], &paused["name"]), (&json!("paused"), &json!("api/offers")));
+    assert_eq!(acme.get(&path).await.expect(200)["state"], "paused");
+    assert_eq!(operator.post(&format!("{path}/resume"), &because("now")).await.expect(200)["state"], "active");
+    let without = operator.post(&format!("{path}/retry-failures"), &because("again")).await;
+    assert_eq!((without.status.as_u16(), without.code()), (409, "batch_without_failures"));
+    assert_eq!(operator.post(&format!("{path}/cancel"), &because(" ")).await.code(), "reason_length");
+    assert_eq!(operator.post(&format!("{path}/cancel"), &because("wrong")).await.expect(200)["state"], "cancelled");
+    for act in ["pause", "resume", "cancel", "retry-failures"] {
+        let refused = operator.post(&format!("{path}/{act}"), &because("too late")).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (409, "batch_cancelled"), "{act}");
+        assert_eq!(operator.post(&format!("/batches/999999/{act}"), &because("a typo")).await.status, 404);
+    }
+    let audit = operator.items(&format!("/audit?subject=batch&subject_id={id}")).await;
+    assert_eq!(acts(&audit), ["cancel", "resume", "pause"]);
+    assert_eq!(acts(&acme.items("/audit").await), ["cancel", "resume", "pause"], "its tenant sees them");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn the_limits_of_a_gate_are_set_taken_away_and_never_wrong() {
     let world = World::without_workers().await;
     let (acme, operator) = (world.tenant("acme").await, world.operator());
@@ -170,10 +195,11 @@ async fn lists_are_paged_to_their_end_and_workers_show_what_they_hold() {
     );
     acme.contacts(3).await;
     world.drain().await;
-    assert_eq!(
-        acme.items("/batches").await[0]["completed_count"],
-        operator.items("/batches").await[0]["completed_count"]
-    );
+    let import = eventually_some("the import's batch has completed", || async {
+        operator.items("/batches?state=completed").await.pop()
+    })
+    .await;
+    assert_eq!((&import["name"], &import["completed_count"]), (&json!("contacts.import"), &import["enqueued_count"]));
     for list in ["/queues", "/lanes", "/gates", "/batches", "/jobs?state=completed", "/workers", "/audit"] {
         let all = operator.items(list).await;
         let (mut found, mut cursor) = (Vec::new(), String::new());

@@ -62,6 +62,10 @@ impl Operator {
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         Tenant::answer(self.request(Method::POST, path).json(body)).await
     }
+    /// PUT with a JSON body, under `/platform`.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        Tenant::answer(self.request(Method::PUT, path).json(body)).await
+    }
     /// PATCH with a JSON body, under `/platform`.
     pub async fn patch(&self, path: &str, body: &Value) -> Answer {
         Tenant::answer(self.request(Method::PATCH, path).json(body)).await

@@ -4,14 +4,22 @@
 use std::process::Stdio;
 
 use clap::Parser;
-use cli::operate::{self, OperatorVerb};
+use cli::{
+    operate::{self, OperatorVerb},
+    print,
+};
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 use crate::World;
 
 /// What the process is to do, as a JSON list.
 const ARGUMENTS: &str = "PALOMA_TEST_ARGUMENTS";
+/// Set where the process is to wait for the end of its standard input before it does anything.
+const WAITS: &str = "PALOMA_TEST_WAITS";
 /// What comes before this on standard output is the test runner's.
 const BEGIN: &str = "---- paloma ----";
 /// The name of the ignored test that the test binary has for it: `e2e::paloma::be()`.
@@ -83,21 +91,39 @@ pub async fn paloma(world: &World, arguments: &[&str]) -> Said {
 /// # Panics
 /// Where the process can't be started.
 pub async fn paloma_at(database_url: &str, arguments: &[&str]) -> Said {
-    let arguments = serde_json::to_string(arguments).expect("words are JSON");
-    let output = Command::new(std::env::current_exe().expect("a test has an executable"))
-        .args(["--exact", ITSELF, "--ignored", "--nocapture"])
-        .env(ARGUMENTS, arguments)
-        .env("PALOMA_DATABASE_URL", database_url)
-        .env("PALOMA_SECRET", "5a".repeat(32))
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("a test can run itself");
+    let output = itself(database_url, arguments).stdin(Stdio::null()).output().await.expect("a test can run itself");
     let out = String::from_utf8_lossy(&output.stdout);
     let (_, out) = out.split_once(BEGIN).unwrap_or_else(|| panic!("it did not begin: {out}"));
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     Said { is_ok: output.status.success(), out: out.trim_start_matches('\n').to_owned(), err }
+}
+
+/// Runs a verb on a world's installation as `paloma … | head` does: nobody reads its standard output by the time it writes there.
+///
+/// # Panics
+/// Where the process can't be started or does not begin.
+pub async fn paloma_unread(world: &World, arguments: &[&str]) -> Said {
+    let mut command = itself(&world.database.url(), arguments);
+    command.env(WAITS, "1").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("a test can run itself");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    while lines.next_line().await.expect("lines").expect("it begins") != BEGIN {}
+    drop(lines);
+    drop(child.stdin.take());
+    let output = child.wait_with_output().await.expect("it ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said { is_ok: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+fn itself(database_url: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("a test has an executable"));
+    command
+        .args(["--exact", ITSELF, "--ignored", "--nocapture"])
+        .env(ARGUMENTS, serde_json::to_string(arguments).expect("words are JSON"))
+        .env("PALOMA_DATABASE_URL", database_url)
+        .env("PALOMA_SECRET", "5a".repeat(32))
+        .kill_on_drop(true);
+    command
 }
 
 #[derive(Parser)]
@@ -115,9 +141,12 @@ pub fn be() {
     let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
     let arguments: Vec<String> = serde_json::from_str(&arguments).expect("a list of words");
     println!("{BEGIN}");
+    if std::env::var_os(WAITS).is_some() {
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("standard input ends");
+    }
     let arguments = Arguments::parse_from(std::iter::once("paloma".to_owned()).chain(arguments));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let outcome = runtime.block_on(operate::obey(arguments.verb));
+    let outcome = print::ended(runtime.block_on(operate::obey(arguments.verb)));
     if let Err(error) = &outcome {
         eprintln!("paloma: {error:#}");
     }

@@ -9,12 +9,16 @@ use crm::{
     access::{Credential, Permission},
     intake::batches::{self, Act, BatchView, NewBatch},
 };
+use db::Page;
+use jobs::batch::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 use crate::{
     Api,
     actor::Call,
-    extract::{Create, Json, Path},
+    extract::{Create, Json, Paging, Path, Query},
     follow::{self, Follower},
     gate::Routes,
     problem::Problem,
@@ -24,6 +28,7 @@ use crate::{
 pub fn routes() -> Routes {
     Routes::new()
         .private(Permission::ConversationsReply, routes!(open))
+        .private(Permission::ConversationsView, routes!(list))
         .private(Permission::ConversationsView, routes!(get))
         .private(Permission::ConversationsView, routes!(events))
         .private(Permission::ConversationsReply, routes!(seal))
@@ -45,6 +50,26 @@ async fn open(call: Call, Create { body, once }: Create<NewBatch>) -> Result<Res
     }
     let batch = batches::open(&mut tx, &body).await?;
     once.created(tx, &batch).await
+}
+
+/// Which batches.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// In that state.
+    #[param(inline)]
+    state: Option<State>,
+}
+
+/// The batches that were opened over the API, newest first, their counters exact.
+#[utoipa::path(get, path = "/api/v1/batches", tag = "jobs", params(Filter, Paging), responses((status = 200, body = Page<BatchView>)))]
+async fn list(
+    call: Call,
+    Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<BatchView>>, Problem> {
+    let mut tx = call.tx().await?;
+    Ok(Json(batches::list(&mut tx, filter.state, &paging.of()?).await?))
 }
 
 /// A batch of now, its counters exact. With `If-None-Match` it answers 304 while nothing has changed.
@@ -125,7 +150,7 @@ async fn cancel(call: Call, Path(id): Path<i64>) -> Result<Json<BatchView>, Prob
     act(&call, id, Act::Cancel).await
 }
 
-/// Runs the discarded jobs again, and only those. A completed batch is open again until they have ended.
+/// Runs the discarded jobs again, and only those: quarantined ones, over which workers died, stay. A completed batch is open again until they have ended.
 #[utoipa::path(
     post, path = "/api/v1/batches/{id}/retry-failures", tag = "jobs", params(("id" = i64, Path)),
     responses((status = 200, body = BatchView))

@@ -20,14 +20,18 @@ use utoipa_axum::routes;
 
 use crate::{
     actor::Operator,
-    extract::{Json, Paging, Path, Query},
+    extract::{Json, Paging, Path, Query, Reason},
     gate::Routes,
     problem::Problem,
 };
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().platform(routes!(list)).platform(routes!(create)).platform(routes!(quota, set_quota, reset_quota))
+    Routes::new()
+        .platform(routes!(list))
+        .platform(routes!(create))
+        .platform(routes!(quota, set_quota))
+        .platform(routes!(reset_quota))
 }
 
 /// A tenant to be made.
@@ -100,30 +104,47 @@ async fn quota(operator: Operator, Path(id): Path<TenantId>) -> Result<Json<Queu
     Ok(Json(quotas::get(&mut tx, id).await?))
 }
 
+/// What a tenant may have queued from now on, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct QuotaBody {
+    /// In 1 to 500 characters; kept in the audit.
+    reason: String,
+    /// Jobs that wait, are due later or run: 10,000 or more.
+    most_jobs: i64,
+    /// Bytes of their payloads as stored: 67,108,864 or more.
+    most_bytes: i64,
+}
+
 /// Sets what a tenant may have queued; over it, creates answer 429 with the code quota_exceeded.
 #[utoipa::path(
-    put, path = "/api/v1/platform/tenants/{id}/quota", tag = "tenants", params(("id" = Uuid, Path)), request_body = QueueQuota,
+    put, path = "/api/v1/platform/tenants/{id}/quota", tag = "tenants", params(("id" = Uuid, Path)), request_body = QuotaBody,
     responses((status = 200, body = QueueQuota))
 )]
 async fn set_quota(
     operator: Operator,
     Path(id): Path<TenantId>,
-    Json(body): Json<QueueQuota>,
+    Json(body): Json<QuotaBody>,
 ) -> Result<Json<QueueQuota>, Problem> {
+    let QuotaBody { reason, most_jobs, most_bytes } = body;
     let mut tx = operator.tx().await?;
-    let quota = quotas::set(&mut tx, id, body).await?;
+    let quota = quotas::set(&mut tx, id, QueueQuota { most_jobs, most_bytes }, &operator.by(&reason)?).await?;
     tx.commit().await?;
     Ok(Json(quota))
 }
 
 /// Gives a tenant the quota that holds for all.
 #[utoipa::path(
-    delete, path = "/api/v1/platform/tenants/{id}/quota", tag = "tenants", params(("id" = Uuid, Path)),
+    post, path = "/api/v1/platform/tenants/{id}/quota/reset", tag = "tenants", params(("id" = Uuid, Path)), request_body = Reason,
     responses((status = 200, body = QueueQuota))
 )]
-async fn reset_quota(operator: Operator, Path(id): Path<TenantId>) -> Result<Json<QueueQuota>, Problem> {
+async fn reset_quota(
+    operator: Operator,
+    Path(id): Path<TenantId>,
+    Json(why): Json<Reason>,
+) -> Result<Json<QueueQuota>, Problem> {
     let mut tx = operator.tx().await?;
-    let quota = quotas::reset(&mut tx, id).await?;
+    let quota = quotas::reset(&mut tx, id, &operator.by(&why.reason)?).await?;
     tx.commit().await?;
     Ok(Json(quota))
 }

@@ -101,8 +101,7 @@ async fn setup(url: &str) -> Result<()> {
 }
 
 fn answer(seconds: f64) -> Result<()> {
-    println!("R {}", json!({ "s": seconds }));
-    Ok(())
+    cli::print::line(format_args!("R {}", json!({ "s": seconds })))
 }
 
 /// The tenant's side of the queue.
@@ -174,7 +173,7 @@ async fn timed(url: &str, jobs: usize, gap: Duration) -> Result<()> {
         tick.tick().await;
         let called = nanos(SystemTime::now());
         insert(&queue, tenant, seq).await?;
-        println!("E {seq} {} {}", Moment(called), Moment(nanos(SystemTime::now())));
+        cli::print::line(format_args!("E {seq} {} {}", Moment(called), Moment(nanos(SystemTime::now()))))?;
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ pub async fn demo(arguments: &DemoArguments) -> Result<ExitCode> {
     };
     let verdict = match outcome {
         Ok(report) => {
-            print(arguments.json, &report)?;
+            cli::print::ended(print(arguments.json, &report))?;
             report.verdict()
         }
         Err(error) => {
@@ -115,8 +115,7 @@ fn print(as_json: bool, report: &Report) -> Result<()> {
     if as_json {
         return cli::print::json(report);
     }
-    print!("{}", report.summary()?);
-    Ok(())
+    cli::print::text(report.summary()?)
 }
 
 async fn run(arguments: &DemoArguments, ground: &mut Ground) -> Result<Report> {

@@ -11,7 +11,7 @@ use jobs::admin::{self, AuditRow};
 pub struct AuditArguments {
     #[command(flatten)]
     operator: Operator,
-    /// On that sort of thing: job, lane or gate.
+    /// On that sort of thing: job, lane, gate, batch, schedule or quota.
     #[arg(long)]
     subject: Option<String>,
     /// On the thing of that id.

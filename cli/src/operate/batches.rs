@@ -1,27 +1,47 @@
-//! `paloma batches`: jobs with one purpose, and how far they are.
+//! `paloma batches`: jobs with one purpose, how far they are, and what is done to all of them at once.
 
-use super::{On, Paging};
+use super::{Act, On, Paging};
 use crate::print::{self, Column, or_dash, time};
 use anyhow::{Context, Result};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use jobs::admin::{self, BatchRow};
+use jobs::batch::State;
 
-/// What can be asked of batches.
+/// What can be done with batches.
 #[derive(Debug, Subcommand)]
 pub enum BatchesVerb {
     /// Batches, newest first.
-    List(Paging),
+    List(ListArguments),
     /// One batch.
     Show {
         /// Its id.
         id: i64,
     },
+    /// Start nothing more of a batch; what runs ends.
+    Pause(Act),
+    /// Let a paused batch go on.
+    Resume(Act),
+    /// Cancel a batch and what follows it, for good.
+    Cancel(Act),
+    /// Run the jobs of a batch again that were discarded, and only those: quarantined ones stay.
+    Retry(Act),
+}
+
+/// Which batches.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// In that state: held, active, paused, cancelled, completed.
+    #[arg(long)]
+    state: Option<State>,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 const COLUMNS: &[Column<BatchRow>] = &[
     ("id", |batch| batch.id.to_string()),
     ("tenant", |batch| or_dash(batch.tenant_number)),
     ("name", |batch| batch.name.clone()),
+    ("state", |batch| if batch.is_retrying { "retrying" } else { batch.state.name() }.to_owned()),
     ("enqueued", |batch| batch.enqueued_count.to_string()),
     ("completed", |batch| batch.completed_count.to_string()),
     ("discarded", |batch| batch.discarded_count.to_string()),
@@ -34,13 +54,30 @@ const COLUMNS: &[Column<BatchRow>] = &[
 /// Does what the verb says.
 pub async fn batches(on: On<BatchesVerb>) -> Result<()> {
     let mut tx = on.operator.tx().await?;
-    match on.verb {
-        BatchesVerb::List(paging) => {
-            print::page(on.operator.json, &admin::batches(&mut tx, &paging.of()?).await?, COLUMNS)
+    let (act, word) = match on.verb {
+        BatchesVerb::List(ListArguments { state, paging }) => {
+            return print::page(on.operator.json, &admin::batches(&mut tx, state, &paging.of()?).await?, COLUMNS);
         }
         BatchesVerb::Show { id } => {
             let batch = admin::find_batch(&mut tx, id).await?;
-            print::one(on.operator.json, &batch.with_context(|| format!("there is no batch {id}"))?, COLUMNS)
+            return print::one(on.operator.json, &batch.with_context(|| format!("there is no batch {id}"))?, COLUMNS);
         }
-    }
+        BatchesVerb::Pause(act) => {
+            act.told("batch", admin::pause_batch(&mut tx, act.id, &act.by()?).await)?;
+            (act, "paused")
+        }
+        BatchesVerb::Resume(act) => {
+            act.told("batch", admin::resume_batch(&mut tx, act.id, &act.by()?).await)?;
+            (act, "resumed")
+        }
+        BatchesVerb::Cancel(act) => {
+            act.told("batch", admin::cancel_batch(&mut tx, act.id, &act.by()?).await)?;
+            (act, "cancelled")
+        }
+        BatchesVerb::Retry(act) => {
+            act.told("batch", admin::retry_batch(&mut tx, act.id, &act.by()?).await)?;
+            (act, "retrying")
+        }
+    };
+    on.operator.finish(tx, "batch", &act, word).await
 }

@@ -31,6 +31,12 @@ struct Finding {
     detail: String,
 }
 
+impl Finding {
+    fn line(&self) -> String {
+        format!("{:<5} {:<12} {}\n", if self.is_ok { "ok" } else { "FAULT" }, self.check, self.detail)
+    }
+}
+
 /// What was found so far.
 #[derive(Debug, Default)]
 struct Findings(Vec<Finding>);
@@ -55,14 +61,13 @@ pub async fn doctor(arguments: &DoctorArguments) -> Result<()> {
         Err(error) => findings.note("reachability", false, told(&error)),
     }
     let faults = findings.0.iter().filter(|finding| !finding.is_ok).count();
-    if operator.json {
-        print::json(&serde_json::json!({ "is_ok": faults == 0, "checks": findings.0 }))?;
+    let told = if operator.json {
+        print::json(&serde_json::json!({ "is_ok": faults == 0, "checks": findings.0 }))
     } else {
-        for finding in &findings.0 {
-            println!("{:<5} {:<12} {}", if finding.is_ok { "ok" } else { "FAULT" }, finding.check, finding.detail);
-        }
-    }
-    if faults > 0 { bail!("{faults} at fault") } else { Ok(()) }
+        print::text(findings.0.iter().map(Finding::line).collect::<String>())
+    };
+    // a reader that has gone does not make it well
+    if faults > 0 { bail!("{faults} at fault") } else { told }
 }
 
 /// The secret of the environment, else the one that `paloma run` keeps.
@@ -111,9 +116,9 @@ async fn examine(db: &Db, findings: &mut Findings) -> Result<()> {
         // what follows would ask tables that may not be there
         return Ok(());
     }
-    clock(db, findings).await?;
-    engine(db, findings).await?;
-    schedules(db, findings).await
+    let mut tx = clock(db, findings).await?;
+    engine(&mut tx, findings).await?;
+    schedules(&mut tx, findings).await
 }
 
 /// The chain of causes, without those that only say the same again.
@@ -127,7 +132,8 @@ fn told(error: &anyhow::Error) -> String {
     })
 }
 
-async fn clock(db: &Db, findings: &mut Findings) -> Result<()> {
+/// Compares the clocks by the beginning of the transaction in which the rest is looked at.
+async fn clock(db: &Db, findings: &mut Findings) -> Result<PlatformTx> {
     let before = SystemTime::now();
     let tx = db.platform(Why::Operator).await?;
     let after = SystemTime::now();
@@ -140,12 +146,11 @@ async fn clock(db: &Db, findings: &mut Findings) -> Result<()> {
     };
     let detail = format!("the database's clock is {skew:+.3} s from this machine's");
     findings.note("clocks", skew.abs() <= WORST_SKEW_S, detail);
-    Ok(())
+    Ok(tx)
 }
 
-async fn engine(db: &Db, findings: &mut Findings) -> Result<()> {
-    let mut tx = db.platform(Why::Operator).await?;
-    let live = live(&mut tx).await?;
+async fn engine(tx: &mut PlatformTx, findings: &mut Findings) -> Result<()> {
+    let live = live(tx).await?;
     let now = tx.now();
     let names: Vec<String> = live
         .iter()
@@ -169,7 +174,7 @@ async fn engine(db: &Db, findings: &mut Findings) -> Result<()> {
             format!("{queue}: {due} due (oldest {age:.0} s), {running} running, {later} later{nobody}"),
         );
     }
-    let stuck = admin::stuck(&mut tx).await?;
+    let stuck = admin::stuck(tx).await?;
     let open = format!("the oldest due job that nothing holds back has waited {:.0} s", stuck.oldest_open_s);
     findings.note("oldest due", stuck.oldest_open_s <= DUE_WITHIN_S, open);
     findings.note("leases", stuck.expired == 0, format!("{} running jobs past their lease", stuck.expired));
@@ -190,10 +195,9 @@ async fn live(tx: &mut PlatformTx) -> Result<Vec<WorkerRow>> {
     }
 }
 
-async fn schedules(db: &Db, findings: &mut Findings) -> Result<()> {
-    let mut tx = db.platform(Why::Operator).await?;
+async fn schedules(tx: &mut PlatformTx, findings: &mut Findings) -> Result<()> {
     let now = tx.now();
-    let all = admin::schedules(&mut tx, &PageOf { limit: db::page::MAX_LIMIT, after: None }).await?;
+    let all = admin::schedules(tx, &PageOf { limit: db::page::MAX_LIMIT, after: None }).await?;
     if all.items.is_empty() {
         findings.note("schedules", false, "none is stored: start a scheduler");
     }

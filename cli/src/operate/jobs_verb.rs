@@ -3,8 +3,8 @@
 use super::{Act, On, Paging};
 use crate::print::{self, Column, or_dash, time};
 use anyhow::{Context, Result};
-use clap::{Args, Subcommand, ValueEnum};
-use jobs::admin::{self, Explanation, Filter, JobRow};
+use clap::{Args, Subcommand};
+use jobs::admin::{self, Cause, Death, Explanation, Filter, JobRow, State};
 use serde_json::Value;
 
 /// What can be done with jobs.
@@ -22,7 +22,7 @@ pub enum JobsVerb {
         /// Its id.
         id: i64,
     },
-    /// Run a discarded or cancelled job again.
+    /// Run a discarded, quarantined or cancelled job again.
     Retry(Act),
     /// Cancel a job that has not started.
     Cancel(Act),
@@ -31,7 +31,7 @@ pub enum JobsVerb {
 /// Which jobs.
 #[derive(Debug, Args)]
 pub struct ListArguments {
-    /// In that state.
+    /// In that state: available, running, completed, discarded, quarantined, cancelled.
     #[arg(long)]
     state: Option<State>,
     /// Of that kind, `campaigns.send`.
@@ -47,40 +47,13 @@ pub struct ListArguments {
     paging: Paging,
 }
 
-/// The states that are listed.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum State {
-    /// Waits, or is due later.
-    Available,
-    /// At work.
-    Running,
-    /// Given up.
-    Discarded,
-    /// No longer wanted.
-    Cancelled,
-    /// Done.
-    Completed,
-}
-
-impl State {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Available => "available",
-            Self::Running => "running",
-            Self::Discarded => "discarded",
-            Self::Cancelled => "cancelled",
-            Self::Completed => "completed",
-        }
-    }
-}
-
 const COLUMNS: &[Column<JobRow>] = &[
     ("id", |job| job.id.to_string()),
     ("tenant", |job| job.tenant_number.to_string()),
     ("kind", |job| job.kind.clone()),
     ("queue", |job| job.queue.clone()),
     ("lane", |job| or_dash(job.lane.as_ref())),
-    ("state", |job| job.state.clone()),
+    ("state", |job| job.state.name().to_owned()),
     ("attempt", |job| match job.max_attempts {
         Some(most) => format!("{}/{most}", job.attempt),
         None => job.attempt.to_string(),
@@ -97,7 +70,7 @@ pub async fn jobs(on: On<JobsVerb>) -> Result<()> {
     match on.verb {
         JobsVerb::List(ListArguments { state, kind, queue, lane, paging }) => {
             let (kind, queue) = (kind.as_deref(), queue.as_deref());
-            let filter = Filter { state: state.map(State::name), kind, queue, lane_id: lane };
+            let filter = Filter { state, kind, queue, lane_id: lane };
             print::page(operator.json, &admin::list(&mut tx, &filter, &paging.of()?).await?, COLUMNS)
         }
         JobsVerb::Show { id } => show(operator.json, &admin::find(&mut tx, id).await?.with_context(|| missing(id))?),
@@ -117,29 +90,36 @@ fn why(as_json: bool, told: &Explanation) -> Result<()> {
     if as_json {
         return print::json(told);
     }
-    println!("job {} is {}", told.job_id, told.state);
-    told.causes.iter().for_each(|cause| println!("- {}", cause.sentence));
-    if let Some(at) = told.expected_at {
-        println!("expected to start at {}", time(Some(at)));
+    let mut lines = vec![format!("job {} is {}", told.job_id, told.state.name())];
+    for told in &told.causes {
+        lines.push(format!("- {}", told.sentence));
+        if let Cause::Quarantined { deaths, .. } = &told.cause {
+            lines.extend(deaths.iter().map(death));
+        }
     }
-    Ok(())
+    lines.extend(told.expected_at.map(|at| format!("expected to start at {}", time(Some(at)))));
+    print::line(lines.join("\n"))
+}
+
+fn death(death: &Death) -> String {
+    let Death { at, process, host, attempt } = death;
+    format!("  attempt {attempt}: process {process} on {host} was found dead at {}", time(Some(*at)))
 }
 
 fn show(as_json: bool, job: &JobRow) -> Result<()> {
     if as_json {
         return print::json(job);
     }
-    for (heading, cell) in COLUMNS.iter().filter(|(heading, _)| *heading != "last error") {
-        println!("{heading:<9} {}", cell(job));
-    }
-    println!("{:<9} {}", "ended", time(job.finished_at));
-    println!("{:<9} {}", "payload", or_dash(job.payload.as_ref().map(|payload| payload.0.to_string())));
+    let columns = COLUMNS.iter().filter(|(heading, _)| *heading != "last error");
+    let mut lines: Vec<String> = columns.map(|(heading, cell)| format!("{heading:<9} {}", cell(job))).collect();
+    lines.push(format!("{:<9} {}", "ended", time(job.finished_at)));
+    lines.push(format!("{:<9} {}", "payload", or_dash(job.payload.as_ref().map(|payload| payload.0.to_string()))));
     let errors = job.errors.as_ref().and_then(|errors| errors.0.as_array());
-    for error in errors.into_iter().flatten() {
+    lines.extend(errors.into_iter().flatten().map(|error| {
         let (at, attempt) = (error["at"].as_str().unwrap_or_default(), &error["attempt"]);
-        println!("error     {at} attempt {attempt}: {}", error["error"].as_str().unwrap_or_default());
-    }
-    Ok(())
+        format!("error     {at} attempt {attempt}: {}", error["error"].as_str().unwrap_or_default())
+    }));
+    print::line(lines.join("\n"))
 }
 
 /// Shortened to what fits a line; `show` has the whole of it.

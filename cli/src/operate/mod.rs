@@ -26,6 +26,7 @@ use workers::WorkersVerb;
 use std::fmt::Display;
 
 use crate::cluster::{self, DATABASE, SUPERUSER};
+use crate::print;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
 use db::{Actor, Db, PageOf, PlatformTx, Why};
@@ -50,7 +51,7 @@ pub enum OperatorVerb {
     Lanes(On<LanesVerb>),
     /// Gates: look, set limits, pause, resume, close a breaker.
     Gates(On<GatesVerb>),
-    /// Batches: how far they are.
+    /// Batches: how far they are, pause, resume, cancel, run failures again.
     Batches(On<BatchesVerb>),
     /// Workers: the processes of the fleet.
     Workers(On<WorkersVerb>),
@@ -146,10 +147,9 @@ impl Operator {
         tx.commit().await?;
         tracing::info!(act = done.act, thing = done.thing, id = %done.id, reason = done.reason, "operator");
         if self.json {
-            return crate::print::json(&done);
+            return print::json(&done);
         }
-        println!("{} {}: {}", done.thing, done.id, done.act);
-        Ok(())
+        print::line(format_args!("{} {}: {}", done.thing, done.id, done.act))
     }
 }
 
@@ -207,10 +207,9 @@ async fn migrate(arguments: &MigrateArguments) -> Result<()> {
     db::migrate::run(&url).await.context("migrating the database")?;
     let version = db::migrate::MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
     if arguments.json {
-        return crate::print::json(&serde_json::json!({ "schema_version": version }));
+        return print::json(&serde_json::json!({ "schema_version": version }));
     }
-    println!("the schema is at version {version}");
-    Ok(())
+    print::line(format_args!("the schema is at version {version}"))
 }
 
 fn address_or_embedded(given: Option<&str>, user: &str, settings: &str) -> Result<String> {

@@ -147,8 +147,7 @@ pub async fn schedules(on: On<SchedulesVerb>) -> Result<()> {
             if on.operator.json {
                 return print::json(&fires);
             }
-            print!("{}", print::table(&fires.fires, FIRES));
-            return Ok(());
+            return print::text(print::table(&fires.fires, FIRES));
         }
         SchedulesVerb::Pause(act) => {
             let done = admin::pause_schedule(&mut tx, &act.name, &act.by()?).await;
@@ -160,8 +159,7 @@ pub async fn schedules(on: On<SchedulesVerb>) -> Result<()> {
             (act, "resumed".to_owned())
         }
         SchedulesVerb::Fire(act) => {
-            let declared = crm::schedules().into_iter().find(|schedule| schedule.name() == act.name);
-            let declared = declared.with_context(|| format!("there is no schedule {}", act.name))?;
+            let declared = crm::schedule(&act.name).with_context(|| format!("there is no schedule {}", act.name))?;
             let word = match act.told(schedule::fire_now(&mut tx, &declared, &act.by()?).await)? {
                 Fired::Skipped(id) => bail!("its last job {id} is still live, and its fires may not overlap"),
                 Fired::Made(id) => format!("fired, as job {id}"),
@@ -194,11 +192,8 @@ fn show(as_json: bool, row: &ScheduleRow) -> Result<()> {
     if as_json {
         return print::json(row);
     }
-    println!("{}", row.name);
-    for (part, cell) in PARTS {
-        println!("  {part:<14}{}", cell(row));
-    }
-    Ok(())
+    let parts: String = PARTS.iter().map(|(part, cell)| format!("  {part:<14}{}\n", cell(row))).collect();
+    print::text(format_args!("{}\n{parts}", row.name))
 }
 
 async fn preview(tx: &mut db::PlatformTx, asked: Preview) -> Result<Fires> {

@@ -1,14 +1,17 @@
 //! `paloma tenants`: the customers of the installation.
 
-use super::{On, Paging};
+use super::{Done, On, Operator, Paging};
 use crate::print::{self, Column, time};
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand};
+use crm::Error;
 use crm::access::Role;
 use crm::access::users::{NewUser, User};
-use crm::tenancy::tenants::{self, NewTenant};
+use crm::tenancy::quotas::{self, QueueQuota};
+use crm::tenancy::tenants::{self, NewTenant, TenantId};
 use crm::tenancy::{State, Tenant};
-use db::Why;
+use db::{Actor, PlatformTx};
+use jobs::admin::By;
 use serde::Serialize;
 use std::io::BufRead;
 
@@ -19,6 +22,38 @@ pub enum TenantsVerb {
     List(Paging),
     /// Make a tenant and the user who owns it.
     Create(Create),
+    /// What a tenant may have queued.
+    Quota {
+        /// Its id, as the list shows it.
+        id: TenantId,
+    },
+    /// Set what a tenant may have queued.
+    SetQuota(SetQuota),
+    /// Give a tenant the quota that holds for all.
+    ResetQuota(Act),
+}
+
+/// Which tenant, and why.
+#[derive(Debug, Args)]
+pub struct Act {
+    /// Its id, as the list shows it.
+    id: TenantId,
+    /// Why, in 1 to 500 characters: kept in the audit.
+    #[arg(long)]
+    reason: String,
+}
+
+/// A new quota.
+#[derive(Debug, Args)]
+pub struct SetQuota {
+    #[command(flatten)]
+    act: Act,
+    /// Jobs that wait, are due later or run: 10000 or more.
+    #[arg(long)]
+    most_jobs: i64,
+    /// Bytes of their payloads as stored: 67108864 or more.
+    #[arg(long)]
+    most_bytes: i64,
 }
 
 /// A new tenant.
@@ -79,20 +114,57 @@ pub async fn tenants(on: On<TenantsVerb>) -> Result<()> {
             print::page(on.operator.json, &tenants::list(&mut tx, paging.of()?).await?, COLUMNS)
         }
         TenantsVerb::Create(create) => {
-            let db = on.operator.db().await?;
             let password = create.owner_password.map_or_else(first_line, Ok)?;
             let owner = NewUser::prepare(&create.owner_email, &create.owner_name, Role::Owner, password.into()).await?;
             let name = create.name.unwrap_or_else(|| create.slug.clone());
             let (slug, region, time_zone) = (create.slug, create.region, create.time_zone);
-            let mut tx = db.platform(Why::Operator).await?;
+            let mut tx = on.operator.tx().await?;
             let (tenant, owner) = tenants::create(&mut tx, NewTenant { slug, name, region, time_zone, owner }).await?;
             tx.commit().await?;
             if on.operator.json {
                 return print::json(&Created { tenant, owner });
             }
-            println!("tenant {} ({}): made; its owner logs in as {}", tenant.slug, tenant.id, owner.email);
-            Ok(())
+            let (slug, id, email) = (tenant.slug, tenant.id, owner.email);
+            print::line(format_args!("tenant {slug} ({id}): made; its owner logs in as {email}"))
         }
+        TenantsVerb::Quota { id } => {
+            let mut tx = on.operator.tx().await?;
+            let quota = quotas::get(&mut tx, id).await.map_err(|error| told(id, error))?;
+            print::one(on.operator.json, &quota, QUOTA)
+        }
+        TenantsVerb::SetQuota(SetQuota { act, most_jobs, most_bytes }) => {
+            let mut tx = on.operator.tx().await?;
+            let quota = QueueQuota { most_jobs, most_bytes };
+            let set = quotas::set(&mut tx, act.id, quota, &act.by()?).await;
+            set.map_err(|error| told(act.id, error))?;
+            act.finish(&on.operator, tx, "quota set").await
+        }
+        TenantsVerb::ResetQuota(act) => {
+            let mut tx = on.operator.tx().await?;
+            quotas::reset(&mut tx, act.id, &act.by()?).await.map_err(|error| told(act.id, error))?;
+            act.finish(&on.operator, tx, "quota reset").await
+        }
+    }
+}
+
+const QUOTA: &[Column<QueueQuota>] =
+    &[("jobs", |quota| quota.most_jobs.to_string()), ("bytes", |quota| quota.most_bytes.to_string())];
+
+/// A refusal in words that name the tenant and the field.
+fn told(id: TenantId, error: Error) -> anyhow::Error {
+    match error {
+        Error::NotFound => anyhow!("there is no tenant {id}"),
+        Error::Invalid { field, message, .. } => anyhow!("{field}: {message}"),
+        error => error.into(),
+    }
+}
+
+impl Act {
+    fn by(&self) -> Result<By> {
+        Ok(By::new(Actor::Operator, &self.reason)?)
+    }
+    async fn finish(&self, operator: &Operator, tx: PlatformTx, act: &str) -> Result<()> {
+        operator.commit(tx, Done { thing: "tenant", id: self.id, act, reason: &self.reason }).await
     }
 }
 

@@ -1,19 +1,18 @@
 //! Batches of API clients: opened, filled, sealed and followed over HTTP. Those of campaigns and imports have owners of their own and are not seen here.
 
 use chrono::{DateTime, Utc};
-use db::{Scope, TenantTx};
-use jobs::{
-    Cx, Done, Job, JobResult, KeyScope, Queue, Tenant, UniqueKey,
-    batch::{self, Acted, Batch},
-};
+use db::{Page, PageOf, TenantTx};
+use jobs::batch::{self, Acted, Batch, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rows::Refusal;
-use crate::{App, Error, queue};
+use crate::Error;
 
 /// What the names of clients' batches begin with in the queue.
 const OURS: &str = "api/";
+/// The same as the feature they are listed by.
+const FEATURE: &str = "api";
 
 /// A batch to be opened.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -24,23 +23,6 @@ pub struct NewBatch {
     pub name: String,
     /// Its jobs start when that batch has completed; where that one is cancelled this one is too.
     pub after_id: Option<i64>,
-}
-
-/// Where a batch stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = BatchState)]
-pub enum State {
-    /// Waits for the batch it follows.
-    Held,
-    /// Its jobs start as they come.
-    Active,
-    /// Nothing of it starts.
-    Paused,
-    /// It takes and starts no more jobs.
-    Cancelled,
-    /// All its jobs have ended.
-    Completed,
 }
 
 /// A batch: at every moment enqueued = live + completed + discarded + cancelled.
@@ -65,7 +47,7 @@ pub struct BatchView {
     pub live_count: i64,
     /// Jobs that did their work.
     pub completed_count: i64,
-    /// Jobs given up.
+    /// Jobs given up: discarded or quarantined.
     pub discarded_count: i64,
     /// Jobs cancelled.
     pub cancelled_count: i64,
@@ -81,23 +63,12 @@ pub struct BatchView {
 
 impl From<Batch> for BatchView {
     fn from(batch: Batch) -> Self {
-        let state = if batch.cancelled_at.is_some() {
-            State::Cancelled
-        } else if batch.completed_at.is_some() {
-            State::Completed
-        } else if batch.opened_at.is_none() {
-            State::Held
-        } else if batch.paused_at.is_some() {
-            State::Paused
-        } else {
-            State::Active
-        };
         Self {
             live_count: batch.live_count(),
             id: batch.id,
             name: batch.name.strip_prefix(OURS).unwrap_or(&batch.name).to_owned(),
             after_id: batch.after_id,
-            state,
+            state: batch.state,
             is_sealed: batch.is_sealed,
             is_retrying: batch.is_retrying,
             enqueued_count: batch.enqueued_count,
@@ -120,15 +91,21 @@ pub async fn open(tx: &mut TenantTx, new: &NewBatch) -> Result<BatchView, Error>
     }
     let name = format!("{OURS}{name}");
     let id = match new.after_id {
-        None => batch::open::<App, _>(tx, &name, &EndBatches {}).await?,
+        None => batch::open_silent(tx, &name).await?,
         Some(after) => {
             let unknown =
                 || Error::invalid("after_id", "batch_not_found", "there is no such batch, or it is cancelled");
             get(tx, after).await.map_err(|_| unknown())?;
-            batch::open_after::<App, _>(tx, &name, after, Some(&EndBatches {})).await?.ok_or_else(unknown)?
+            batch::open_silent_after(tx, &name, after).await?.ok_or_else(unknown)?
         }
     };
     get(tx, id).await
+}
+
+/// The tenant's batches of clients, newest first; those in one state, where that is said. Exact.
+pub async fn list(tx: &mut TenantTx, state: Option<State>, page: &PageOf<i64>) -> Result<Page<BatchView>, Error> {
+    let Page { items, next_cursor } = batch::list(tx, FEATURE, state, page).await?;
+    Ok(Page { items: items.into_iter().map(BatchView::from).collect(), next_cursor })
 }
 
 /// The batch of now, exact.
@@ -188,38 +165,9 @@ pub(super) async fn admit(tx: &mut TenantTx, id: i64) -> Result<Result<(), Refus
     let Some(batch) = batch::find(tx, id).await?.filter(is_ours) else {
         return Ok(Err(Refusal::at("batch_not_found", "there is no such batch", "/batch_id")));
     };
-    let is_closed = batch.is_sealed || batch.cancelled_at.is_some() || batch.completed_at.is_some();
+    let is_closed = batch.is_sealed || matches!(batch.state, State::Cancelled | State::Completed);
     if is_closed {
         return Ok(Err(Refusal::at("batch_closed", "the batch takes no more jobs", "/batch_id")));
     }
     Ok(Ok(()))
-}
-
-/// Batches have completed: messages that lost their jobs to a cancelled one are cancelled too.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct EndBatches {}
-
-impl Job<App> for EndBatches {
-    type Scope = Tenant;
-    const KIND: &'static str = "intake.end_batches";
-    const QUEUE: Queue = queue::DEFAULT;
-    const QUOTA_EXEMPT: bool = true;
-    const UNIQUE: KeyScope = KeyScope::UntilStarted;
-
-    fn unique_key(&self) -> Option<UniqueKey> {
-        Some("all".into())
-    }
-
-    async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
-        let mut tx = cx.tx().await?;
-        sqlx::query(
-            "update crm.messages m set status = 'cancelled', reason = 'batch_cancelled'
-               from jobs.batches b
-              where b.tenant_number = app.tenant_number() and b.cancelled_at is not null and b.completed_at is not null
-                and m.tenant_id = app.tenant_id() and m.batch_id = b.id and m.status = 'queued'",
-        )
-        .execute(tx.conn())
-        .await?;
-        Ok(Done::with(tx))
-    }
 }

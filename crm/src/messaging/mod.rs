@@ -7,5 +7,6 @@ pub mod conversations;
 pub mod inbound;
 pub mod keywords;
 pub mod lines;
+pub mod lost;
 pub mod send;
 pub mod sweep;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clients::gateway::SendText;
 use db::{Id, Scope, TenantTx};
-use jobs::{Cx, Done, Enqueue, Job, JobError, JobResult, Queue, Retry, Tenant, UniqueKey};
+use jobs::{Cx, Done, Enqueue, Job, JobError, JobResult, OnFate, Queue, Retry, Tenant, UniqueKey};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ use crate::{
     messaging::{
         call::{self, Ending},
         lines::{self, LineId},
+        lost::FollowJobs,
         sweep,
     },
     queue,
@@ -43,6 +44,7 @@ impl Job<App> for SendMessage {
     const QUOTA_EXEMPT: bool = true;
     const RETRY: Retry = call::RETRY;
     const TIMEOUT: Duration = call::TIMEOUT;
+    const ON_FATE: Option<OnFate> = Some(OnFate::tell::<App, FollowJobs>());
 
     fn unique_key(&self) -> Option<UniqueKey> {
         Some(self.message_id.into())
@@ -92,12 +94,13 @@ impl Job<App> for SendMessage {
 }
 
 impl SendMessage {
+    /// A job that was given up and runs again may start before its message has been told so: it takes the message as it finds it.
     async fn mark(&self, tx: &mut TenantTx, fence: i64) -> Result<Option<Marked>, Error> {
         Ok(sqlx::query_as(
-            "update crm.messages x set status = 'sending', sending_at = app.now(), sending_fence = $2
+            "update crm.messages x set status = 'sending', reason = null, sending_at = app.now(), sending_fence = $2
                from crm.conversations c
               where x.tenant_id = app.tenant_id() and x.id = $1 and c.tenant_id = x.tenant_id and c.id = x.conversation_id
-                and (x.status = 'queued' or x.status = 'sending' and x.sending_fence = $2)
+                and (x.status = 'queued' or crm.has_lost_its_job(x.status, x.reason) or x.status = 'sending' and x.sending_fence = $2)
              returning x.line_id, x.address, x.body, x.client_guid, c.chat_guid",
         )
         .bind(self.message_id)
@@ -112,7 +115,7 @@ impl SendMessage {
             "update crm.messages x set status = 'cancelled', reason = s.reason
                from (select l.address, max(l.reason) as reason from crm.suppressions l where l.tenant_id = app.tenant_id()
                         and l.address = (select y.address from crm.messages y where y.tenant_id = app.tenant_id() and y.id = $1) group by 1) s
-              where x.tenant_id = app.tenant_id() and x.id = $1 and x.status = 'queued' and x.source = 'user' and s.address = x.address
+              where x.tenant_id = app.tenant_id() and x.id = $1 and (x.status = 'queued' or crm.has_lost_its_job(x.status, x.reason)) and x.source = 'user' and s.address = x.address
              returning x.conversation_id, x.reason",
         )
         .bind(self.message_id)
@@ -189,16 +192,14 @@ pub(crate) struct Draft {
     pub address: String,
     /// What.
     pub text: String,
-    /// The batch of its job.
-    pub batch_id: Option<i64>,
 }
 
 /// Stores messages whose jobs have been enqueued in this transaction, with their conversations where there are none yet.
 pub(crate) async fn store(tx: &mut TenantTx, drafts: &[Draft]) -> Result<(), Error> {
     sqlx::query(
         "with a as materialized (
-           select u.message_id, u.conversation_id, u.line_id, u.address, u.text, u.batch_id
-             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[]) u(message_id, conversation_id, line_id, address, text, batch_id)),
+           select u.message_id, u.conversation_id, u.line_id, u.address, u.text
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) u(message_id, conversation_id, line_id, address, text)),
          c as (
            insert into crm.conversations (id, line_id, address, contact_id)
              select distinct on (a.line_id, a.address) a.conversation_id, a.line_id, a.address,
@@ -206,8 +207,8 @@ pub(crate) async fn store(tx: &mut TenantTx, drafts: &[Draft]) -> Result<(), Err
                from a order by a.line_id, a.address
            on conflict (tenant_id, line_id, address) do update set address = excluded.address
            returning id, line_id, address)
-         insert into crm.messages (id, conversation_id, line_id, direction, source, address, body, status, client_guid, batch_id)
-           select a.message_id, c.id, a.line_id, 'outbound', 'user', a.address, a.text, 'queued', 'paloma-' || a.message_id, a.batch_id
+         insert into crm.messages (id, conversation_id, line_id, direction, source, address, body, status, client_guid)
+           select a.message_id, c.id, a.line_id, 'outbound', 'user', a.address, a.text, 'queued', 'paloma-' || a.message_id
              from a join c on c.line_id = a.line_id and c.address = a.address order by a.message_id",
     )
     .bind(drafts.iter().map(|draft| draft.message_id).collect::<Vec<_>>())
@@ -215,7 +216,6 @@ pub(crate) async fn store(tx: &mut TenantTx, drafts: &[Draft]) -> Result<(), Err
     .bind(drafts.iter().map(|draft| draft.line_id).collect::<Vec<_>>())
     .bind(drafts.iter().map(|draft| draft.address.as_str()).collect::<Vec<_>>())
     .bind(drafts.iter().map(|draft| draft.text.as_str()).collect::<Vec<_>>())
-    .bind(drafts.iter().map(|draft| draft.batch_id).collect::<Vec<_>>())
     .persistent(false)
     .execute(tx.conn())
     .await?;

@@ -1,8 +1,11 @@
 //! How much a tenant may have queued: what holds for all, unless the operator says otherwise for one.
 
 use db::{PlatformTx, Scope};
-use jobs::admission::{self, Quota};
-use serde::{Deserialize, Serialize};
+use jobs::{
+    admin::{self, By},
+    admission::{self, Quota},
+};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::tenants::TenantId;
@@ -14,8 +17,7 @@ const LEAST_JOBS: i64 = 10_000;
 const LEAST_BYTES: i64 = 64 << 20;
 
 /// What a tenant may have queued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = QueueQuota)]
 pub struct QueueQuota {
     /// Jobs that wait, are due later or run: 10,000 or more.
@@ -32,7 +34,7 @@ pub async fn get(tx: &mut PlatformTx, id: TenantId) -> Result<QueueQuota, Error>
 }
 
 /// Sets what a tenant may have queued.
-pub async fn set(tx: &mut PlatformTx, id: TenantId, quota: QueueQuota) -> Result<QueueQuota, Error> {
+pub async fn set(tx: &mut PlatformTx, id: TenantId, quota: QueueQuota, by: &By) -> Result<QueueQuota, Error> {
     if quota.most_jobs < LEAST_JOBS {
         return Err(Error::invalid("most_jobs", "quota_too_small", format!("at least {LEAST_JOBS}")));
     }
@@ -41,14 +43,14 @@ pub async fn set(tx: &mut PlatformTx, id: TenantId, quota: QueueQuota) -> Result
     }
     let number = number(tx, id).await?;
     let QueueQuota { most_jobs, most_bytes } = quota;
-    admission::set_quota(tx, number, Some(Quota { most_jobs, most_bytes })).await?;
+    admin::set_quota(tx, number, Some(Quota { most_jobs, most_bytes }), by).await?;
     Ok(quota)
 }
 
 /// The tenant may have queued what holds for all again.
-pub async fn reset(tx: &mut PlatformTx, id: TenantId) -> Result<QueueQuota, Error> {
+pub async fn reset(tx: &mut PlatformTx, id: TenantId, by: &By) -> Result<QueueQuota, Error> {
     let number = number(tx, id).await?;
-    admission::set_quota(tx, number, None).await?;
+    admin::set_quota(tx, number, None, by).await?;
     get(tx, id).await
 }
 

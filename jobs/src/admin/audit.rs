@@ -41,7 +41,7 @@ pub enum Refused {
     #[error("the job runs and can't be taken away from its worker: pause its lane, or wait")]
     JobRunning,
     /// The job waits, runs or has completed.
-    #[error("only a discarded or cancelled job can run again")]
+    #[error("only a discarded, quarantined or cancelled job can run again")]
     JobNotFailed,
     /// The job has completed, or was given up already.
     #[error("the job has ended already")]
@@ -52,6 +52,15 @@ pub enum Refused {
     /// The lane takes no jobs any more.
     #[error("the lane is cancelled: it takes no jobs, and there is no way back")]
     LaneCancelled,
+    /// The batch takes no jobs any more.
+    #[error("the batch is cancelled: it takes no jobs, and there is no way back")]
+    BatchCancelled,
+    /// All jobs of the batch have ended.
+    #[error("the batch has completed: only a retry of its failures opens it again")]
+    BatchCompleted,
+    /// No job of the batch was discarded.
+    #[error("none of the batch's jobs was discarded, and quarantined ones are run again one by one")]
+    BatchWithoutFailures,
     /// The reason is missing or too long.
     #[error("say why, in 1 to {LONGEST_REASON} characters")]
     Reason,
@@ -74,7 +83,10 @@ pub(super) enum Subject<'a> {
     Job(i64),
     Lane(i64),
     Gate(i64),
+    Batch(i64),
     Schedule(&'a str),
+    /// Of the tenant with that number; 0: the one that holds for all.
+    Quota(i32),
 }
 
 impl Subject<'_> {
@@ -83,7 +95,9 @@ impl Subject<'_> {
             Self::Job(id) => ("job", id.to_string()),
             Self::Lane(id) => ("lane", id.to_string()),
             Self::Gate(id) => ("gate", id.to_string()),
+            Self::Batch(id) => ("batch", id.to_string()),
             Self::Schedule(name) => ("schedule", name.to_owned()),
+            Self::Quota(tenant_number) => ("quota", tenant_number.to_string()),
         }
     }
 }
@@ -124,11 +138,11 @@ pub struct AuditRow {
     pub at: DateTime<Utc>,
     /// Who, `operator`.
     pub actor: String,
-    /// retry, cancel, pause, resume, fire, `set_limits` or `close_breaker`.
+    /// retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota` or `reset_quota`.
     pub act: String,
-    /// job, lane, gate or schedule.
+    /// job, lane, gate, batch, schedule or quota.
     pub subject: String,
-    /// Which one.
+    /// Which one; of a quota the tenant's number.
     pub subject_id: String,
     /// Why.
     pub reason: String,

@@ -6,6 +6,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::{Death, State};
+
 /// One thing that keeps a job from running, or what has become of it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "cause", rename_all = "snake_case")]
@@ -126,10 +128,8 @@ pub enum Cause {
     Quarantined {
         /// When.
         at: Option<DateTime<Utc>>,
-        /// How many died.
-        crashes: i16,
-        /// What is known of each.
-        evidence: Option<Value>,
+        /// The workers that died over it since it was last run again, oldest first.
+        deaths: Vec<Death>,
     },
     /// It was given up.
     Discarded {
@@ -169,8 +169,8 @@ pub struct Explained {
 pub struct Explanation {
     /// The job.
     pub job_id: i64,
-    /// available, running, completed, discarded or cancelled.
-    pub state: String,
+    /// Where it is in its life.
+    pub state: State,
     /// When this was looked up.
     pub at: DateTime<Utc>,
     /// All that holds at once; never empty.
@@ -180,7 +180,7 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    pub(super) fn new(job_id: i64, state: String, at: DateTime<Utc>, causes: Vec<Cause>) -> Self {
+    pub(super) fn new(job_id: i64, state: State, at: DateTime<Utc>, causes: Vec<Cause>) -> Self {
         let causes: Vec<Explained> = causes
             .into_iter()
             .map(|cause| Explained { sentence: cause.sentence(), expected_at: cause.expected_at(at), cause })
@@ -281,9 +281,10 @@ impl Cause {
                 format!("{}{before} jobs of its lane start before it", if *is_more { "more than " } else { "" })
             }
             Self::Ready => "nothing keeps it: it starts as soon as a worker has a free slot".to_owned(),
-            Self::Quarantined { at, crashes, .. } => {
+            Self::Quarantined { at, deaths } => {
                 format!(
-                    "{crashes} workers died over it, so it was given up{}: find out why before running it again",
+                    "{} workers died over it, so it was given up{}: find out why before running it again",
+                    deaths.len(),
                     when(*at)
                 )
             }
@@ -330,7 +331,7 @@ mod tests {
         Cause::GateWithoutTokens { gate_id: 1, gate, rate, next_token_at: at(2), before, is_more }
     }
     fn expected_of(causes: Vec<Cause>) -> Option<DateTime<Utc>> {
-        Explanation::new(1, "available".to_owned(), at(0), causes).expected_at
+        Explanation::new(1, State::Available, at(0), causes).expected_at
     }
 
     #[test]
@@ -351,7 +352,7 @@ mod tests {
 
     #[test]
     fn the_wire_names_the_cause_beside_its_facts_and_its_sentence() {
-        let told = Explanation::new(7, "available".to_owned(), at(0), vec![Cause::NotDue { run_at: at(60) }]);
+        let told = Explanation::new(7, State::Available, at(0), vec![Cause::NotDue { run_at: at(60) }]);
         let json = serde_json::to_value(&told).unwrap();
         assert_eq!(json["causes"][0]["cause"], "not_due");
         assert_eq!(json["causes"][0]["run_at"], json["expected_at"]);

@@ -8,12 +8,12 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{
+    State,
     cause::{Cause, Explanation, after},
+    death::Death,
     gates::{GateRow, gates_of},
     workers::SEEN_WITHIN_S,
 };
-use crate::upkeep::MAX_CRASHES;
-
 /// Jobs before this one are counted so far; one more stands for "more".
 const MOST_COUNTED: i64 = 10_000;
 
@@ -21,7 +21,7 @@ const MOST_COUNTED: i64 = 10_000;
 #[derive(sqlx::FromRow)]
 struct Subject {
     tenant_number: i32,
-    state: String,
+    state: State,
     kind_number: i16,
     kind: String,
     queue: String,
@@ -45,10 +45,17 @@ struct Subject {
 /// Why the job does not run, or what has become of it; none where there is no such job. A tenant is not told where its jobs run.
 pub async fn explain<S: Scope>(tx: &mut S, id: i64) -> Result<Option<Explanation>, sqlx::Error> {
     let Some(job) = subject(tx, id).await? else { return Ok(None) };
-    let causes = match job.state.as_str() {
-        "running" => vec![running(tx, &job).await?],
-        "available" => waiting(tx, id, &job).await?,
-        _ => ended(tx, &job).await?,
+    let (at, evidence) = (job.finished_at, job.errors.as_ref().map(|errors| errors.0.clone()));
+    let causes = match job.state {
+        State::Running => vec![running(tx, &job).await?],
+        State::Available => waiting(tx, id, &job).await?,
+        State::Completed => ended(tx, &job, Cause::Completed { at }).await?,
+        State::Cancelled => ended(tx, &job, Cause::Cancelled { at, evidence }).await?,
+        State::Discarded => ended(tx, &job, Cause::Discarded { at, evidence }).await?,
+        State::Quarantined => {
+            let deaths = Death::newest(evidence.as_ref(), job.crashes);
+            ended(tx, &job, Cause::Quarantined { at, deaths }).await?
+        }
     };
     Ok(Some(Explanation::new(id, job.state, job.now, causes)))
 }
@@ -94,14 +101,8 @@ async fn running<S: Scope>(tx: &mut S, job: &Subject) -> Result<Cause, sqlx::Err
     Ok(Cause::Running { process, worker, since: job.leased_at.unwrap_or(job.now), is_lease_over: job.is_lease_over })
 }
 
-async fn ended<S: Scope>(tx: &mut S, job: &Subject) -> Result<Vec<Cause>, sqlx::Error> {
-    let (at, evidence) = (job.finished_at, job.errors.as_ref().map(|errors| errors.0.clone()));
-    let mut causes = vec![match job.state.as_str() {
-        "completed" => Cause::Completed { at },
-        "cancelled" => Cause::Cancelled { at, evidence },
-        _ if i32::from(job.crashes) >= MAX_CRASHES => Cause::Quarantined { at, crashes: job.crashes, evidence },
-        _ => Cause::Discarded { at, evidence },
-    }];
+async fn ended<S: Scope>(tx: &mut S, job: &Subject, cause: Cause) -> Result<Vec<Cause>, sqlx::Error> {
+    let mut causes = vec![cause];
     if let Some(key) = &job.key {
         let holder =
             sqlx::query_scalar("select job_id from jobs.job_keys where tenant_number = $1 and kind = $2 and key = $3")

@@ -7,7 +7,10 @@ use serde_json::Value;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-use super::audit::{By, Refused, Subject, record};
+use super::{
+    State,
+    audit::{By, Refused, Subject, record},
+};
 use crate::enqueue::CHANNEL;
 
 /// A job, wherever it is kept.
@@ -26,8 +29,8 @@ pub struct JobRow {
     pub lane_id: i64,
     /// Its lane.
     pub lane: Option<String>,
-    /// available, running, completed, discarded, cancelled.
-    pub state: String,
+    /// Where it is in its life.
+    pub state: State,
     /// Starts so far.
     pub attempt: i16,
     /// Starts in all.
@@ -48,7 +51,7 @@ pub struct JobRow {
 #[derive(Debug, Clone, Default)]
 pub struct Filter<'a> {
     /// In that state.
-    pub state: Option<&'a str>,
+    pub state: Option<State>,
     /// Of that kind.
     pub kind: Option<&'a str>,
     /// Of that queue.
@@ -84,7 +87,7 @@ pub async fn list<S: Scope>(tx: &mut S, filter: &Filter<'_>, page: &PageOf<i64>)
              union all
              (select id, tenant_number, kind, queue, lane_id, state, attempt, max_attempts, null, finished_at, payload, errors
                 from jobs.failures
-               where ($2::text is null or $2 in ('discarded', 'cancelled')) and ($1::bigint is null or id < $1) and ($2 is null or state = $2)
+               where ($2::text is null or $2 in ('discarded', 'quarantined', 'cancelled')) and ($1::bigint is null or id < $1) and ($2 is null or state = $2)
                  and ($4::text is null or kind = (select kind from f)) and ($5::text is null or queue = (select queue from f)) and ($6::bigint is null or lane_id = $6)
                order by id desc limit $3)
              union all
@@ -99,7 +102,7 @@ pub async fn list<S: Scope>(tx: &mut S, filter: &Filter<'_>, page: &PageOf<i64>)
           order by x.id desc limit $3",
     )
     .bind(page.after)
-    .bind(filter.state)
+    .bind(filter.state.map(State::name))
     .bind(page.fetch())
     .bind(filter.kind)
     .bind(filter.queue)
@@ -132,7 +135,7 @@ pub async fn find<S: Scope>(tx: &mut S, id: i64) -> Result<Option<JobRow>, sqlx:
     .await
 }
 
-/// Runs a discarded or cancelled job again; who asked and why is added to what is told of it.
+/// Runs a discarded, quarantined or cancelled job again; who asked and why is added to what is told of it.
 pub async fn retry(tx: &mut PlatformTx, id: i64, by: &By) -> Result<(), Refused> {
     let word: String = sqlx::query_scalar("select jobs.retry($1)").bind(id).fetch_one(tx.conn()).await?;
     match word.as_str() {

@@ -30,7 +30,7 @@ create table public.enqueued (job_id bigint primary key, act text not null);
 create table public.starts (job_id bigint not null, process uuid not null, attempt smallint not null, wall_s float8 not null, at timestamptz not null default app.clock());
 create table public.effects (job_id bigint not null);
 create table public.ticks (second bigint not null);
-create view public.running as select j.id as job_id, j.leased_by as process from jobs.jobs j where j.leased_by is not null;
+create view public.running as select j.id as job_id, j.leased_by as process from jobs.running j;
 grant select, insert on public.enqueued, public.starts, public.effects, public.ticks to paloma_tenant, paloma_platform;
 grant select on public.running to paloma_tenant, paloma_platform;
 ";

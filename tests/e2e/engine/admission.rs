@@ -10,6 +10,7 @@ use jobs::{
 
 use super::{
     kinds::Do,
+    operators::by,
     world::{End, EngineWorld, Owner},
 };
 
@@ -17,7 +18,8 @@ const ROOMY: i64 = 1 << 40;
 
 async fn set(world: &EngineWorld, tenant: i32, most_jobs: i64, most_bytes: i64) {
     let mut tx = world.db.platform(Why::Operator).await.unwrap();
-    admission::set_quota(&mut tx, tenant, Some(Quota { most_jobs, most_bytes })).await.unwrap();
+    let quota = Some(Quota { most_jobs, most_bytes });
+    jobs::admin::set_quota(&mut tx, tenant, quota, &by("a test")).await.unwrap();
     tx.commit().await.unwrap();
 }
 async fn sample(world: &EngineWorld) {

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use db::PageOf;
 use futures::future::join_all;
-use jobs::{Enqueue, batch::Batch};
+use jobs::{
+    Enqueue,
+    batch::{Batch, State},
+};
 
 use super::{
     kinds::{Act, Do},
@@ -144,5 +148,35 @@ async fn a_cancelled_lane_s_jobs_count_as_cancelled() {
     assert_eq!(counts(&look(&world, batch).await), [30, 0, 0, 30]);
     e2e::eventually("one completion", || async { world.runs_of("all done") == 1 }).await;
     worker.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_list_of_one_feature_s_batches_in_one_state_reads_no_others() {
+    let world = EngineWorld::new().await;
+    world
+        .execute(
+            "insert into jobs.batches (tenant_number, name, completed_at)
+               select t.number, case when i % 400 = 0 then 'api/x' else 'campaign/x' end, case when i % 800 = 0 then app.now() end
+                 from crm.tenants t, generate_series(1, 20000) i",
+        )
+        .await;
+    sqlx::query("analyze jobs.batches").execute(&mut world.database.superuser().await).await.unwrap();
+    let page = PageOf { limit: 10, after: None };
+    for state in [None, Some(State::Completed)] {
+        let mut tx = world.tx().await;
+        let found = jobs::batch::list(&mut tx, "api", state, &page).await.unwrap();
+        assert_eq!(found.items.len(), 10);
+        assert!(
+            found.items.iter().all(|batch| batch.name == "api/x" && state.is_none_or(|state| batch.state == state))
+        );
+        let read: i64 = sqlx::query_scalar(
+            "select (seq_tup_read + idx_tup_fetch)::bigint from pg_stat_xact_user_tables where schemaname = 'jobs' and relname = 'batches'",
+        )
+        .fetch_one(db::Scope::conn(&mut tx))
+        .await
+        .unwrap();
+        assert!(read <= 20, "{state:?}: {read} rows were read");
+    }
     world.finish().await;
 }

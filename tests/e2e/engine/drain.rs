@@ -35,7 +35,7 @@ async fn past_the_grace_jobs_are_told_to_stop_and_go_back_without_a_burnt_attemp
     e2e::eventually("it runs", || async { world.runs_of("long") == 1 }).await;
     worker.stop().await;
     let row = world.job(id).await;
-    assert_eq!((row.state.as_str(), row.attempt), ("available", 0));
+    assert_eq!((row.state.name(), row.attempt), ("available", 0));
     world.open_latch();
     let next = world.worker().await;
     world.reaches(id, "completed").await;
@@ -53,7 +53,7 @@ async fn a_job_that_does_not_hear_is_let_go_and_counted_as_a_start() {
     e2e::eventually("it runs", || async { world.runs_of("deaf") == 1 }).await;
     worker.stop().await;
     let row = world.job(id).await;
-    assert_eq!((row.state.as_str(), row.attempt), ("available", 1), "it may have had effects");
+    assert_eq!((row.state.name(), row.attempt), ("available", 1), "it may have had effects");
     world.finish().await;
 }
 

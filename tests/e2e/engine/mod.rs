@@ -15,6 +15,7 @@ mod kinds;
 mod lanes;
 mod operators;
 mod outcomes;
+mod quarantine;
 mod races;
 mod rescue;
 mod schedule_races;

@@ -4,7 +4,7 @@ use db::{Actor, PageOf, Why};
 use futures::future::join;
 use jobs::{
     Enqueue,
-    admin::{By, Filter, Refused},
+    admin::{By, Filter, Refused, State},
 };
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     world::{End, EngineWorld, rows_read},
 };
 
-fn by(reason: &str) -> By {
+pub fn by(reason: &str) -> By {
     By::new(Actor::Operator, reason).unwrap()
 }
 async fn retry(world: &EngineWorld, id: i64) -> Result<(), Refused> {
@@ -140,7 +140,7 @@ async fn a_list_is_paged_and_shows_a_tenant_its_own_jobs_only() {
     assert_eq!(seen, [world.acme.number; 7]);
     let mut hand = world.hand().await;
     let leased = hand.claim_some(100).await;
-    let of_state = Filter { state: Some("running"), ..Filter::default() };
+    let of_state = Filter { state: Some(State::Running), ..Filter::default() };
     let all = PageOf::parse(None, None).unwrap();
     let running = jobs::admin::list(&mut world.tx().await, &of_state, &all).await.unwrap();
     drop(tx);
@@ -199,7 +199,7 @@ async fn completed_jobs_are_listed_where_they_are_asked_for_and_lists_are_narrow
             jobs::admin::list(&mut world.tx().await, &filter, &PageOf::parse(None, None).unwrap()).await.unwrap();
         page.items.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
-    assert_eq!(list(Filter { state: Some("completed"), ..Filter::default() }).await, [done]);
+    assert_eq!(list(Filter { state: Some(State::Completed), ..Filter::default() }).await, [done]);
     assert_eq!(list(Filter::default()).await, [waiting]);
     assert_eq!(list(Filter { lane_id: Some(lane), ..Filter::default() }).await, [waiting]);
     assert_eq!(list(Filter { kind: Some("test.do"), queue: Some("work"), ..Filter::default() }).await, [waiting]);
@@ -220,7 +220,7 @@ async fn a_batch_is_listed_with_what_has_not_been_folded_yet() {
     let leased = hand.claim_some(1).await;
     hand.settle(&leased, End::Completed).await;
     let page = PageOf::parse(None, None).unwrap();
-    let listed = jobs::admin::batches(&mut world.tx().await, &page).await.unwrap().items;
+    let listed = jobs::admin::batches(&mut world.tx().await, None, &page).await.unwrap().items;
     assert_eq!((listed.len(), listed[0].enqueued_count), (1, 2));
     assert_eq!(listed[0].completed_count, i64::try_from(leased.len()).unwrap());
     assert!(!listed[0].is_sealed && listed[0].tenant_number.is_none());
@@ -257,14 +257,14 @@ async fn failed_and_running_jobs_are_found_without_reading_what_waits() {
         )
         .await;
     sqlx::query("analyze jobs.jobs").execute(&mut world.database.superuser().await).await.unwrap();
-    for (state, id) in [("discarded", ids[0]), ("running", ids[1])] {
+    for (state, id) in [(State::Discarded, ids[0]), (State::Running, ids[1])] {
         let mut tx = world.db.platform(Why::Operator).await.unwrap();
         let before = rows_read(&mut tx).await;
         let filter = Filter { state: Some(state), ..Filter::default() };
         let page = jobs::admin::list(&mut tx, &filter, &PageOf::parse(None, None).unwrap()).await.unwrap();
         let after = rows_read(&mut tx).await;
-        assert_eq!(page.items.iter().map(|job| (job.id, job.state.as_str())).collect::<Vec<_>>(), [(id, state)]);
-        assert!(after.0 == before.0 && after.1 - before.1 < 100, "{state}: {before:?} {after:?}");
+        assert_eq!(page.items.iter().map(|job| (job.id, job.state)).collect::<Vec<_>>(), [(id, state)]);
+        assert!(after.0 == before.0 && after.1 - before.1 < 100, "{state:?}: {before:?} {after:?}");
     }
     world.finish().await;
 }

@@ -125,7 +125,7 @@ async fn a_handler_past_its_time_out_is_cancelled_and_has_failed() {
     let id = world.enqueue(Enqueue::new(), &Slow {}).await;
     e2e::eventually("it has failed", || async { world.job(id).await.errors.is_some() }).await;
     let row = world.job(id).await;
-    assert_eq!((row.state.as_str(), row.attempt), ("available", 1));
+    assert_eq!((row.state.name(), row.attempt), ("available", 1));
     assert!(row.errors.unwrap().0[0]["error"].as_str().unwrap().starts_with("no end after"));
     worker.stop().await;
     world.finish().await;

@@ -53,26 +53,6 @@ async fn a_living_worker_is_not_rescued_from_however_long_its_jobs_take() {
 }
 
 #[tokio::test]
-async fn a_job_over_which_five_workers_died_is_discarded_with_the_evidence() {
-    let world = EngineWorld::new().await;
-    let id = world.work(Do::nothing("killer")).await;
-    let mut rescuer = world.hand().await;
-    for crash in 1..=5 {
-        assert_eq!(world.state(id).await, "available", "before crash {crash}");
-        let mut doomed = world.hand().await;
-        assert_eq!(doomed.claim_some(1).await[0].crashes, crash - 1);
-        world.advance(PAST).await;
-        rescuer.renew(&[]).await;
-        assert_eq!(rescuer.rescue().await, 1);
-    }
-    assert_eq!(world.state(id).await, "discarded");
-    let errors = world.job(id).await.errors.unwrap().0;
-    assert_eq!(errors.as_array().unwrap().len(), 5);
-    assert_eq!(errors[4]["error"], "its worker died");
-    world.finish().await;
-}
-
-#[tokio::test]
 async fn a_process_that_died_after_it_was_forgotten_is_rescued_from_all_the_same() {
     let world = EngineWorld::new().await;
     let (mut stalled, mut rescuer) = (world.hand().await, world.hand().await);

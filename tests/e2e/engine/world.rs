@@ -94,7 +94,7 @@ impl EngineWorld {
         jobs::admin::find(&mut tx, id).await.unwrap().unwrap_or_else(|| panic!("job {id} is nowhere"))
     }
     pub async fn state(&self, id: i64) -> String {
-        self.job(id).await.state
+        self.job(id).await.state.name().to_owned()
     }
     pub async fn reaches(&self, id: i64, state: &str) {
         e2e::eventually(&format!("job {id} is {state}"), || async { self.state(id).await == state }).await;

@@ -23,7 +23,7 @@ pub fn routes() -> Routes {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Filter {
-    /// On that sort of thing: job, lane or gate.
+    /// On that sort of thing: job, lane, gate, batch, schedule or quota.
     subject: Option<String>,
     /// On the thing of that id.
     subject_id: Option<String>,

@@ -7,10 +7,9 @@ use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::Reason;
 use crate::{
     actor::{Call, Operator},
-    extract::{Json, Paging, Path, Query},
+    extract::{Json, Paging, Path, Query, Reason},
     gate::Routes,
     problem::Problem,
 };

@@ -5,10 +5,9 @@ use db::{Page, PlatformTx};
 use jobs::admin::{self, LaneRow};
 use utoipa_axum::routes;
 
-use super::Reason;
 use crate::{
     actor::{Call, Operator},
-    extract::{Json, Paging, Path, Query},
+    extract::{Json, Paging, Path, Query, Reason},
     gate::Routes,
     problem::Problem,
 };

@@ -8,10 +8,8 @@ mod jobs;
 mod lanes;
 mod platform_jobs;
 mod queues;
+mod schedules;
 mod workers;
-
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use crate::gate::Routes;
 
@@ -25,16 +23,9 @@ pub fn routes() -> Routes {
         lanes::routes(),
         platform_jobs::routes(),
         queues::routes(),
+        schedules::routes(),
         workers::routes(),
     ]
     .into_iter()
     .fold(Routes::new(), Routes::merge)
-}
-
-/// Why something is done.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Reason {
-    /// In 1 to 500 characters; kept in the audit.
-    reason: String,
 }

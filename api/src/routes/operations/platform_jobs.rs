@@ -5,10 +5,10 @@ use db::{Page, PlatformTx};
 use jobs::admin::{self, Explanation, JobRow};
 use utoipa_axum::routes;
 
-use super::{Reason, jobs::Filter};
+use super::jobs::Filter;
 use crate::{
     actor::Operator,
-    extract::{Json, Paging, Path, Query},
+    extract::{Json, Paging, Path, Query, Reason},
     gate::Routes,
     problem::Problem,
 };
@@ -48,7 +48,7 @@ async fn why_job(operator: Operator, Path(id): Path<i64>) -> Result<Json<Explana
     Ok(Json(admin::explain(&mut tx, id).await?.ok_or(Error::NotFound)?))
 }
 
-/// Runs a discarded or cancelled job again, with all its attempts. 409 where another job holds its key or its lane is cancelled.
+/// Runs a discarded, quarantined or cancelled job again, with all its attempts and no death counted. 409 where another job holds its key or its lane is cancelled.
 #[utoipa::path(
     post, path = "/api/v1/platform/jobs/{id}/retry", tag = "operations", params(("id" = i64, Path)), request_body = Reason,
     responses((status = 200, body = JobRow))

@@ -1,0 +1,133 @@
+//! Messages whose send job ended without a word of its own: each gets a state with a reason, and waits again where the job is run again.
+
+use e2e::{Operator, Tenant, World, eventually};
+use serde_json::{Value, json};
+
+const ADDRESS: &str = "+13055560001";
+
+fn because(reason: &str) -> Value {
+    json!({ "reason": reason })
+}
+
+/// A tenant whose one message waits for its time; answers its job too.
+async fn waiting(world: &World) -> (Tenant, Operator, i64) {
+    let acme = world.tenant("acme").await;
+    let line = acme.line(world, json!({})).await;
+    let now = chrono::DateTime::from_timestamp_millis(World::machine_ms()).unwrap();
+    let row = json!({
+        "kind": "messaging.send_text", "run_at": now + chrono::TimeDelta::hours(1),
+        "payload": { "line_id": line, "address": ADDRESS, "text": "x" },
+    });
+    let made = acme.post("/jobs", &json!({ "jobs": [row] })).await.expect(200);
+    (acme, world.operator(), made["jobs"][0]["id"].as_i64().unwrap())
+}
+async fn is(tenant: &Tenant, status: &str, reason: Option<&str>) {
+    eventually(&format!("the message is {status}, {reason:?}"), || async {
+        let message = tenant.messages(ADDRESS).await.remove(0);
+        message["status"] == status && message["reason"] == json!(reason)
+    })
+    .await;
+}
+async fn lane_of(operator: &Operator, job: i64) -> String {
+    format!("/lanes/{}", operator.get(&format!("/jobs/{job}")).await.expect(200)["lane_id"])
+}
+/// The operator runs the job again, held back by its lane until its message has been seen to wait.
+async fn runs_again(world: &World, tenant: &Tenant, operator: &Operator, job: i64) {
+    let lane = lane_of(operator, job).await;
+    operator.post(&format!("{lane}/pause"), &because("look first")).await.expect(200);
+    operator.post(&format!("/jobs/{job}/retry"), &because("mended")).await.expect(200);
+    is(tenant, "queued", None).await;
+    operator.post(&format!("{lane}/resume"), &because("go")).await.expect(200);
+    world.settle().await;
+    let message = tenant.messages(ADDRESS).await.remove(0);
+    assert!(["sent", "delivered", "read"].contains(&message["status"].as_str().unwrap()), "{message}");
+    assert!(message["reason"].is_null());
+    assert_eq!(world.sim.summary().total, 1, "it went out once");
+}
+
+#[tokio::test]
+async fn a_message_whose_job_an_operator_cancels_is_cancelled_and_waits_again_with_it() {
+    let world = World::new().await;
+    let (acme, operator, job) = waiting(&world).await;
+    operator.post(&format!("/jobs/{job}/cancel"), &because("a wrong text")).await.expect(200);
+    is(&acme, "cancelled", Some("job_cancelled")).await;
+    runs_again(&world, &acme, &operator, job).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_whose_job_is_discarded_has_failed_and_waits_again_with_it() {
+    let world = World::new().await;
+    let (acme, operator, job) = waiting(&world).await;
+    let mut superuser = world.database.superuser().await;
+    // the secret of its line can't be read any more, and no attempt is left: a fault that no handler records
+    sqlx::query("create table kept as select id, password from crm.lines").execute(&mut superuser).await.unwrap();
+    sqlx::query("update crm.lines set password = 'x'").execute(&mut superuser).await.unwrap();
+    sqlx::query("update jobs.scheduled set max_attempts = 1, run_at = app.now() where id = $1")
+        .bind(job)
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    is(&acme, "failed", Some("job_discarded")).await;
+    assert_eq!(operator.get(&format!("/jobs/{job}")).await.expect(200)["state"], "discarded");
+    sqlx::query("update crm.lines l set password = k.password from kept k where k.id = l.id")
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    runs_again(&world, &acme, &operator, job).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_whose_job_is_quarantined_has_failed_and_waits_again_with_it() {
+    let world = World::new().await;
+    let (acme, operator, job) = waiting(&world).await;
+    let lane = lane_of(&operator, job).await;
+    operator.post(&format!("{lane}/pause"), &because("hold it")).await.expect(200);
+    let mut superuser = world.database.superuser().await;
+    // due, and five workers have died over it
+    sqlx::query(
+        "with d as (delete from jobs.scheduled where id = $1 returning *)
+         insert into jobs.jobs (id, tenant_number, lane_id, queue, kind, max_attempts, crashes, key_scope, run_at, payload)
+           select id, tenant_number, lane_id, queue, kind, max_attempts, 5, key_scope, app.now(), payload from d",
+    )
+    .bind(job)
+    .execute(&mut superuser)
+    .await
+    .unwrap();
+    sqlx::query("select jobs.quarantine(app.clock(), array[$1], 5)").bind(job).execute(&mut superuser).await.unwrap();
+    is(&acme, "failed", Some("job_quarantined")).await;
+    operator.post(&format!("{lane}/resume"), &because("mended")).await.expect(200);
+    runs_again(&world, &acme, &operator, job).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_whose_lane_is_cancelled_is_cancelled_for_good() {
+    let world = World::new().await;
+    let (acme, operator, job) = waiting(&world).await;
+    let lane = lane_of(&operator, job).await;
+    operator.post(&format!("{lane}/cancel"), &because("the customer left")).await.expect(200);
+    is(&acme, "cancelled", Some("lane_cancelled")).await;
+    assert_eq!(operator.post(&format!("/jobs/{job}/retry"), &because("no")).await.code(), "job_not_failed");
+    assert_eq!(world.sim.summary().total, 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_retry_whose_job_starts_before_its_message_is_told_sends_it_all_the_same() {
+    let mut world = World::new().await;
+    let (acme, operator, job) = waiting(&world).await;
+    operator.post(&format!("/jobs/{job}/cancel"), &because("a wrong text")).await.expect(200);
+    is(&acme, "cancelled", Some("job_cancelled")).await;
+    world.drain().await;
+    world.stop_workers().await;
+    operator.post(&format!("/jobs/{job}/retry"), &because("right after all")).await.expect(200);
+    // nobody will tell the message
+    sqlx::query("delete from jobs.fates").execute(&mut world.database.superuser().await).await.unwrap();
+    world.start_worker().await;
+    world.settle().await;
+    assert_eq!(world.sim.summary().total, 1);
+    assert_ne!(acme.messages(ADDRESS).await[0]["status"], "cancelled");
+    world.finish().await;
+}
