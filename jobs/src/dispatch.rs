@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::{
     gate::{GateHealth, Verdict},
     job::{Done, JobError, JobResult, Lease},
+    metrics::{Meters, OUTCOMES},
     registry::{Raw, Registry},
 };
 
@@ -110,10 +111,11 @@ pub(crate) type RunningJobs = Arc<Mutex<HashMap<i64, Running>>>;
 /// Runs leased jobs. Cheap to clone.
 pub struct Dispatcher<S> {
     inner: Arc<Inner<S>>,
+    meters: Arc<Meters>,
 }
 impl<S> Clone for Dispatcher<S> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self { inner: Arc::clone(&self.inner), meters: Arc::clone(&self.meters) }
     }
 }
 
@@ -134,7 +136,8 @@ pub(crate) struct Inner<S> {
 
 impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
     pub(crate) fn new(inner: Inner<S>) -> Self {
-        Self { inner: Arc::new(inner) }
+        let meters = Arc::new(Meters::of(inner.registry.queues()));
+        Self { inner: Arc::new(inner), meters }
     }
 
     /// Runs one job to its end.
@@ -205,8 +208,7 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
                 Err(JobError::Retry { error: "it was told to stop and did not".to_owned(), after: Some(Duration::ZERO) })
             }
         };
-        metrics::histogram!("paloma_job_wait_seconds", "kind" => kind.name).record(waited);
-        metrics::histogram!("paloma_job_run_seconds", "kind" => kind.name).record(started.elapsed().as_secs_f64());
+        self.meters.ran(kind.name, waited, started.elapsed());
         if is_probe && !has_reported.load(Ordering::Relaxed) {
             inner.health.tell(Verdict::NoWord { lane_id });
         }
@@ -219,7 +221,9 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             other => other,
         });
         let outcome = settle(result, lease, (attempt, max_attempts), kind.retry).instrument(span.clone()).await;
-        span.in_scope(|| log(kind.name, outcome.as_ref()));
+        let code = outcome.as_ref().map_or(Code::Completed, |outcome| outcome.code);
+        self.meters.settled(kind.name, code as usize - 1);
+        span.in_scope(|| log(code, outcome.as_ref()));
         outcome
     }
 
@@ -245,6 +249,7 @@ async fn settle(
             Ok(true) => return None,
             Ok(false) => {
                 tracing::warn!("the lease was lost before the effect could be committed: rolled back");
+                crate::metrics::leases_lost("commit", 1);
                 return None;
             }
             Err(error) => JobError::retry(error),
@@ -297,16 +302,8 @@ fn clean(error: String) -> Option<String> {
     Some(error.replace('\0', "\u{fffd}"))
 }
 
-fn log(kind: &'static str, outcome: Option<&Outcome>) {
-    let name = match outcome.map(|outcome| outcome.code) {
-        None | Some(Code::Completed) => "completed",
-        Some(Code::Retry) => "retry",
-        Some(Code::Snooze) => "snooze",
-        Some(Code::Discarded) => "discarded",
-        Some(Code::Cancelled) => "cancelled",
-        Some(Code::Release) => "release",
-    };
-    metrics::counter!("paloma_jobs_settled_total", "kind" => kind, "outcome" => name).increment(1);
+fn log(code: Code, outcome: Option<&Outcome>) {
+    let name = OUTCOMES[code as usize - 1];
     match outcome {
         Some(Outcome { code: Code::Retry, delay, error: Some(error) }) => {
             tracing::warn!(error, again_in_s = delay, "job failed")

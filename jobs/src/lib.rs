@@ -14,6 +14,7 @@ mod job;
 pub mod lane;
 pub mod metrics;
 mod registry;
+mod report;
 pub mod schedule;
 #[cfg(feature = "testing")]
 pub mod testing;

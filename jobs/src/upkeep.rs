@@ -1,7 +1,7 @@
 //! What keeps the promises when something dies: leases are renewed, those of the dead are freed, batches are folded, breakers told,
 //! old rows pruned. Every worker does it; locks see to it that no two do the same at once.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use db::{Db, EngineConn};
 use tokio::sync::mpsc;
@@ -155,25 +155,9 @@ impl Keeper {
         if round.is_multiple_of(120) {
             sqlx::query("select jobs.partition_history($1)").bind(KEEP_DAYS).execute(conn.conn()).await?;
             sqlx::query("select jobs.prune(5000)").execute(conn.conn()).await?;
-            self.report(conn).await?;
         }
-        Ok(())
-    }
-
-    /// The queue report: a line a queue, and the gauges behind it.
-    async fn report(&self, conn: &mut EngineConn) -> Result<(), db::Error> {
-        for depth in crate::admin::depths(conn.conn()).await? {
-            tracing::info!(
-                queue = depth.queue,
-                due = depth.due,
-                running = depth.running,
-                scheduled = depth.scheduled,
-                oldest_due_s = depth.oldest_due_s,
-                "queue report"
-            );
-            let queue: Arc<str> = depth.queue.into();
-            metrics::gauge!("paloma_queue_due", "queue" => Arc::clone(&queue)).set(depth.due as f64);
-            metrics::gauge!("paloma_queue_oldest_due_seconds", "queue" => queue).set(depth.oldest_due_s);
+        if round.is_multiple_of(30) {
+            crate::report::tell(conn.conn()).await?;
         }
         Ok(())
     }

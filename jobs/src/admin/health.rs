@@ -15,10 +15,8 @@ pub struct Stuck {
 /// Looks for jobs that should be running, or should have been rescued.
 pub async fn stuck(tx: &mut PlatformTx) -> Result<Stuck, sqlx::Error> {
     sqlx::query_as(
-        "select coalesce(extract(epoch from app.clock() - min(j.run_at) filter (
-                  where j.leased_by is null and l.paused_at is null and l.cancelled_at is null and l.gates = '{}')), 0)::float8 as oldest_open_s,
-                count(*) filter (where j.leased_by is not null and j.lease_until < app.clock() - interval '5 seconds') as expired
-           from jobs.jobs j join jobs.lanes l on l.id = j.lane_id",
+        "select (select coalesce(max(d.oldest_open_s), 0) from jobs.depths(1) d) as oldest_open_s,
+                (select count(*) from jobs.running r where r.lease_until < app.clock() - interval '5 seconds') as expired",
     )
     .fetch_one(tx.conn())
     .await

@@ -1,6 +1,6 @@
 //! One round trip of the cycle. It owns all that it needs, so that two may be under way.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use db::{Db, EngineConn};
 use sqlx::{FromRow, Row as _, postgres::PgRow};
@@ -77,7 +77,9 @@ impl FromRow<'_, PgRow> for Row {
 impl Trip {
     /// Goes and comes back. Nothing is forgotten on the way: if it fails, the same outcomes are sent again.
     pub async fn fly(mut self) -> Landed {
+        let started = Instant::now();
         let result = self.go().await;
+        crate::metrics::cycled(started.elapsed(), result.as_ref().ok().map(|claimed| claimed.jobs.len()));
         if result.is_err() {
             self.conn = None;
         }
