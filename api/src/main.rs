@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::parse();
-    crm::process::install_logs(arguments.config.log_json);
+    crm::telemetry::install_logs(arguments.config.log_json);
     match api::run(arguments.config, arguments.settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
