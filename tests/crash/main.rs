@@ -3,6 +3,7 @@
 
 mod campaigns;
 mod imports;
+mod metrics;
 mod process;
 mod scene;
 

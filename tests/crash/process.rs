@@ -1,4 +1,4 @@
-//! One real worker process. It dies with the test.
+//! Real processes. They die with the test.
 
 use std::{path::PathBuf, process::ExitStatus, process::Stdio, time::Duration};
 
@@ -22,17 +22,12 @@ pub struct Process {
 impl Process {
     /// Starts one and waits until the engine has registered it.
     pub async fn start(world: &World) -> Self {
-        let secret = "5a".repeat(32);
-        let child = Command::new(binary())
-            .env("PALOMA_DATABASE_URL", world.database.url())
-            .env("PALOMA_SECRET", secret)
-            .env("PALOMA_PUBLIC_URL", world.base())
-            .env("PALOMA_ALLOW_PRIVATE_GATEWAYS", "true")
-            .env("PALOMA_OUTBOUND_SLOTS", OUTBOUND_SLOTS.to_string())
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("`make crash` builds the worker first");
+        Self::start_with(world, &[]).await
+    }
+
+    /// The same with more settings.
+    pub async fn start_with(world: &World, settings: &[(&str, &str)]) -> Self {
+        let child = spawn(world, "paloma-worker", settings);
         let pid = i32::try_from(child.id().expect("it was not waited for yet")).expect("a process number");
         let process = Self { child, pid };
         eventually("the worker is known to the engine", || process.is_registered(world)).await;
@@ -63,9 +58,24 @@ impl Process {
     }
 }
 
+/// Starts a program of ours on a world's installation.
+pub fn spawn(world: &World, program: &str, settings: &[(&str, &str)]) -> Child {
+    Command::new(binary(program))
+        .env("PALOMA_DATABASE_URL", world.database.url())
+        .env("PALOMA_SECRET", "5a".repeat(32))
+        .env("PALOMA_PUBLIC_URL", world.base())
+        .env("PALOMA_ALLOW_PRIVATE_GATEWAYS", "true")
+        .env("PALOMA_OUTBOUND_SLOTS", OUTBOUND_SLOTS.to_string())
+        .envs(settings.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("`make crash` builds the programs first")
+}
+
 /// Beside the folder of the test's own executable.
-fn binary() -> PathBuf {
+fn binary(program: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has an executable");
     let target = test.parent().and_then(std::path::Path::parent).expect("target/debug/deps/crash");
-    target.join("paloma-worker")
+    target.join(program)
 }
