@@ -5,6 +5,7 @@ pub mod admin;
 pub mod admission;
 pub mod apalis;
 pub mod batch;
+mod costs;
 mod cycle;
 mod dispatch;
 mod enqueue;

@@ -153,6 +153,8 @@ impl Keeper {
             sqlx::query("select jobs.sample_usage($1)").bind(SAMPLED_PAGES).execute(conn.conn()).await?;
         }
         if round.is_multiple_of(120) {
+            // before the history that it is made of goes
+            crate::costs::keep(conn.conn()).await?;
             sqlx::query("select jobs.partition_history($1)").bind(KEEP_DAYS).execute(conn.conn()).await?;
             sqlx::query("select jobs.prune(5000)").execute(conn.conn()).await?;
         }

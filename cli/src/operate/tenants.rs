@@ -1,12 +1,14 @@
 //! `paloma tenants`: the customers of the installation.
 
 use super::{On, Paging};
-use crate::print::{self, Column, time};
+use crate::print::{self, Column, or_dash, time};
 use anyhow::{Result, bail};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use crm::access::Role;
 use crm::access::users::{NewUser, User};
-use crm::tenancy::tenants::{self, NewTenant};
+use crm::tenancy::costs::{self, Cost};
+use crm::tenancy::tenants::{self, NewTenant, TenantId};
 use crm::tenancy::{State, Tenant};
 use db::Why;
 use serde::Serialize;
@@ -19,6 +21,27 @@ pub enum TenantsVerb {
     List(Paging),
     /// Make a tenant and the user who owns it.
     Create(Create),
+    /// What tenants cost the queue, by hour and kind, newest first.
+    Costs(Costs),
+}
+
+/// Which hours of whom.
+#[derive(Debug, Args)]
+pub struct Costs {
+    /// Of that tenant, by its id.
+    #[arg(long)]
+    tenant: Option<TenantId>,
+    /// Of that kind of job, campaigns.send.
+    #[arg(long)]
+    kind: Option<String>,
+    /// That began then or later, 2026-01-31T00:00:00Z.
+    #[arg(long)]
+    since: Option<DateTime<Utc>>,
+    /// That began before.
+    #[arg(long)]
+    until: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 /// A new tenant.
@@ -56,6 +79,18 @@ const COLUMNS: &[Column<Tenant>] = &[
     ("made", |tenant| time(Some(tenant.created_at))),
 ];
 
+const COSTS: &[Column<Cost>] = &[
+    ("hour", |cost| time(Some(cost.hour))),
+    ("tenant", |cost| or_dash(cost.tenant.as_ref())),
+    ("kind", |cost| cost.kind.clone()),
+    ("jobs", |cost| cost.jobs.to_string()),
+    ("waited", |cost| format!("{:.1} s", cost.wait_s)),
+    ("ran", |cost| format!("{:.1} s", cost.run_s)),
+    ("retries", |cost| cost.retries.to_string()),
+    ("discarded", |cost| cost.discarded.to_string()),
+    ("cancelled", |cost| cost.cancelled.to_string()),
+];
+
 const fn state(state: State) -> &'static str {
     match state {
         State::Active => "active",
@@ -77,6 +112,11 @@ pub async fn tenants(on: On<TenantsVerb>) -> Result<()> {
         TenantsVerb::List(paging) => {
             let mut tx = on.operator.tx().await?;
             print::page(on.operator.json, &tenants::list(&mut tx, paging.of()?).await?, COLUMNS)
+        }
+        TenantsVerb::Costs(Costs { tenant, kind, since, until, paging }) => {
+            let filter = costs::Filter { tenant, kind: kind.as_deref(), since, until };
+            let mut tx = on.operator.tx().await?;
+            print::page(on.operator.json, &costs::list(&mut tx, &filter, &paging.of()?).await?, COSTS)
         }
         TenantsVerb::Create(create) => {
             let db = on.operator.db().await?;

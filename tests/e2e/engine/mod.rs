@@ -6,6 +6,7 @@ mod batch_race;
 mod batches;
 mod breaker;
 mod connections;
+mod costs;
 mod drain;
 mod enqueue;
 mod fairness;

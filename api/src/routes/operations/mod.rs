@@ -3,6 +3,7 @@
 
 mod audit;
 mod batches;
+mod costs;
 mod gates;
 mod jobs;
 mod lanes;
@@ -20,6 +21,7 @@ pub fn routes() -> Routes {
     [
         audit::routes(),
         batches::routes(),
+        costs::routes(),
         gates::routes(),
         jobs::routes(),
         lanes::routes(),
