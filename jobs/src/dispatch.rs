@@ -24,6 +24,7 @@ use crate::{
     job::{Done, JobError, JobResult, Lease},
     metrics::{Meters, OUTCOMES},
     registry::{Raw, Registry},
+    trace,
 };
 
 /// What a job's error begins with where the worker that took it does not know its kind.
@@ -148,7 +149,7 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         let _ = self.inner.finished.send(Finished { job_id, fence, outcome });
     }
 
-    async fn outcome(&self, leased: Leased) -> Option<Outcome> {
+    async fn outcome(&self, mut leased: Leased) -> Option<Outcome> {
         let inner = &*self.inner;
         let cancel = {
             let running = inner.running.lock().expect("nothing panics while it is held");
@@ -181,12 +182,16 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         let waited = (leased.leased_at - leased.run_at).as_seconds_f64().max(0.0);
         let (attempt, max_attempts, lease) = (leased.attempt, leased.max_attempts, leased.lease(inner.process));
         let span = tracing::info_span!(
+            parent: None,
             "job.run",
             job.id = leased.id,
             job.kind = kind.name,
             attempt,
             tenant.number = leased.tenant_number
         );
+        if let Some(trace) = trace::take(&mut leased.payload) {
+            trace::link(&span, trace);
+        }
         let (is_probe, lane_id, tenant_number) = (leased.is_probe, leased.lane_id, leased.tenant_number);
         let has_reported = Arc::new(AtomicBool::new(false));
         let raw = Raw {

@@ -19,6 +19,7 @@ mod report;
 pub mod schedule;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trace;
 mod upkeep;
 mod worker;
 

@@ -16,11 +16,12 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    telemetry::install_logs(args.config.log_json);
+    let traces = telemetry::install_logs(args.config.log_json, "paloma-scheduler")?;
     telemetry::serve(&args.scrape)?;
     let app = App::start(args.config, "paloma-scheduler").await?;
     tokio::spawn(process::stop_on_signal(app.stop.clone()));
     tracing::info!("ready");
     jobs::schedule::run(&app.db, &crm::schedules(), app.stop.clone()).await?;
+    traces.end();
     Ok(())
 }

@@ -2,10 +2,12 @@
 //! The api, the gateway and the scheduler run in the test's own process.
 
 mod campaigns;
+mod collector;
 mod imports;
 mod metrics;
 mod process;
 mod scene;
+mod traces;
 
 /// Not a test: the process that holds the run's database cluster, started by the first test that needs one.
 #[test]

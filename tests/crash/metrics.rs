@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    net::TcpListener,
     path::Path,
     process::{Command, Stdio},
 };
@@ -10,12 +9,7 @@ use std::{
 use e2e::{World, eventually};
 use jobs::metrics::ALL;
 
-use crate::process::{Process, spawn};
-
-/// An address that is free at the moment.
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").to_string()
-}
+use crate::process::{Process, free_address, spawn};
 
 async fn scrape(url: &str) -> Option<String> {
     reqwest::get(url).await.ok()?.error_for_status().ok()?.text().await.ok()

@@ -1,6 +1,6 @@
 //! Real processes. They die with the test.
 
-use std::{path::PathBuf, process::ExitStatus, process::Stdio, time::Duration};
+use std::{net::TcpListener, path::PathBuf, process::ExitStatus, process::Stdio, time::Duration};
 
 use e2e::{World, eventually};
 use nix::{
@@ -71,6 +71,11 @@ pub fn spawn(world: &World, program: &str, settings: &[(&str, &str)]) -> Child {
         .kill_on_drop(true)
         .spawn()
         .expect("`make crash` builds the programs first")
+}
+
+/// An address of this machine that is free at the moment.
+pub fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").to_string()
 }
 
 /// Beside the folder of the test's own executable.

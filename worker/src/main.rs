@@ -32,7 +32,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    telemetry::install_logs(args.config.log_json);
+    let traces = telemetry::install_logs(args.config.log_json, "paloma-worker")?;
     telemetry::serve(&args.scrape)?;
     let app = App::start(args.config, "paloma-worker").await?;
     let slots = [
@@ -48,5 +48,6 @@ async fn main() -> anyhow::Result<()> {
     let engine = Engine::start(app.db.clone(), app, crm::registry(), settings).await?;
     tracing::info!("ready");
     jobs::apalis::run(engine, "paloma", stop).await;
+    traces.end();
     Ok(())
 }

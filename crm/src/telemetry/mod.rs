@@ -1,11 +1,16 @@
-//! What a process tells of itself: logs, and metrics as Prometheus reads them. The api serves these on its own port; the other processes
+//! What a process tells of itself: logs, metrics as Prometheus reads them, and traces. The api serves these on its own port; the other processes
 //! listen for a scraper only where they are told to, so that any number of them fits on a machine.
+
+mod traces;
 
 use std::{net::SocketAddr, sync::OnceLock, time::Duration};
 
 use clap::Args;
 use jobs::metrics::{ALL, Type};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+pub use traces::Traces;
 
 /// Seconds, from a fast answer to a hung one: for every histogram that does not say its own.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -68,12 +73,15 @@ fn builder() -> anyhow::Result<PrometheusBuilder> {
     Ok(builder)
 }
 
-/// Logs to standard error: text for people, JSON lines by setting; `RUST_LOG` filters.
-pub fn install_logs(json: bool) {
-    use tracing_subscriber::{EnvFilter, fmt};
+/// Logs to standard error, text for people or JSON lines by setting, where `RUST_LOG` filters; and sends traces where the environment names a
+/// collector.
+pub fn install_logs(json: bool, name: &'static str) -> anyhow::Result<Traces> {
+    let traces = Traces::from_env(name)?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let installed = if json { logs.json().try_init() } else { logs.with_target(false).try_init() };
+    let logs = fmt::layer().with_writer(std::io::stderr);
+    let logs = if json { logs.json().boxed() } else { logs.with_target(false).boxed() };
+    let subscriber = tracing_subscriber::registry().with(logs.with_filter(filter)).with(traces.layer());
     // a second installation (tests) keeps the first
-    let _ = installed;
+    let _ = subscriber.try_init();
+    Ok(traces)
 }
