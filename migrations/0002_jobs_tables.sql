@@ -187,8 +187,8 @@ create table jobs.history (
 ) partition by range (finished_at);
 -- Catches what no day covers (a clock that jumped); upkeep makes the days ahead of time.
 create table jobs.history_other partition of jobs.history default;
--- Ids grow with time, so that ranges of pages tell them apart; a tree would cost each completion a microsecond and 60 bytes of log.
-create index history_id on jobs.history using brin (id) with (pages_per_range = 16, autosummarize = on);
+-- Ids and ends grow with time, so that ranges of pages tell them apart; a tree would cost each completion a microsecond and 60 bytes of log.
+create index history_id on jobs.history using brin (id, finished_at) with (pages_per_range = 16, autosummarize = on);
 
 -- Discarded and cancelled jobs with all that is needed to look at them and to run them again; 30 days.
 create table jobs.failures (

@@ -23,9 +23,6 @@ create table jobs.costs_mark (
 insert into jobs.costs_mark (rolled_until) values (app.clock());
 grant select, update on jobs.costs_mark to paloma_platform;
 
--- Rows come in the order in which jobs end, so that ranges of pages tell the minutes apart; a tree would cost each completion more.
-create index history_finished on jobs.history using brin (finished_at) with (pages_per_range = 16, autosummarize = on);
-
 -- Since when the oldest transaction that has written has been open: what it has settled is not seen yet, and has ended since then. Prepared ones
 -- are not the queue's. Definer: see jobs.vacuum_holders. By the server's clock, before which the tests' never is.
 create function jobs.oldest_writer() returns timestamptz language sql security definer set search_path = pg_catalog, pg_temp as $$

@@ -76,8 +76,10 @@ async fn every_process_tells_its_metrics_and_promtool_finds_no_fault() {
 
 #[test]
 fn the_rules_of_prometheus_are_sound_and_do_what_they_say() {
-    for arguments in [&["check", "rules", "rules.yml"], &["test", "rules", "rules.test.yml"]] {
-        if let Some((is_sound, said)) = promtool(arguments, "") {
+    for arguments in
+        [["check", "config", "prometheus.yml"], ["check", "rules", "rules.yml"], ["test", "rules", "rules.test.yml"]]
+    {
+        if let Some((is_sound, said)) = promtool(&arguments, "") {
             assert!(is_sound, "{said}");
         }
     }

@@ -113,7 +113,6 @@ async fn examine(db: &Db, findings: &mut Findings) -> Result<()> {
     }
     clock(db, findings).await?;
     engine(db, findings).await?;
-    horizon(db, findings).await?;
     schedules(db, findings).await
 }
 
@@ -176,12 +175,11 @@ async fn engine(db: &Db, findings: &mut Findings) -> Result<()> {
     let open = format!("the oldest due job that nothing holds back has waited {:.0} s", stuck.oldest_open_s);
     findings.note("oldest due", stuck.oldest_open_s <= DUE_WITHIN_S, open);
     findings.note("leases", stuck.expired == 0, format!("{} running jobs past their lease", stuck.expired));
-    Ok(())
+    horizon(&mut tx, findings).await
 }
 
-async fn horizon(db: &Db, findings: &mut Findings) -> Result<()> {
-    let mut tx = db.platform(Why::Operator).await?;
-    let horizon = admin::horizon(&mut tx).await?;
+async fn horizon(tx: &mut PlatformTx, findings: &mut Findings) -> Result<()> {
+    let horizon = admin::horizon(tx).await?;
     if !horizon.sees_sessions {
         let detail = "sessions of other roles are not seen: a superuser must run ops/bootstrap.sql again";
         findings.note("vacuum", false, detail);
