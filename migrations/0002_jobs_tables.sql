@@ -86,7 +86,7 @@ create table jobs.processes (
 ) with (fillfactor = 50);
 grant select, insert, update, delete on jobs.gate_slots, jobs.processes to paloma_platform;
 -- What runs: a row for each claim and lane, with the jobs leased. A job's own row is not touched between its making and its end, which is
--- half of its cost (ADR 10). It runs exactly while its id is in a row of this table: whoever ends a lease otherwise than by deleting the
+-- half of its cost (ADR 12). It runs exactly while its id is in a row of this table: whoever ends a lease otherwise than by deleting the
 -- job takes the id out of the row.
 create table jobs.leases (
   process uuid not null,
@@ -216,8 +216,8 @@ create table jobs.history (
 ) partition by range (finished_at);
 -- Catches what no day covers (a clock that jumped); upkeep makes the days ahead of time.
 create table jobs.history_other partition of jobs.history default;
--- Ids grow with time, so that ranges of pages tell them apart; a tree would cost each completion a microsecond and 60 bytes of log.
-create index history_id on jobs.history using brin (id) with (pages_per_range = 16, autosummarize = on);
+-- Ids and ends grow with time, so that ranges of pages tell them apart; a tree would cost each completion a microsecond and 60 bytes of log.
+create index history_id on jobs.history using brin (id, finished_at) with (pages_per_range = 16, autosummarize = on);
 
 -- Discarded, quarantined and cancelled jobs with all that is needed to look at them and to run them again; 30 days.
 create table jobs.failures (

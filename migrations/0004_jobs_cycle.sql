@@ -1,4 +1,4 @@
--- The cycle: write the last outcomes, claim the next jobs (0009). One function, one round trip, one transaction.
+-- The cycle: write the last outcomes, claim the next jobs (0013). One function, one round trip, one transaction.
 
 -- Whether that lease of the job still holds: its row is there, and the job has not been freed of it. Ask inside the statement that acts on the
 -- job's row, or lock that row first: whoever frees a job of a lease without ending it raises the job's fence.

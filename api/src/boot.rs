@@ -28,7 +28,7 @@ pub async fn run(config: Config, settings: Settings) -> anyhow::Result<()> {
         anyhow::bail!("PALOMA_OPERATOR_TOKEN must have 32 characters or more");
     }
     telemetry::recorder();
-    tokio::spawn(telemetry::upkeep());
+    tokio::spawn(crm::telemetry::upkeep());
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|error| anyhow::anyhow!("can't listen on {}: {error}", settings.listen))?;

@@ -33,12 +33,18 @@ async fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::parse();
-    crm::process::install_logs(arguments.config.log_json);
-    match api::run(arguments.config, arguments.settings).await {
+    match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("paloma-api: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let traces = crm::telemetry::install_logs(arguments.config.log_json, "paloma-api")?;
+    let outcome = api::run(arguments.config, arguments.settings).await;
+    traces.end();
+    outcome
 }

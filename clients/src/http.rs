@@ -4,14 +4,17 @@
 mod egress;
 mod hosts;
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use governor::Quota;
+use opentelemetry::global;
 pub use reqwest::{Method, StatusCode};
 use tracing::{Instrument, Span, field};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use url::{Position, Url};
 
 pub use egress::Egress;
@@ -205,6 +208,9 @@ impl Http {
         for (name, value) in call.headers {
             request = request.header(*name, *value);
         }
+        for (name, value) in trace_headers() {
+            request = request.header(name, value);
+        }
         if let Some(json) = call.json {
             request = request.header("content-type", "application/json").body(json);
         }
@@ -231,6 +237,13 @@ impl Http {
         }
         Ok(body)
     }
+}
+
+/// What tells the other side which span calls it; nothing unless traces are recorded.
+fn trace_headers() -> HashMap<String, String> {
+    let (context, mut headers) = (Span::current().context(), HashMap::new());
+    global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut headers));
+    headers
 }
 
 /// The URL as it may be logged: without user, password and the values of secret parameters.

@@ -13,6 +13,7 @@ pub mod process;
 pub mod queue;
 mod reactions;
 pub mod secrets;
+pub mod telemetry;
 pub mod tenancy;
 pub mod text;
 

@@ -1,4 +1,4 @@
-//! Start-up of a process: configuration from the environment, the application that handlers and routes work with, telemetry, signals.
+//! Start-up of a process: configuration from the environment, the application that handlers and routes work with, signals.
 
 use std::sync::Arc;
 
@@ -90,16 +90,6 @@ impl App {
 pub fn install_tls() {
     // the error says that one is installed already, which is what is wanted
     let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// Logs to standard error: text for people, JSON lines by setting; `RUST_LOG` filters.
-pub fn install_logs(json: bool) {
-    use tracing_subscriber::{EnvFilter, fmt};
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let installed = if json { logs.json().try_init() } else { logs.with_target(false).try_init() };
-    // a second installation (tests) keeps the first
-    let _ = installed;
 }
 
 /// Cancels the token when the process is asked to stop; a second time ends it at once.

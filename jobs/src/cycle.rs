@@ -339,10 +339,9 @@ impl Cycle {
 
     /// Notes what was leased and hands it on.
     fn take(&self, claimed: Claimed, state: &mut State) {
-        metrics::counter!("paloma_claims_total").increment(1);
         if claimed.lost > 0 {
             tracing::warn!(lost = claimed.lost, "leases had been lost before their outcomes were written");
-            metrics::counter!("paloma_leases_lost_total").increment(claimed.lost as u64);
+            crate::metrics::leases_lost("settle", claimed.lost);
         }
         let mut running = self.running.lock().expect("nothing panics while it is held");
         for job in claimed.jobs {

@@ -22,7 +22,9 @@ use uuid::Uuid;
 use crate::{
     gate::{GateHealth, Verdict},
     job::{Done, JobError, JobResult, Lease},
+    metrics::{Meters, OUTCOMES},
     registry::{Raw, Registry},
+    trace,
 };
 
 /// What a job's error begins with where the worker that took it does not know its kind.
@@ -110,10 +112,11 @@ pub(crate) type RunningJobs = Arc<Mutex<HashMap<i64, Running>>>;
 /// Runs leased jobs. Cheap to clone.
 pub struct Dispatcher<S> {
     inner: Arc<Inner<S>>,
+    meters: Arc<Meters>,
 }
 impl<S> Clone for Dispatcher<S> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self { inner: Arc::clone(&self.inner), meters: Arc::clone(&self.meters) }
     }
 }
 
@@ -136,7 +139,8 @@ pub(crate) struct Inner<S> {
 
 impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
     pub(crate) fn new(inner: Inner<S>) -> Self {
-        Self { inner: Arc::new(inner) }
+        let meters = Arc::new(Meters::of(inner.registry.queues()));
+        Self { inner: Arc::new(inner), meters }
     }
 
     /// Runs one job to its end.
@@ -147,7 +151,7 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         let _ = self.inner.finished.send(Finished { job_id, fence, outcome });
     }
 
-    async fn outcome(&self, leased: Leased) -> Option<Outcome> {
+    async fn outcome(&self, mut leased: Leased) -> Option<Outcome> {
         let inner = &*self.inner;
         let cancel = {
             let running = inner.running.lock().expect("nothing panics while it is held");
@@ -180,12 +184,16 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         let waited = (leased.leased_at - leased.run_at).as_seconds_f64().max(0.0);
         let (attempt, max_attempts, lease) = (leased.attempt, leased.max_attempts, leased.lease(inner.process));
         let span = tracing::info_span!(
+            parent: None,
             "job.run",
             job.id = leased.id,
             job.kind = kind.name,
             attempt,
             tenant.number = leased.tenant_number
         );
+        if let Some(trace) = trace::take(&mut leased.payload) {
+            trace::link(&span, trace);
+        }
         let (is_probe, lane_id, tenant_number) = (leased.is_probe, leased.lane_id, leased.tenant_number);
         let has_reported = Arc::new(AtomicBool::new(false));
         let pulse = Arc::new(Pulse::default());
@@ -208,8 +216,7 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
                 Err(JobError::Retry { error: "it was told to stop and did not".to_owned(), after: Some(Duration::ZERO) })
             }
         };
-        metrics::histogram!("paloma_job_wait_seconds", "kind" => kind.name).record(waited);
-        metrics::histogram!("paloma_job_run_seconds", "kind" => kind.name).record(started.elapsed().as_secs_f64());
+        self.meters.ran(kind.name, waited, started.elapsed());
         if is_probe && !has_reported.load(Ordering::Relaxed) {
             inner.health.tell(Verdict::NoWord { lane_id });
         }
@@ -223,7 +230,9 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         });
         let outcome =
             settle(result, lease, (attempt, max_attempts), (kind.retry, inner.lease)).instrument(span.clone()).await;
-        span.in_scope(|| log(kind.name, outcome.as_ref()));
+        let code = outcome.as_ref().map_or(Code::Completed, |outcome| outcome.code);
+        self.meters.settled(kind.name, code as usize - 1);
+        span.in_scope(|| log(code, outcome.as_ref()));
         outcome
     }
 
@@ -265,6 +274,7 @@ async fn settle(
             Ok(true) => return None,
             Ok(false) => {
                 tracing::warn!("the lease was lost before the effect could be committed: rolled back");
+                crate::metrics::leases_lost("commit", 1);
                 return None;
             }
             Err(error) => JobError::retry(error),
@@ -317,16 +327,8 @@ fn clean(error: String) -> Option<String> {
     Some(error.replace('\0', "\u{fffd}"))
 }
 
-fn log(kind: &'static str, outcome: Option<&Outcome>) {
-    let name = match outcome.map(|outcome| outcome.code) {
-        None | Some(Code::Completed) => "completed",
-        Some(Code::Retry) => "retry",
-        Some(Code::Snooze) => "snooze",
-        Some(Code::Discarded) => "discarded",
-        Some(Code::Cancelled) => "cancelled",
-        Some(Code::Release) => "release",
-    };
-    metrics::counter!("paloma_jobs_settled_total", "kind" => kind, "outcome" => name).increment(1);
+fn log(code: Code, outcome: Option<&Outcome>) {
+    let name = OUTCOMES[code as usize - 1];
     match outcome {
         Some(Outcome { code: Code::Retry, delay, error: Some(error) }) => {
             tracing::warn!(error, again_in_s = delay, "job failed")

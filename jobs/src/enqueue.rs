@@ -10,6 +10,7 @@ use sqlx::types::Json;
 use crate::{
     admission,
     job::{Job, KeyScope, UniqueKey},
+    trace,
 };
 
 /// The channel on which workers are told that something is due.
@@ -222,7 +223,8 @@ impl<S, J: Job<S>> Enqueue<S, J> {
             return Ok(Vec::new());
         }
         let mut bytes = 0;
-        let payloads = jobs.map(|job| payload(job, &mut bytes)).collect::<Result<Vec<_>, _>>()?;
+        let trace = trace::current();
+        let payloads = jobs.map(|job| payload(job, trace.as_deref(), &mut bytes)).collect::<Result<Vec<_>, _>>()?;
         let keys: Vec<Option<Vec<u8>>> = keys.into_iter().map(|key| key.map(|key| key.bytes)).collect();
         let keyed = keys.iter().filter(|key| key.is_some()).count();
         if keyed != 0 && keyed != keys.len() {
@@ -271,8 +273,11 @@ impl<S, J: Job<S>> Enqueue<S, J> {
     }
 }
 
-fn payload<S, J: Job<S>>(job: &J, bytes: &mut i64) -> Result<Json<Value>, EnqueueError> {
-    let value = serde_json::to_value(job).map_err(|error| EnqueueError::Payload(error.to_string()))?;
+fn payload<S, J: Job<S>>(job: &J, trace: Option<&str>, bytes: &mut i64) -> Result<Json<Value>, EnqueueError> {
+    let mut value = serde_json::to_value(job).map_err(|error| EnqueueError::Payload(error.to_string()))?;
+    if let Some(trace) = trace {
+        trace::put(&mut value, trace);
+    }
     let text = value.to_string();
     if text.len() > MAX_PAYLOAD {
         return Err(EnqueueError::Payload(format!("{} bytes, {MAX_PAYLOAD} at most", text.len())));

@@ -177,7 +177,7 @@ pub(crate) async fn apply(conn: &mut PgConnection, verdict: &Verdict, process: U
             .await?;
             if opened == Some(true) {
                 tracing::warn!(gate, tenant.number = tenant_number, reason, "breaker opened");
-                metrics::counter!("paloma_breaker_opened_total").increment(1);
+                metrics::counter!("paloma_breakers_opened_total").increment(1);
             } else if opened == Some(false) && !is_probe {
                 tracing::warn!(
                     gate,

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod admission;
 pub mod apalis;
 pub mod batch;
+mod costs;
 mod cycle;
 mod dispatch;
 mod enqueue;
@@ -15,9 +16,11 @@ mod job;
 pub mod lane;
 pub mod metrics;
 mod registry;
+mod report;
 pub mod schedule;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trace;
 mod upkeep;
 mod worker;
 

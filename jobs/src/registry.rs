@@ -141,6 +141,11 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self.kinds.get(name)
     }
 
+    /// Each kind with its queue.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.kinds.values().map(|kind| (kind.name, kind.queue.0))
+    }
+
     /// A line a kind, for the snapshot: a change of contract is a diff that someone reads.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! What keeps the promises when something dies: leases are renewed, those of the dead are freed, batches are folded, breakers told,
 //! old rows pruned. Every worker does it; locks see to it that no two do the same at once.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use db::{Db, EngineConn};
@@ -150,12 +150,13 @@ impl Keeper {
             sqlx::query("select jobs.sample_usage($1)").bind(SAMPLED_PAGES).execute(conn.conn()).await?;
         }
         if round.is_multiple_of(120) {
+            // before the history that it is made of goes
+            crate::costs::keep(conn.conn()).await?;
             sqlx::query("select jobs.partition_history($1)").bind(KEEP_DAYS).execute(conn.conn()).await?;
             sqlx::query("select jobs.prune(5000)").execute(conn.conn()).await?;
-            // not at the start, when a fleet starts at once
-            if round > 0 {
-                self.report(conn).await?;
-            }
+        }
+        if round.is_multiple_of(30) {
+            crate::report::tell(conn.conn()).await?;
         }
         Ok(())
     }
@@ -190,36 +191,18 @@ impl Keeper {
         tracing::warn!(jobs = freed, "rescued jobs of dead workers");
         metrics::counter!("paloma_rescues_total").increment(u64::try_from(freed).unwrap_or(0));
         // those of this rescue alone: another process may be at its own
-        let quarantined: Vec<(String, i64)> = sqlx::query_as(
-            "select k.name, count(*) from jobs.failures f join jobs.kinds k on k.id = f.kind
-              where f.finished_at >= $1 and f.state = 'quarantined' and f.xmin::text = $2 group by 1",
+        let quarantined: Vec<(String, String, i64)> = sqlx::query_as(
+            "select k.name, q.name, count(*) from jobs.failures f join jobs.kinds k on k.id = f.kind join jobs.queues q on q.id = f.queue
+              where f.finished_at >= $1 and f.state = 'quarantined' and f.xmin::text = $2 group by 1, 2",
         )
         .bind(began)
         .bind(writer)
         .fetch_all(conn.conn())
         .await?;
-        for (kind, count) in quarantined {
+        for (kind, queue, count) in quarantined {
             tracing::error!(job.kind = kind, jobs = count, "jobs quarantined: too many workers died over them");
-            metrics::counter!("paloma_jobs_settled_total", "kind" => kind, "outcome" => "quarantined")
+            metrics::counter!("paloma_jobs_settled_total", "kind" => kind, "queue" => queue, "outcome" => "quarantined")
                 .increment(u64::try_from(count).unwrap_or(0));
-        }
-        Ok(())
-    }
-
-    /// The queue report: a line a queue, and the gauges behind it.
-    async fn report(&self, conn: &mut EngineConn) -> Result<(), db::Error> {
-        for depth in crate::admin::depths(conn.conn()).await? {
-            tracing::info!(
-                queue = depth.queue,
-                due = depth.due,
-                running = depth.running,
-                scheduled = depth.scheduled,
-                oldest_due_s = depth.oldest_due_s,
-                "queue report"
-            );
-            let queue: Arc<str> = depth.queue.into();
-            metrics::gauge!("paloma_queue_due", "queue" => Arc::clone(&queue)).set(depth.due as f64);
-            metrics::gauge!("paloma_queue_oldest_due_seconds", "queue" => queue).set(depth.oldest_due_s);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
 
+mod documents;
 mod manifests;
 mod snapshots;
 mod sources;

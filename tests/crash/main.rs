@@ -3,9 +3,12 @@
 
 mod campaigns;
 mod chaos;
+mod collector;
 mod imports;
+mod metrics;
 mod process;
 mod scene;
+mod traces;
 
 /// Not a test: the process that holds the run's database cluster, started by the first test that needs one.
 #[test]

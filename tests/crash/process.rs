@@ -1,6 +1,6 @@
-//! One real worker process. It dies with the test.
+//! Real processes. They die with the test.
 
-use std::{path::PathBuf, process::ExitStatus, process::Stdio, time::Duration};
+use std::{net::TcpListener, path::PathBuf, process::ExitStatus, process::Stdio, time::Duration};
 
 use e2e::{World, eventually};
 use nix::{
@@ -12,9 +12,6 @@ use tokio::process::{Child, Command};
 /// So few calls at once that a campaign of some hundreds lasts for seconds.
 pub const OUTBOUND_SLOTS: usize = 4;
 
-/// As it is where nobody says otherwise.
-const LEASE: Duration = Duration::from_secs(30);
-
 /// A `paloma-worker`.
 pub struct Process {
     child: Child,
@@ -25,23 +22,18 @@ pub struct Process {
 impl Process {
     /// Starts one and waits until the engine has registered it.
     pub async fn start(world: &World) -> Self {
-        Self::start_by(world, world.database.url(), LEASE).await
+        Self::start_with(world, &[]).await
     }
 
     /// The same by another way to the database and with another lease.
-    pub async fn start_by(world: &World, url: String, lease: Duration) -> Self {
-        let secret = "5a".repeat(32);
-        let child = Command::new(binary())
-            .env("PALOMA_DATABASE_URL", url)
-            .env("PALOMA_SECRET", secret)
-            .env("PALOMA_PUBLIC_URL", world.base())
-            .env("PALOMA_ALLOW_PRIVATE_GATEWAYS", "true")
-            .env("PALOMA_LEASE_S", lease.as_secs().to_string())
-            .env("PALOMA_OUTBOUND_SLOTS", OUTBOUND_SLOTS.to_string())
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("`make crash` builds the worker first");
+    pub async fn start_by(world: &World, url: &str, lease: Duration) -> Self {
+        let lease = lease.as_secs().to_string();
+        Self::start_with(world, &[("PALOMA_DATABASE_URL", url), ("PALOMA_LEASE_S", &lease)]).await
+    }
+
+    /// The same with more settings.
+    pub async fn start_with(world: &World, settings: &[(&str, &str)]) -> Self {
+        let child = spawn(world, "paloma-worker", settings);
         let pid = i32::try_from(child.id().expect("it was not waited for yet")).expect("a process number");
         let process = Self { child, pid };
         eventually("the worker is known to the engine", || process.is_registered(world)).await;
@@ -72,9 +64,29 @@ impl Process {
     }
 }
 
+/// Starts a program of ours on a world's installation.
+pub fn spawn(world: &World, program: &str, settings: &[(&str, &str)]) -> Child {
+    Command::new(binary(program))
+        .env("PALOMA_DATABASE_URL", world.database.url())
+        .env("PALOMA_SECRET", "5a".repeat(32))
+        .env("PALOMA_PUBLIC_URL", world.base())
+        .env("PALOMA_ALLOW_PRIVATE_GATEWAYS", "true")
+        .env("PALOMA_OUTBOUND_SLOTS", OUTBOUND_SLOTS.to_string())
+        .envs(settings.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("`make crash` builds the programs first")
+}
+
+/// An address of this machine that is free at the moment.
+pub fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").to_string()
+}
+
 /// Beside the folder of the test's own executable.
-fn binary() -> PathBuf {
+fn binary(program: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has an executable");
     let target = test.parent().and_then(std::path::Path::parent).expect("target/debug/deps/crash");
-    target.join("paloma-worker")
+    target.join(program)
 }

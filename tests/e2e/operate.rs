@@ -255,6 +255,7 @@ async fn all_is_well_beside_a_worker_and_a_scheduler() {
         "queue",
         "oldest due",
         "leases",
+        "vacuum",
         "schedule",
     ];
     for check in checks {

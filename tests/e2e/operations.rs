@@ -234,3 +234,40 @@ async fn the_platform_s_routes_are_the_operator_s_alone_and_a_tenant_s_need_thei
     }
     world.finish().await;
 }
+
+#[tokio::test]
+async fn what_a_tenant_s_jobs_took_is_told_to_the_operator_and_to_itself() {
+    let mut world = World::new().await;
+    let (acme, other, operator) = (world.tenant("acme").await, world.tenant("other").await, world.operator());
+    acme.line(&world, json!({})).await;
+    acme.contacts(3).await;
+    world.drain().await;
+    world.stop_workers().await;
+    world.database.advance(std::time::Duration::from_secs(120)).await;
+    sqlx::query("select jobs.roll_up_costs()").execute(&mut world.database.superuser().await).await.unwrap();
+
+    let own = acme.items("/costs?kind=contacts.run_import").await;
+    assert_eq!((&own[0]["jobs"], &own[0]["discarded"], own.len()), (&json!(1), &json!(0), 1));
+    assert!(own[0]["run_s"].as_f64().unwrap() > 0.0 && own[0].get("tenant").is_none(), "{own:?}");
+    assert!(other.items("/costs").await.is_empty(), "another's hours are not there");
+    let all = operator.items("/costs?kind=contacts.run_import").await;
+    assert_eq!((&all[0]["tenant"], &all[0]["run_s"]), (&json!("acme"), &own[0]["run_s"]));
+    let hour = all[0]["hour"].as_str().unwrap();
+    assert!(operator.items(&format!("/costs?until={hour}")).await.is_empty(), "nothing before that hour");
+    assert_eq!(operator.items(&format!("/costs?kind=contacts.run_import&since={hour}")).await, all);
+    let every = operator.items("/costs").await;
+    let first = operator.get("/costs?limit=1").await.expect(200);
+    let next = operator.get(&format!("/costs?cursor={}", first["next_cursor"].as_str().unwrap())).await.expect(200);
+    assert_eq!([first["items"].as_array().unwrap().clone(), next["items"].as_array().unwrap().clone()].concat(), every);
+
+    let tenants = e2e::paloma::paloma(&world, &["tenants", "list", "--json"]).await.json();
+    let id = tenants["items"].as_array().unwrap().iter().find(|tenant| tenant["slug"] == "acme").unwrap()["id"].clone();
+    let costs = ["tenants", "costs", "--tenant", id.as_str().unwrap(), "--kind", "contacts.run_import"];
+    assert!(e2e::paloma::paloma(&world, &costs).await.text().contains("acme"));
+    assert_eq!(
+        operator.items(&format!("/costs?tenant_id={}", id.as_str().unwrap())).await.len(),
+        acme.items("/costs").await.len()
+    );
+    assert_eq!(operator.get("/horizon").await.expect(200)["sees_sessions"], true);
+    world.finish().await;
+}

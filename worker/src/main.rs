@@ -1,7 +1,7 @@
 //! The worker: takes the product's registry, runs the engine under apalis, drains on SIGTERM.
 
 use clap::Parser;
-use crm::{App, Config, process, queue};
+use crm::{App, Config, process, queue, telemetry};
 use jobs::{Engine, Settings};
 
 /// Runs jobs of a Paloma installation.
@@ -10,6 +10,8 @@ use jobs::{Engine, Settings};
 struct Args {
     #[command(flatten)]
     config: Config,
+    #[command(flatten)]
+    scrape: telemetry::Scrape,
     /// Slots for calls to gateways.
     #[arg(long, env = "PALOMA_OUTBOUND_SLOTS", default_value_t = 96)]
     outbound_slots: usize,
@@ -33,7 +35,8 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    process::install_logs(args.config.log_json);
+    let traces = telemetry::install_logs(args.config.log_json, "paloma-worker")?;
+    telemetry::serve(&args.scrape)?;
     let app = App::start(args.config, "paloma-worker").await?;
     let slots = [
         (queue::OUTBOUND, args.outbound_slots),
@@ -49,5 +52,6 @@ async fn main() -> anyhow::Result<()> {
     let engine = Engine::start(app.db.clone(), app, crm::registry(), settings).await?;
     tracing::info!("ready");
     jobs::apalis::run(engine, "paloma", stop).await;
+    traces.end();
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `paloma doctor`: whether an installation keeps its promises right now. Only looks; says of each thing that it is well, or what
 //! to do about it.
 
-use super::Operator;
+use super::{Operator, queues::about};
 use crate::cluster;
 use crate::print;
 use anyhow::{Context, Result, bail};
@@ -166,7 +166,9 @@ async fn engine(tx: &mut PlatformTx, findings: &mut Findings) -> Result<()> {
     for depth in admin::depths(tx.conn()).await? {
         let idle = depth.due > 0 && !served.contains(depth.queue.as_str());
         let nobody = if idle { "; no process serves it" } else { "" };
-        let (queue, due, running, later) = (&depth.queue, depth.due, depth.running, depth.scheduled);
+        let (queue, running) = (&depth.queue, depth.running);
+        let due = about(depth.due, depth.is_due_estimated);
+        let later = about(depth.scheduled, depth.is_scheduled_estimated);
         let age = depth.oldest_due_s;
         findings.note(
             "queue",
@@ -178,6 +180,22 @@ async fn engine(tx: &mut PlatformTx, findings: &mut Findings) -> Result<()> {
     let open = format!("the oldest due job that nothing holds back has waited {:.0} s", stuck.oldest_open_s);
     findings.note("oldest due", stuck.oldest_open_s <= DUE_WITHIN_S, open);
     findings.note("leases", stuck.expired == 0, format!("{} running jobs past their lease", stuck.expired));
+    horizon(tx, findings).await
+}
+
+async fn horizon(tx: &mut PlatformTx, findings: &mut Findings) -> Result<()> {
+    let horizon = admin::horizon(tx).await?;
+    if !horizon.sees_sessions {
+        let detail = "sessions of other roles are not seen: a superuser must run ops/bootstrap.sql again";
+        findings.note("vacuum", false, detail);
+    }
+    for holder in horizon.holders.iter().filter(|holder| holder.is_old()) {
+        findings.note("vacuum", false, holder.to_string());
+    }
+    if !horizon.is_old {
+        let back = horizon.holders.first().map_or(0, |holder| holder.transactions);
+        findings.note("vacuum", true, format!("the horizon is {back} transactions back"));
+    }
     Ok(())
 }
 

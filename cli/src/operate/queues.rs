@@ -15,11 +15,17 @@ pub enum QueuesVerb {
 
 const COLUMNS: &[Column<Depth>] = &[
     ("queue", |depth| depth.queue.clone()),
-    ("due", |depth| depth.due.to_string()),
+    ("due", |depth| about(depth.due, depth.is_due_estimated)),
     ("running", |depth| depth.running.to_string()),
-    ("later", |depth| depth.scheduled.to_string()),
+    ("later", |depth| about(depth.scheduled, depth.is_scheduled_estimated)),
     ("oldest due", |depth| format!("{:.0} s", depth.oldest_due_s)),
+    ("oldest open", |depth| format!("{:.0} s", depth.oldest_open_s)),
 ];
+
+/// A number, or a guess at one.
+pub fn about(count: i64, is_estimated: bool) -> String {
+    if is_estimated { format!("~{count}") } else { count.to_string() }
+}
 
 /// Does what the verb says.
 pub async fn queues(on: On<QueuesVerb>) -> Result<()> {

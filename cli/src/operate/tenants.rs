@@ -1,12 +1,14 @@
 //! `paloma tenants`: the customers of the installation.
 
 use super::{Done, On, Operator, Paging};
-use crate::print::{self, Column, time};
+use crate::print::{self, Column, or_dash, time};
 use anyhow::{Result, anyhow, bail};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use crm::Error;
 use crm::access::Role;
 use crm::access::users::{NewUser, User};
+use crm::tenancy::costs::{self, Cost};
 use crm::tenancy::quotas::{self, QueueQuota};
 use crm::tenancy::tenants::{self, NewTenant, TenantId};
 use crm::tenancy::{State, Tenant};
@@ -31,6 +33,8 @@ pub enum TenantsVerb {
     SetQuota(SetQuota),
     /// Give a tenant the quota that holds for all.
     ResetQuota(Act),
+    /// What tenants cost the queue, by hour and kind, newest first.
+    Costs(Costs),
 }
 
 /// Which tenant, and why.
@@ -54,6 +58,25 @@ pub struct SetQuota {
     /// Bytes of their payloads as stored: 67108864 or more.
     #[arg(long)]
     most_bytes: i64,
+}
+
+/// Which hours of whom.
+#[derive(Debug, Args)]
+pub struct Costs {
+    /// Of that tenant, by its id.
+    #[arg(long)]
+    tenant: Option<TenantId>,
+    /// Of that kind of job, campaigns.send.
+    #[arg(long)]
+    kind: Option<String>,
+    /// That began then or later, 2026-01-31T00:00:00Z.
+    #[arg(long)]
+    since: Option<DateTime<Utc>>,
+    /// That began before.
+    #[arg(long)]
+    until: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 /// A new tenant.
@@ -91,6 +114,18 @@ const COLUMNS: &[Column<Tenant>] = &[
     ("made", |tenant| time(Some(tenant.created_at))),
 ];
 
+const COSTS: &[Column<Cost>] = &[
+    ("hour", |cost| time(Some(cost.hour))),
+    ("tenant", |cost| or_dash(cost.tenant.as_ref())),
+    ("kind", |cost| cost.kind.clone()),
+    ("jobs", |cost| cost.jobs.to_string()),
+    ("waited", |cost| format!("{:.1} s", cost.wait_s)),
+    ("ran", |cost| format!("{:.1} s", cost.run_s)),
+    ("retries", |cost| cost.retries.to_string()),
+    ("discarded", |cost| cost.discarded.to_string()),
+    ("cancelled", |cost| cost.cancelled.to_string()),
+];
+
 const fn state(state: State) -> &'static str {
     match state {
         State::Active => "active",
@@ -112,6 +147,11 @@ pub async fn tenants(on: On<TenantsVerb>) -> Result<()> {
         TenantsVerb::List(paging) => {
             let mut tx = on.operator.tx().await?;
             print::page(on.operator.json, &tenants::list(&mut tx, paging.of()?).await?, COLUMNS)
+        }
+        TenantsVerb::Costs(Costs { tenant, kind, since, until, paging }) => {
+            let filter = costs::Filter { tenant, kind: kind.as_deref(), since, until };
+            let mut tx = on.operator.tx().await?;
+            print::page(on.operator.json, &costs::list(&mut tx, &filter, &paging.of()?).await?, COSTS)
         }
         TenantsVerb::Create(create) => {
             let password = create.owner_password.map_or_else(first_line, Ok)?;

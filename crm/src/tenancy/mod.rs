@@ -1,5 +1,6 @@
 //! Tenants: the customers of the platform, each behind the wall.
 
+pub mod costs;
 pub mod quotas;
 pub mod tenants;
 

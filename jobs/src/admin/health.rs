@@ -15,11 +15,7 @@ pub struct Stuck {
 /// Looks for jobs that should be running, or should have been rescued.
 pub async fn stuck(tx: &mut PlatformTx) -> Result<Stuck, sqlx::Error> {
     sqlx::query_as(
-        "select (select coalesce(extract(epoch from app.clock() - min(f.run_at)), 0)::float8 from jobs.lanes l cross join lateral (
-                   select j.run_at from jobs.jobs j
-                    where j.lane_id = l.id and j.id not in (select unnest(x.job_ids) from jobs.leases x where x.lane_id = l.id)
-                    order by j.priority, j.run_at, j.id limit 1) f
-                  where l.paused_at is null and l.cancelled_at is null and l.gates = '{}') as oldest_open_s,
+        "select (select coalesce(max(d.oldest_open_s), 0) from jobs.depths(1) d) as oldest_open_s,
                 (select count(*) from jobs.running r left join jobs.processes p on p.id = r.leased_by
                   where p.lease_until is null or p.lease_until < app.clock() - interval '5 seconds') as expired",
     )

@@ -1,6 +1,6 @@
 //! One round trip of the cycle. It owns all that it needs, so that two may be under way.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use db::{Db, EngineConn};
@@ -99,7 +99,9 @@ impl Trip {
     /// Goes and comes back. Nothing is forgotten on the way: if it fails, the same outcomes are sent again. One that is not answered within a third
     /// of the lease has failed: the connection may be open with nobody at its other end.
     pub async fn fly(mut self) -> Landed {
+        let started = Instant::now();
         let result = db::within(self.lease / 3, self.go()).await;
+        crate::metrics::cycled(started.elapsed(), result.as_ref().ok().map(|claimed| claimed.jobs.len()));
         if result.is_err() {
             self.conn = None;
         }

@@ -62,6 +62,17 @@ pub enum Fired {
     Skipped(i64),
 }
 
+impl Fired {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Made(_) => "made",
+            Self::Duplicate(_) => "duplicate",
+            Self::Queued(_) => "queued",
+            Self::Skipped(_) => "skipped",
+        }
+    }
+}
+
 /// Stores what is declared and fires what is due, until `stop`.
 pub async fn run(db: &Db, schedules: &[Schedule], stop: CancellationToken) -> Result<(), db::Error> {
     declare(db, schedules).await?;
@@ -144,10 +155,12 @@ pub async fn fire_in(tx: &mut PlatformTx, schedule: &Schedule) -> Result<Option<
     let mut made = Making::after(tx, &row).await?;
     if let Some(at) = made.queued_at.filter(|_| made.live.is_none()) {
         made.queued_at = None;
-        made.fire(tx, schedule, Occasion { at, run_at: plan.run_at(at) }).await?;
+        let fired = made.fire(tx, schedule, Occasion { at, run_at: plan.run_at(at) }).await?;
+        crate::metrics::fired(schedule.name, fired.word(), (tx.now() - at).as_seconds_f64());
     }
     for &at in &due.fires {
-        made.fire(tx, schedule, Occasion { at, run_at: plan.run_at(at) }).await?;
+        let fired = made.fire(tx, schedule, Occasion { at, run_at: plan.run_at(at) }).await?;
+        crate::metrics::fired(schedule.name, fired.word(), (tx.now() - at).as_seconds_f64());
     }
     if let Some(missed) = due.left_out {
         tracing::warn!(schedule = schedule.name, newest = %missed, "fires were missed while no scheduler ran; these are not made up");

@@ -76,6 +76,9 @@ pub struct Call {
     /// The address it is about, if it sends.
     #[serde(serialize_with = "text_or_null")]
     pub address: Option<Arc<str>>,
+    /// The trace that it says it belongs to.
+    #[serde(serialize_with = "text_or_null")]
+    pub traceparent: Option<Arc<str>>,
 }
 
 /// One request the simulator does not know.
@@ -158,12 +161,14 @@ impl Ledger {
         path: Arc<str>,
         at_ms: i64,
         who: (Option<Arc<str>>, Option<Arc<str>>),
+        traceparent: Option<Arc<str>>,
     ) {
         self.call_count += 1;
         if self.calls.len() == KEPT_CALLS {
             self.calls.pop_front();
         }
-        self.calls.push_back(Call { seq: self.call_count, method, path, at_ms, temp_guid: who.0, address: who.1 });
+        let (temp_guid, address) = who;
+        self.calls.push_back(Call { seq: self.call_count, method, path, at_ms, temp_guid, address, traceparent });
     }
 
     pub fn note_unexpected(&mut self, method: &str, path: &str, at_ms: i64, why: &str) {

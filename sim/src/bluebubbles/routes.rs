@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
-use hyper::{Method, Request, Response};
+use hyper::{HeaderMap, Method, Request, Response};
 use serde_json::{Map, Value, json};
 
 use super::config::{Behaviour, Config};
@@ -109,7 +109,7 @@ async fn answer(state: &Arc<State>, request: Request<Incoming>) -> Reply {
             Err(detail) => return envelope::unhandled(&detail),
         }
     }
-    note_call(state, &call);
+    note_call(state, &call, &head.headers);
     let reply = match find_route(&call) {
         Ok(route) => handle(state, &config, route, &call).await,
         Err(reply) => {
@@ -141,14 +141,15 @@ fn parse_body(content_type: &str, bytes: &[u8]) -> Result<Map<String, Value>, St
     Ok(Map::new())
 }
 
-fn note_call(state: &State, call: &Asked) {
+fn note_call(state: &State, call: &Asked, headers: &HeaderMap) {
     let arc = |text: &str| Arc::<str>::from(text);
     let address = match call.text("chatGuid") {
         Some(guid) => Some(arc(guid.rsplit(';').next().unwrap_or(guid))),
         None => call.body.get("addresses").and_then(|list| list.get(0)).and_then(Value::as_str).map(arc),
     };
     let who = (call.text("tempGuid").map(arc), address);
-    lock(&state.ledger).note_call(arc(call.method.as_str()), arc(&call.path), call.started_ms, who);
+    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(arc);
+    lock(&state.ledger).note_call(arc(call.method.as_str()), arc(&call.path), call.started_ms, who, traceparent);
 }
 
 /// Percent-decodes a path segment; `+` stays itself.

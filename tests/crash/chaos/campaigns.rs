@@ -12,8 +12,7 @@ async fn a_campaign_on_half_open_connections_loses_nothing_and_sends_nothing_twi
     let world = World::without_workers().await;
     let way = Proxy::open(world.database.socket()).await;
     let url = way.url("paloma", &world.database.name);
-    let workers =
-        vec![Process::start_by(&world, url.clone(), LEASE).await, Process::start_by(&world, url, LEASE).await];
+    let workers = vec![Process::start_by(&world, &url, LEASE).await, Process::start_by(&world, &url, LEASE).await];
     let scene = Scene::drafted_in(world, 200, json!({})).await;
     scene.launch().await;
     scene.until_sent(60).await;

@@ -194,7 +194,7 @@ const SLOTS: usize = 8;
 pub fn be() {
     let Ok(part) = std::env::var(PART) else { return };
     let part: Part = serde_json::from_str(&part).expect("a part to play");
-    crm::process::install_logs(false);
+    let _traces = crm::telemetry::install_logs(false, "chaos").expect("no other log is installed");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(play(part)).expect("a database at the start");

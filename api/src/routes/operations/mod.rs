@@ -3,6 +3,7 @@
 
 mod audit;
 mod batches;
+mod costs;
 mod gates;
 mod jobs;
 mod lanes;
@@ -18,6 +19,7 @@ pub fn routes() -> Routes {
     [
         audit::routes(),
         batches::routes(),
+        costs::routes(),
         gates::routes(),
         jobs::routes(),
         lanes::routes(),
