@@ -2,6 +2,7 @@
 
 use e2e::{Tenant, World, eventually_some};
 use serde_json::{Value, json};
+use sqlx::Connection;
 
 /// A job that waits, since nobody works: the registration of a new line's webhook.
 pub async fn waiting_job(world: &World, tenant: &Tenant, address: &str) -> i64 {
@@ -59,28 +60,33 @@ async fn a_job_is_explained_cancelled_and_run_again_and_each_act_has_its_reason_
 }
 
 #[tokio::test]
-async fn a_job_that_runs_or_whose_key_is_held_is_left_where_it_is() {
+async fn a_job_that_runs_is_left_to_its_worker() {
+    let mut world = World::without_workers().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let id = waiting_job(&world, &acme, "+15550000001").await;
+    // its handler waits for a table that somebody holds
+    let mut holder = world.database.superuser().await;
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("lock table crm.lines in access exclusive mode").execute(&mut *held).await.unwrap();
+    world.start_worker().await;
+    let running = eventually_some("it runs", || async { operator.items("/jobs?state=running").await.pop() }).await;
+    assert_eq!((&running["id"], &running["state"]), (&json!(id), &json!("running")));
+    assert!(operator.items("/jobs?state=available&kind=messaging.register_hook").await.is_empty());
+    let refused = operator.post(&format!("/jobs/{id}/cancel"), &because("too slow")).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (409, "job_running"));
+    held.rollback().await.unwrap();
+    world.drain().await;
+    assert_eq!(operator.get(&format!("/jobs/{id}")).await.expect(200)["state"], "completed");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_key_another_holds_is_not_run_again() {
     let world = World::without_workers().await;
     let (acme, operator) = (world.tenant("acme").await, world.operator());
     let id = waiting_job(&world, &acme, "+15550000001").await;
-    let mut superuser = world.database.superuser().await;
-    sqlx::query(
-        "with j as (update jobs.jobs set lease_until = app.clock() + interval '30 s', leased_by = gen_random_uuid(), leased_at = app.clock()
-                     returning leased_by, fence, id)
-         insert into jobs.claims (process, fence, job_ids) select leased_by, fence, array[id] from j",
-    )
-    .execute(&mut superuser)
-    .await
-    .unwrap();
-    let refused = operator.post(&format!("/jobs/{id}/cancel"), &because("too slow")).await;
-    assert_eq!((refused.status.as_u16(), refused.code()), (409, "job_running"));
-    assert_eq!(operator.items("/jobs?state=running").await.len(), 1);
-    assert!(operator.items("/jobs?state=available&kind=messaging.register_hook").await.is_empty());
-    sqlx::query("update jobs.jobs set lease_until = '-infinity', leased_by = null, leased_at = null")
-        .execute(&mut superuser)
-        .await
-        .unwrap();
     operator.post(&format!("/jobs/{id}/cancel"), &because("make room")).await.expect(200);
+    let mut superuser = world.database.superuser().await;
     sqlx::query("update jobs.failures set key_scope = 2, key = 'k'").execute(&mut superuser).await.unwrap();
     sqlx::query("insert into jobs.job_keys (tenant_number, kind, key, job_id, scope) select tenant_number, kind, 'k', 77, 4 from jobs.failures")
         .execute(&mut superuser)
