@@ -7,7 +7,7 @@ use axum::{
 };
 use crm::{
     Error,
-    access::idempotency::{self, Key},
+    access::idempotency::{self, Key, Replay},
 };
 use db::TenantTx;
 use serde::Serialize;
@@ -20,6 +20,12 @@ use crate::{Api, problem::Problem};
 /// In a handler: open the transaction; [`Once::replay`], and answer with what it gives; create; [`Once::created`].
 #[derive(Debug)]
 pub struct Once(Option<Key>);
+
+/// The first one's answer, said to be that.
+pub fn replayed(replay: Replay) -> Response {
+    let status = StatusCode::from_u16(replay.status).unwrap_or(StatusCode::OK);
+    (status, [("idempotency-replayed", "true")], axum::Json(replay.body)).into_response()
+}
 
 impl FromRequestParts<Api> for Once {
     type Rejection = Problem;
@@ -42,9 +48,11 @@ impl Once {
     /// The first one's answer, if this request has come before. Waits for a first one that is still at work.
     pub async fn replay(&self, tx: &mut TenantTx) -> Result<Option<Response>, Problem> {
         let Some(key) = &self.0 else { return Ok(None) };
-        let Some(replay) = idempotency::begin(tx, key).await? else { return Ok(None) };
-        let status = StatusCode::from_u16(replay.status).unwrap_or(StatusCode::OK);
-        Ok(Some((status, [("idempotency-replayed", "true")], axum::Json(replay.body)).into_response()))
+        Ok(idempotency::begin(tx, key).await?.map(replayed))
+    }
+    /// The key itself, for a create that shares a transaction with others.
+    pub fn into_key(self) -> Option<Key> {
+        self.0
     }
     /// Keeps the answer, commits, and answers 201.
     pub async fn created(self, tx: TenantTx, created: &impl Serialize) -> Result<Response, Problem> {

@@ -7,6 +7,7 @@ use jobs::{Group, GroupError};
 
 use crate::{
     campaigns::outbox::{self, Loaded, Mark, Record, Verdict},
+    intake::Singles,
     messaging::inbound::{self, HookCache, HookLine},
     reactions::Lately,
 };
@@ -27,6 +28,8 @@ pub struct Groups {
     pub proof: Group<outbox::Wanted, bool>,
     /// Raw webhook events.
     pub hooks: Group<(HookLine, bytes::Bytes), ()>,
+    /// Jobs that API clients enqueue one at a time.
+    pub singles: Singles,
     /// Secrets of webhooks looked up before.
     pub hook_cache: HookCache,
 }
@@ -45,6 +48,7 @@ impl Groups {
             record: group(db, light, outbox::record),
             proof: group(db, light, outbox::proof),
             hooks: group(db, |(_, body): &(HookLine, bytes::Bytes)| body.len(), inbound::store),
+            singles: Singles::new(db),
             hook_cache: HookCache::default(),
         }
     }

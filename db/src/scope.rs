@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{Error, notify::Notifier};
 
 /// Who acts; goes into the audit trail and into the span.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// A person who logged in.
     User(Uuid),

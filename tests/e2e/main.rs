@@ -16,6 +16,7 @@ mod operate;
 mod operations;
 mod schedules;
 mod sending;
+mod singles;
 mod wall;
 
 /// Not a test: the process that holds the run's database cluster, started by the first test that needs one.

@@ -77,6 +77,11 @@ impl Ground {
         self.folder.path()
     }
 
+    /// The tenant.
+    pub const fn tenant(&self) -> Uuid {
+        self.tenant
+    }
+
     /// A transaction of the tenant.
     pub async fn tx(&self) -> Result<TenantTx> {
         Ok(self.db.tenant(self.tenant, Actor::Operator).await?)
@@ -117,6 +122,15 @@ impl Ground {
             bail!(
                 "of {jobs} jobs {completed} completed at the first start, {distinct} are in the history, {other} ended otherwise, {left} are left"
             );
+        }
+        Ok(())
+    }
+
+    /// Refuses a run that inserted another number of jobs.
+    pub async fn check_waiting(&mut self, jobs: u32) -> Result<()> {
+        let waiting: i64 = sqlx::query_scalar("select count(*) from jobs.jobs").fetch_one(&mut self.owner).await?;
+        if waiting != i64::from(jobs) {
+            bail!("of {jobs} jobs {waiting} wait");
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! `paloma bench`: what the queue engine can do on this machine, on a durable cluster of its own and through the same worker path as
 //! in production. Measures and checks; judges nothing.
 
+mod coalesced;
 mod cpu;
 mod fleet;
 mod ground;
@@ -46,6 +47,9 @@ pub struct QueueArguments {
     /// Slots of each worker process.
     #[arg(long, default_value_t = 1000)]
     slots: usize,
+    /// Callers that each wait for their insert before the next, where they are coalesced.
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    callers: u32,
     /// Lanes that the jobs are spread over.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     lanes: u32,
@@ -67,6 +71,8 @@ pub enum Workload {
     Drain,
     /// Insert one by one, 20 ms apart, while workers are idle.
     Latency,
+    /// Insert one by one from many callers at once, written together in groups as the API does.
+    Coalesced,
 }
 
 /// What came out.
@@ -80,7 +86,7 @@ struct Report {
     /// Built with optimisation: figures of a debug build mean nothing.
     release: bool,
     jobs_per_s: f64,
-    /// Enqueue: a transaction of 1,000. Drain: from lease to completion. Latency: from the insert's answer to the start.
+    /// Enqueue: a transaction of 1,000. Drain: from lease to completion. Latency: from the insert's answer to the start. Coalesced: one insert.
     p50_ms: f64,
     p99_ms: f64,
     cpu_us_per_job: f64,

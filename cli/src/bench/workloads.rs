@@ -1,4 +1,4 @@
-//! The three loads: many inserts, many jobs, one job at a time.
+//! The loads: many inserts, many jobs, one job at a time, one job at a time from many.
 
 use super::fleet::{Fleet, Said};
 use super::ground::{Ground, Used};
@@ -24,6 +24,7 @@ pub async fn run(arguments: &QueueArguments, ground: &mut Ground) -> Result<Repo
         Workload::Enqueue => enqueue(arguments, ground, jobs).await,
         Workload::Drain => drain(arguments, ground, jobs).await,
         Workload::Latency => latency(arguments, ground, jobs).await,
+        Workload::Coalesced => coalesced(arguments, ground, jobs).await,
     }
 }
 
@@ -39,7 +40,10 @@ fn report(arguments: &QueueArguments, jobs: u32, figures: Figures) -> Report {
     Report {
         workload: arguments.workload,
         jobs,
-        workers: if arguments.workload == Workload::Enqueue { 0 } else { arguments.workers },
+        workers: match arguments.workload {
+            Workload::Enqueue | Workload::Coalesced => 0,
+            Workload::Drain | Workload::Latency => arguments.workers,
+        },
         slots: arguments.slots,
         lanes: arguments.lanes,
         release: !cfg!(debug_assertions),
@@ -61,6 +65,18 @@ async fn enqueue(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> 
     let mut took = insert_all(ground, jobs, arguments.lanes).await?;
     let seconds = start.elapsed().as_secs_f64();
     let used = ground.read(&[std::process::id()]).await?.used(before, jobs);
+    took.sort_by(f64::total_cmp);
+    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: took, used, single: None }))
+}
+
+async fn coalesced(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Result<Report> {
+    ground.settle().await?;
+    let before = ground.read(&[std::process::id()]).await?;
+    let start = Instant::now();
+    let mut took = super::coalesced::insert_all(ground, jobs, arguments.callers).await?;
+    let seconds = start.elapsed().as_secs_f64();
+    let used = ground.read(&[std::process::id()]).await?.used(before, jobs);
+    ground.check_waiting(jobs).await?;
     took.sort_by(f64::total_cmp);
     Ok(report(arguments, jobs, Figures { seconds, sorted_ms: took, used, single: None }))
 }

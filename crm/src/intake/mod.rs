@@ -4,6 +4,7 @@
 pub mod batches;
 mod kinds;
 mod rows;
+mod singles;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -13,11 +14,14 @@ use std::{
 use chrono::{DateTime, Utc};
 use db::{Id, Scope, TenantTx};
 use jobs::{Enqueue, Enqueued, KeyScope, Row, UniqueKey};
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use kinds::{PublicKind, PublicPayload, SendTextPayload, SweepPayload};
 pub use rows::{Answer, MOST_ROWS, NewJob, Refusal, RowAnswer};
+pub use singles::{Answered, Singles};
 
 use crate::{
     App, Error,
@@ -38,16 +42,36 @@ const KEY_HOLDS: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Batches that the rows of one request name at most.
 const MOST_BATCHES: usize = 20;
 
+/// What became of each row of a request.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct JobsMade {
+    /// One answer a row, in their order.
+    pub jobs: Vec<RowAnswer>,
+}
+
 /// Enqueues what can be; answers one result a row, in their order. Over quota nothing is enqueued at all.
-pub async fn enqueue(tx: &mut TenantTx, permissions: Permissions, rows: &[Value]) -> Result<Vec<RowAnswer>, Error> {
+pub async fn enqueue(tx: &mut TenantTx, permissions: Permissions, rows: &[Value]) -> Result<JobsMade, Error> {
     if rows.is_empty() || rows.len() > MOST_ROWS {
         return Err(Error::invalid("jobs", "rows_count", format!("a request has 1 to {MOST_ROWS} rows")));
     }
+    let taken: Vec<Result<Taken, Refusal>> =
+        rows.iter().enumerate().map(|(index, row)| rows::take(index, row, permissions, tx.now())).collect();
+    let batches: BTreeSet<i64> = taken.iter().flatten().filter_map(|row| row.batch_id).collect();
+    if batches.len() > MOST_BATCHES {
+        return Err(Error::invalid("jobs", "batches_count", format!("a request names {MOST_BATCHES} batches at most")));
+    }
+    let answers = enqueue_taken(tx, taken).await?.into_iter().enumerate();
+    Ok(JobsMade { jobs: answers.map(|(index, answer)| RowAnswer { index, answer }).collect() })
+}
+
+/// Enqueues the rows that are well-formed, of one request or of several; answers one result a row, in their order.
+async fn enqueue_taken(tx: &mut TenantTx, rows: Vec<Result<Taken, Refusal>>) -> Result<Vec<Answer>, Error> {
     let mut answers: Vec<Option<Answer>> = vec![None; rows.len()];
     let mut taken = Vec::new();
-    for (index, row) in rows.iter().enumerate() {
-        match rows::take(index, row, permissions, tx.now()) {
-            Ok(row) => taken.push(row),
+    for (index, row) in rows.into_iter().enumerate() {
+        match row {
+            // its place among these rows, whatever its place in its request
+            Ok(row) => taken.push(Taken { index, ..row }),
             Err(refusal) => answers[index] = Some(Answer::Refused(refusal)),
         }
     }
@@ -79,9 +103,8 @@ pub async fn enqueue(tx: &mut TenantTx, permissions: Permissions, rows: &[Value]
             answers[row.index] = Some(answer(enqueued));
         }
     }
-    let answers = answers.into_iter().enumerate();
     let lost = || Answer::Refused(Refusal::new("internal", "this row was not handled"));
-    Ok(answers.map(|(index, answer)| RowAnswer { index, answer: answer.unwrap_or_else(lost) }).collect())
+    Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect())
 }
 
 const fn answer(enqueued: Enqueued) -> Answer {
@@ -140,13 +163,6 @@ impl Known {
         .await?;
         let mut batches = HashMap::new();
         let named: BTreeSet<i64> = rows.iter().filter_map(|row| row.batch_id).collect();
-        if named.len() > MOST_BATCHES {
-            return Err(Error::invalid(
-                "jobs",
-                "batches_count",
-                format!("a request names {MOST_BATCHES} batches at most"),
-            ));
-        }
         // in the order of their ids, so that two requests do not wait for one another
         for batch in named {
             jobs::batch::share(tx, batch).await?;

@@ -1,11 +1,14 @@
 //! The tenant's own jobs: to look at, why one does not run, and jobs of public kinds to enqueue.
 
-use axum::{http::StatusCode, response::Response};
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use chrono::{DateTime, Utc};
 use crm::{
     Error,
     access::Permission,
-    intake::{self, NewJob, RowAnswer},
+    intake::{self, Answered, JobsMade, NewJob},
 };
 use db::Page;
 use jobs::admin::{self, Explanation, JobRow, State};
@@ -18,6 +21,7 @@ use crate::{
     actor::Call,
     extract::{Create, Json, Paging, Path, Query},
     gate::Routes,
+    once::replayed,
     problem::Problem,
 };
 
@@ -139,23 +143,25 @@ struct JobsBody {
     jobs: Vec<Value>,
 }
 
-/// What became of each row.
-#[derive(Serialize, ToSchema)]
-struct JobsMade {
-    /// One answer a row, in their order.
-    jobs: Vec<RowAnswer>,
-}
-
 /// Enqueues jobs of public kinds: what can be taken is enqueued in one transaction, the rest is answered with a code and the place of the fault.
 ///
-/// Over the tenant's quota nothing is enqueued: 429 with Retry-After.
+/// Over the tenant's quota nothing is enqueued: 429 with Retry-After. A job alone may share its transaction with those of other requests of the
+/// same caller; nothing of that is seen in the answers.
 #[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", request_body = JobsBody, responses((status = 200, body = JobsMade)))]
 async fn create(call: Call, Create { body, once }: Create<JobsBody>) -> Result<Response, Problem> {
+    let mut rows = body.jobs;
+    if rows.len() == 1 {
+        let row = rows.remove(0);
+        return Ok(match call.app.groups.singles.enqueue(&call.caller, row, once.into_key()).await? {
+            Answered::Made(made) => Json(made).into_response(),
+            Answered::Replayed(replay) => replayed(replay),
+        });
+    }
     let mut tx = call.tx().await?;
     if let Some(replay) = once.replay(&mut tx).await? {
         return Ok(replay);
     }
-    let jobs = intake::enqueue(&mut tx, call.caller.permissions, &body.jobs).await?;
-    let made = serde_json::to_value(JobsMade { jobs }).map_err(|error| Problem::internal(error.into()))?;
+    let made = intake::enqueue(&mut tx, call.caller.permissions, &rows).await?;
+    let made = serde_json::to_value(made).map_err(|error| Problem::internal(error.into()))?;
     once.answer(tx, StatusCode::OK, &made, &made).await
 }
