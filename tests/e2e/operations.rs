@@ -1,6 +1,8 @@
 //! The operator's API of the queue, and what a tenant sees of its own part: each act has a reason and leaves its trace.
 
-use e2e::{Tenant, World, eventually_some};
+use std::time::Duration;
+
+use e2e::{Tenant, World, eventually, eventually_some};
 use serde_json::{Value, json};
 use sqlx::Connection;
 
@@ -78,6 +80,34 @@ async fn a_job_that_runs_is_left_to_its_worker() {
     world.drain().await;
     assert_eq!(operator.get(&format!("/jobs/{id}")).await.expect(200)["state"], "completed");
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_job_over_which_the_fifth_worker_dies_is_quarantined_and_counted() {
+    let world = World::without_workers().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let id = waiting_job(&world, &acme, "+15550000001").await;
+    let mut superuser = world.database.superuser().await;
+    // four have died before
+    sqlx::query("update jobs.jobs set crashes = 4 where id = $1").bind(id).execute(&mut superuser).await.unwrap();
+    let mut held = superuser.begin().await.unwrap();
+    sqlx::query("lock table crm.lines in access exclusive mode").execute(&mut *held).await.unwrap();
+    let doomed = world.worker().await;
+    eventually_some("it runs", || async { operator.items("/jobs?state=running").await.pop() }).await;
+    doomed.abort();
+    held.rollback().await.unwrap();
+    world.advance(Duration::from_secs(31)).await;
+    let heir = world.worker().await;
+    let job =
+        eventually_some("it is quarantined", || async { operator.items("/jobs?state=quarantined").await.pop() }).await;
+    assert_eq!(job["id"], id);
+    let counted = r#"paloma_jobs_settled_total{kind="messaging.register_hook",outcome="quarantined"} 1"#;
+    eventually("it is counted", || async {
+        reqwest::get(format!("{}/metrics", world.base())).await.unwrap().text().await.unwrap().contains(counted)
+    })
+    .await;
+    heir.stop().await;
+    world.finish_with(&["messaging.register_hook"]).await;
 }
 
 #[tokio::test]
