@@ -131,3 +131,24 @@ async fn a_retry_whose_job_starts_before_its_message_is_told_sends_it_all_the_sa
     assert_ne!(acme.messages(ADDRESS).await[0]["status"], "cancelled");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn recipients_whose_campaign_loses_its_jobs_have_failed_and_it_completes() {
+    let world = World::new().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let line = acme.line(&world, json!({})).await;
+    let contacts = acme.contacts(3).await;
+    let gate = operator.items("/gates").await[0]["id"].clone();
+    operator.post(&format!("/gates/{gate}/pause"), &because("hold it")).await.expect(200);
+    let campaign = acme.draft(&line, &contacts, json!({})).await;
+    acme.launch(&campaign).await;
+    acme.until_count(&campaign, "pending", 3).await;
+    let lanes = operator.items("/lanes").await;
+    let lane = lanes.iter().find(|lane| lane["key"] == format!("campaign/{campaign}")).expect("a lane of its own");
+    operator.post(&format!("/lanes/{}/cancel", lane["id"]), &because("the wrong list")).await.expect(200);
+    let ended = acme.until(&campaign, "completed").await;
+    assert_eq!(ended["counts"], json!({ "failed": 3 }));
+    assert_eq!(ended["causes"], json!([{ "state": "failed", "reason": "job_given_up", "count": 3 }]));
+    assert_eq!(world.sim.summary().total, 0);
+    world.finish().await;
+}

@@ -1,7 +1,10 @@
 //! The operator's API of the queue, and what a tenant sees of its own part: each act has a reason and leaves its trace.
 
-use e2e::{Tenant, World, eventually_some};
+use std::time::Duration;
+
+use e2e::{Tenant, World, eventually, eventually_some};
 use serde_json::{Value, json};
+use sqlx::Connection;
 
 /// A job that waits, since nobody works: the registration of a new line's webhook.
 pub async fn waiting_job(world: &World, tenant: &Tenant, address: &str) -> i64 {
@@ -59,24 +62,61 @@ async fn a_job_is_explained_cancelled_and_run_again_and_each_act_has_its_reason_
 }
 
 #[tokio::test]
-async fn a_job_that_runs_or_whose_key_is_held_is_left_where_it_is() {
+async fn a_job_that_runs_is_left_to_its_worker() {
+    let mut world = World::without_workers().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let id = waiting_job(&world, &acme, "+15550000001").await;
+    // its handler waits for a table that somebody holds
+    let mut holder = world.database.superuser().await;
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("lock table crm.lines in access exclusive mode").execute(&mut *held).await.unwrap();
+    world.start_worker().await;
+    let running = eventually_some("it runs", || async { operator.items("/jobs?state=running").await.pop() }).await;
+    assert_eq!((&running["id"], &running["state"]), (&json!(id), &json!("running")));
+    assert!(operator.items("/jobs?state=available&kind=messaging.register_hook").await.is_empty());
+    let refused = operator.post(&format!("/jobs/{id}/cancel"), &because("too slow")).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (409, "job_running"));
+    held.rollback().await.unwrap();
+    world.drain().await;
+    assert_eq!(operator.get(&format!("/jobs/{id}")).await.expect(200)["state"], "completed");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_job_over_which_the_fifth_worker_dies_is_quarantined_and_counted() {
     let world = World::without_workers().await;
     let (acme, operator) = (world.tenant("acme").await, world.operator());
     let id = waiting_job(&world, &acme, "+15550000001").await;
     let mut superuser = world.database.superuser().await;
-    sqlx::query(
-        "insert into jobs.leases (process, fence, lane_id, tenant_number, queue, leased_at, job_ids)
-           select gen_random_uuid(), 7, lane_id, tenant_number, queue, app.clock(), array[id] from jobs.jobs",
-    )
-    .execute(&mut superuser)
-    .await
-    .unwrap();
-    let refused = operator.post(&format!("/jobs/{id}/cancel"), &because("too slow")).await;
-    assert_eq!((refused.status.as_u16(), refused.code()), (409, "job_running"));
-    assert_eq!(operator.items("/jobs?state=running").await.len(), 1);
-    assert!(operator.items("/jobs?state=available&kind=messaging.register_hook").await.is_empty());
-    sqlx::query("delete from jobs.leases").execute(&mut superuser).await.unwrap();
+    // four have died before
+    sqlx::query("update jobs.jobs set crashes = 4 where id = $1").bind(id).execute(&mut superuser).await.unwrap();
+    let mut held = superuser.begin().await.unwrap();
+    sqlx::query("lock table crm.lines in access exclusive mode").execute(&mut *held).await.unwrap();
+    let doomed = world.worker().await;
+    eventually_some("it runs", || async { operator.items("/jobs?state=running").await.pop() }).await;
+    doomed.abort();
+    held.rollback().await.unwrap();
+    world.advance(Duration::from_secs(31)).await;
+    let heir = world.worker().await;
+    let job =
+        eventually_some("it is quarantined", || async { operator.items("/jobs?state=quarantined").await.pop() }).await;
+    assert_eq!(job["id"], id);
+    let counted = r#"paloma_jobs_settled_total{kind="messaging.register_hook",queue="default",outcome="quarantined"} 1"#;
+    eventually("it is counted", || async {
+        reqwest::get(format!("{}/metrics", world.base())).await.unwrap().text().await.unwrap().contains(counted)
+    })
+    .await;
+    heir.stop().await;
+    world.finish_with(&["messaging.register_hook"]).await;
+}
+
+#[tokio::test]
+async fn a_job_whose_key_another_holds_is_not_run_again() {
+    let world = World::without_workers().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let id = waiting_job(&world, &acme, "+15550000001").await;
     operator.post(&format!("/jobs/{id}/cancel"), &because("make room")).await.expect(200);
+    let mut superuser = world.database.superuser().await;
     sqlx::query("update jobs.failures set key_scope = 2, key = 'k'").execute(&mut superuser).await.unwrap();
     sqlx::query("insert into jobs.job_keys (tenant_number, kind, key, job_id, scope) select tenant_number, kind, 'k', 77, 4 from jobs.failures")
         .execute(&mut superuser)
@@ -232,42 +272,5 @@ async fn the_platform_s_routes_are_the_operator_s_alone_and_a_tenant_s_need_thei
         assert_eq!(client.get(url).bearer_auth(key).send().await.unwrap().status(), 403, "{path}");
         assert!(acme.get(&format!("/{path}")).await.status.as_u16() != 403, "{path}");
     }
-    world.finish().await;
-}
-
-#[tokio::test]
-async fn what_a_tenant_s_jobs_took_is_told_to_the_operator_and_to_itself() {
-    let mut world = World::new().await;
-    let (acme, other, operator) = (world.tenant("acme").await, world.tenant("other").await, world.operator());
-    acme.line(&world, json!({})).await;
-    acme.contacts(3).await;
-    world.drain().await;
-    world.stop_workers().await;
-    world.database.advance(std::time::Duration::from_secs(120)).await;
-    sqlx::query("select jobs.roll_up_costs()").execute(&mut world.database.superuser().await).await.unwrap();
-
-    let own = acme.items("/costs?kind=contacts.run_import").await;
-    assert_eq!((&own[0]["jobs"], &own[0]["discarded"], own.len()), (&json!(1), &json!(0), 1));
-    assert!(own[0]["run_s"].as_f64().unwrap() > 0.0 && own[0].get("tenant").is_none(), "{own:?}");
-    assert!(other.items("/costs").await.is_empty(), "another's hours are not there");
-    let all = operator.items("/costs?kind=contacts.run_import").await;
-    assert_eq!((&all[0]["tenant"], &all[0]["run_s"]), (&json!("acme"), &own[0]["run_s"]));
-    let hour = all[0]["hour"].as_str().unwrap();
-    assert!(operator.items(&format!("/costs?until={hour}")).await.is_empty(), "nothing before that hour");
-    assert_eq!(operator.items(&format!("/costs?kind=contacts.run_import&since={hour}")).await, all);
-    let every = operator.items("/costs").await;
-    let first = operator.get("/costs?limit=1").await.expect(200);
-    let next = operator.get(&format!("/costs?cursor={}", first["next_cursor"].as_str().unwrap())).await.expect(200);
-    assert_eq!([first["items"].as_array().unwrap().clone(), next["items"].as_array().unwrap().clone()].concat(), every);
-
-    let tenants = e2e::paloma::paloma(&world, &["tenants", "list", "--json"]).await.json();
-    let id = tenants["items"].as_array().unwrap().iter().find(|tenant| tenant["slug"] == "acme").unwrap()["id"].clone();
-    let costs = ["tenants", "costs", "--tenant", id.as_str().unwrap(), "--kind", "contacts.run_import"];
-    assert!(e2e::paloma::paloma(&world, &costs).await.text().contains("acme"));
-    assert_eq!(
-        operator.items(&format!("/costs?tenant_id={}", id.as_str().unwrap())).await.len(),
-        acme.items("/costs").await.len()
-    );
-    assert_eq!(operator.get("/horizon").await.expect(200)["sees_sessions"], true);
     world.finish().await;
 }

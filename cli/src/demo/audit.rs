@@ -22,7 +22,7 @@ pub struct Audit {
     pub counts: BTreeMap<String, u64>,
     /// Live jobs that nothing accounts for, by kind.
     pub jobs_left: BTreeMap<String, u64>,
-    /// Jobs that were given up, by kind.
+    /// Jobs that were given up, discarded or quarantined, by kind.
     pub jobs_discarded: BTreeMap<String, u64>,
     /// What really left.
     pub sim: Departures,
@@ -45,7 +45,7 @@ pub struct Departures {
 pub async fn audit(client: &Client, campaign: &str, bar: &Bar, sim_url: &str, ended: bool) -> Result<Audit> {
     bar.begin("checking");
     let jobs_left = jobs_left(client, if ended { JOBS_END_WITHIN } else { Duration::ZERO }).await?;
-    let jobs_discarded = kinds(client, "discarded").await?;
+    let jobs_discarded = kinds(client, &["discarded", "quarantined"]).await?;
     let (mut counts, mut seen) = (BTreeMap::new(), 0);
     let take = |recipient: &Value| {
         let state = recipient["state"].as_str().unwrap_or_default();
@@ -62,10 +62,7 @@ pub async fn audit(client: &Client, campaign: &str, bar: &Bar, sim_url: &str, en
 async fn jobs_left(client: &Client, within: Duration) -> Result<BTreeMap<String, u64>> {
     let until = Instant::now() + within;
     loop {
-        let mut left = kinds(client, "available").await?;
-        for (kind, count) in kinds(client, "running").await? {
-            *left.entry(kind).or_default() += count;
-        }
+        let mut left = kinds(client, &["available", "running"]).await?;
         left.remove(UPKEEP);
         if left.is_empty() || Instant::now() > until {
             return Ok(left);
@@ -74,9 +71,11 @@ async fn jobs_left(client: &Client, within: Duration) -> Result<BTreeMap<String,
     }
 }
 
-async fn kinds(client: &Client, state: &str) -> Result<BTreeMap<String, u64>> {
+async fn kinds(client: &Client, states: &[&str]) -> Result<BTreeMap<String, u64>> {
     let mut kinds = BTreeMap::new();
-    let take = |job: &Value| *kinds.entry(job["kind"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
-    client.each("jobs", &format!("&state={state}"), take).await?;
+    for state in states {
+        let take = |job: &Value| *kinds.entry(job["kind"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+        client.each("jobs", &format!("&state={state}"), take).await?;
+    }
     Ok(kinds)
 }

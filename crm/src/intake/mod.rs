@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 pub use kinds::{PublicKind, PublicPayload, SendTextPayload, SweepPayload};
 pub use rows::{Answer, MOST_ROWS, NewJob, Refusal, RowAnswer};
-pub use singles::{Answered, Single, Singles};
+pub use singles::{Answered, Singles};
 
 use crate::{
     App, Error,

@@ -32,13 +32,11 @@ const OK: u16 = 200;
 
 /// A request to enqueue one job.
 #[derive(Debug, Clone)]
-pub struct Single {
-    /// What its caller may do.
-    pub permissions: Permissions,
-    /// The row.
-    pub row: Value,
-    /// Makes it happen once, where the caller has given a key.
-    pub key: Option<Key>,
+struct Single {
+    permissions: Permissions,
+    row: Value,
+    /// Makes it happen once, where the caller has given one.
+    key: Option<Key>,
 }
 
 /// What a request is answered.
