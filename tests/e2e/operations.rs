@@ -101,7 +101,8 @@ async fn a_job_over_which_the_fifth_worker_dies_is_quarantined_and_counted() {
     let job =
         eventually_some("it is quarantined", || async { operator.items("/jobs?state=quarantined").await.pop() }).await;
     assert_eq!(job["id"], id);
-    let counted = r#"paloma_jobs_settled_total{kind="messaging.register_hook",queue="default",outcome="quarantined"} 1"#;
+    let counted =
+        r#"paloma_jobs_settled_total{kind="messaging.register_hook",queue="default",outcome="quarantined"} 1"#;
     eventually("it is counted", || async {
         reqwest::get(format!("{}/metrics", world.base())).await.unwrap().text().await.unwrap().contains(counted)
     })

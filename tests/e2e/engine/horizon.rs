@@ -32,7 +32,8 @@ async fn a_pinned_snapshot_a_prepared_transaction_and_a_slot_are_each_named() {
     let cluster = Cluster::start(options).await.unwrap();
     let superuser = cluster.url(SUPERUSER, DATABASE);
     db::migrate::run(&superuser).await.unwrap();
-    let options = db::Options { url: cluster.url("paloma", DATABASE), name: "engine tests", connections: 2, direct_url: None };
+    let options =
+        db::Options { url: cluster.url("paloma", DATABASE), name: "engine tests", connections: 2, direct_url: None };
     let db = Db::connect(options).await.unwrap();
     let mut writer = PgConnection::connect(&superuser).await.unwrap();
     assert!(horizon(&db).await.sees_sessions, "the bootstrap lets the owner see sessions of others");
