@@ -180,7 +180,9 @@ create table jobs.turns (
   owed int not null default 0,                   -- jobs it has started in this round
   idle_until timestamptz,                        -- nothing to start was found; looked at again then, or when it is told of work
   gate_id bigint,                                -- it waits until that gate lets something through
-  -- up to where the lane has been leased, so that a claim does not walk over what runs or has gone; none: look at all of it
+  -- Nothing that is leased of the lane comes after this place, so that a claim that goes on from it does not walk over what runs or has
+  -- gone; none: not known. What stands before it may be free, where the lane is to be looked back at.
+  looks_back boolean not null default true,
   passed_priority smallint,
   passed_run_at timestamptz,
   passed_id bigint,

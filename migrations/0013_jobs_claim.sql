@@ -29,7 +29,7 @@ begin
   st as materialized (
     select wl.l, wl.cs, ex.lane_id is not null as is_there, mi.lane_id is not null as is_mine, mi.idle_until is not null as is_idle,
            -- what is new stands, or may stand, before the place up to which the lane was leased
-           mi.passed_id is not null and (not wl.has_place or (wl.priority, wl.run_at) <= (mi.passed_priority, mi.passed_run_at)) as is_before
+           not wl.has_place or coalesce((wl.priority, wl.run_at) <= (mi.passed_priority, mi.passed_run_at), true) as is_before
       from wl
       left join lateral (select u.lane_id from jobs.turns u where u.queue = q and u.lane_id = wl.l offset 0) ex on true
       left join lateral (
@@ -38,10 +38,7 @@ begin
   -- a wake whose turn another claimer holds stays: that claimer's snapshot may be older than the job
   del as (delete from jobs.wakes w where w.ctid = any(array(select unnest(st.cs) from st where st.is_mine or not st.is_there))),
   up as (
-    update jobs.turns u set idle_until = null,
-        passed_priority = case when not st.is_before then u.passed_priority end,
-        passed_run_at = case when not st.is_before then u.passed_run_at end,
-        passed_id = case when not st.is_before then u.passed_id end
+    update jobs.turns u set idle_until = null, looks_back = u.looks_back or st.is_before
       from st where st.is_mine and (st.is_idle or st.is_before) and u.queue = q and u.lane_id = st.l)
   insert into jobs.turns (queue, lane_id, tenant_number, class, vt)
     select q, la.id, la.tenant_number, la.class,
@@ -62,7 +59,7 @@ begin
       select u.ctid as c, exists (select from jobs.jobs j where j.lane_id = u.lane_id) as has_jobs from jobs.turns u
        where u.queue = q and u.idle_until <= t order by u.idle_until limit p_limit for update skip locked),
     del as (delete from jobs.turns u using e where u.ctid = e.c and not e.has_jobs)
-    update jobs.turns u set idle_until = null, passed_priority = null, passed_run_at = null, passed_id = null from e where u.ctid = e.c and e.has_jobs;
+    update jobs.turns u set idle_until = null, looks_back = true from e where u.ctid = e.c and e.has_jobs;
   end if;
 end $$;
 
@@ -99,11 +96,11 @@ set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_me
 set enable_bitmapscan = off set enable_sort = off as $$
 declare
   t timestamptz := app.clock(); f bigint; v float8; due bigint[];
-  lanes bigint[]; tenants int[]; gl text[]; shut bool[]; weights int[]; credits int[]; owes int[]; was bigint[]; pp smallint[]; pr timestamptz[]; pi bigint[];
+  lanes bigint[]; tenants int[]; gl text[]; shut bool[]; weights int[]; credits int[]; owes int[]; was bigint[]; back bool[]; pp smallint[]; pr timestamptz[]; pi bigint[];
   lims int[]; waits bigint[]; probes bool[]; capped text[]; m int; heavy int; quantum int; rest int := n;
   gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; gcapped bool[];
   grest timestamptz[]; gten int[]; ga float8[]; ghour int[]; gday int[]; ghour_end timestamptz[]; gday_end timestamptz[]; wg bigint[]; wd timestamptz[];
-  i int; g bigint; x int; lim int; most int; p timestamptz; at bigint; d timestamptz; probe bool; gs bigint[]; cs bigint[]; want float8;
+  i int; g bigint; x int; lim int; most int; p timestamptz; at bigint; d timestamptz; probe bool; gs bigint[]; cs bigint[]; want float8; place record;
 begin
   perform jobs.promote(q, t);
   perform jobs.hear_wakes(q);
@@ -114,8 +111,8 @@ begin
   select array_agg(s.lane_id order by s.o), array_agg(s.tenant_number order by s.o), array_agg(la.gates::text order by s.o),
          array_agg(la.paused_at is not null or la.cancelled_at is not null order by s.o), array_agg(la.weight::int order by s.o), min(s.vt),
          array_agg(s.credit order by s.o), array_agg(s.owed order by s.o), array_agg(s.gate_id order by s.o),
-         array_agg(s.passed_priority order by s.o), array_agg(s.passed_run_at order by s.o), array_agg(s.passed_id order by s.o)
-    into lanes, tenants, gl, shut, weights, v, credits, owes, was, pp, pr, pi
+         array_agg(s.looks_back order by s.o), array_agg(s.passed_priority order by s.o), array_agg(s.passed_run_at order by s.o), array_agg(s.passed_id order by s.o)
+    into lanes, tenants, gl, shut, weights, v, credits, owes, was, back, pp, pr, pi
     from (select z.*, row_number() over (order by z.class, z.vt, z.lane_id) as o from (
             select * from (
               select u.* from jobs.turns u where u.queue = q and u.idle_until is null and u.gate_id is null
@@ -132,8 +129,8 @@ begin
     begin
     perform set_config('lock_timeout', '50ms', true);
     select array[u.lane_id], array[u.tenant_number], array[la.gates::text], array[la.paused_at is not null or la.cancelled_at is not null], array[la.weight::int], u.vt,
-           array[u.credit], array[u.owed], array[u.gate_id], array[u.passed_priority], array[u.passed_run_at], array[u.passed_id]
-      into lanes, tenants, gl, shut, weights, v, credits, owes, was, pp, pr, pi
+           array[u.credit], array[u.owed], array[u.gate_id], array[u.looks_back], array[u.passed_priority], array[u.passed_run_at], array[u.passed_id]
+      into lanes, tenants, gl, shut, weights, v, credits, owes, was, back, pp, pr, pi
       from (select y.* from jobs.turns y where y.queue = q and y.idle_until is null and y.gate_id is null order by y.class, y.vt, y.lane_id limit 1 for update) u
       join jobs.lanes la on la.id = u.lane_id;
     perform set_config('lock_timeout', '0', true);
@@ -155,6 +152,13 @@ begin
     -- also of a lane that is shut, and the gate it waited for: what waits before a gate changes only under the gate's lock
     if gl[i] <> '{}' then gids := gids || gl[i]::bigint[]; end if;
     if was[i] is not null then gids := gids || was[i]; end if;
+    if pi[i] is null then   -- a new turn of a lane of which something may run from before
+      select y.priority, y.run_at, y.id into place
+        from jobs.leases l cross join lateral unnest(l.job_ids) u(id)
+       cross join lateral (select j.priority, j.run_at, j.id from jobs.jobs j where j.id = u.id offset 0) y
+       where l.lane_id = lanes[i] order by y.priority desc, y.run_at desc, y.id desc limit 1;
+      pp[i] := place.priority; pr[i] := place.run_at; pi[i] := place.id;
+    end if;
   end loop;
   quantum := greatest(10, (n + heavy - 1) / heavy);
   lims := array_fill(0, array[m]); waits := array_fill(null::bigint, array[m]); probes := array_fill(false, array[m]); capped := array_fill('{}'::text, array[m]);
@@ -238,8 +242,8 @@ begin
   f := nextval('jobs.fences');
   return query
   with pk as materialized (
-    select a.* from unnest(lanes, tenants, lims, waits, was, shut, gl, probes, capped, weights, credits, owes, pp, pr, pi)
-      with ordinality a(lane_id, tenant_number, lim, wait, was, is_shut, gt, is_probe, cp, weight, credit, owed, passed_priority, passed_run_at, passed_id, o)),
+    select a.* from unnest(lanes, tenants, lims, waits, was, shut, gl, probes, capped, weights, credits, owes, back, pp, pr, pi)
+      with ordinality a(lane_id, tenant_number, lim, wait, was, is_shut, gt, is_probe, cp, weight, credit, owed, looks_back, passed_priority, passed_run_at, passed_id, o)),
   got as materialized (
     select pk.*, y.* from pk cross join lateral (
       select count(*)::int as n, array_agg(z.id) as ids, array_agg(z.kind) as kinds, array_agg(z.starts) as attempts, array_agg(z.max_attempts) as max_attempts,
@@ -249,16 +253,18 @@ begin
             from jobs.jobs j
            where j.lane_id = pk.lane_id
              and j.tenant_number = pk.tenant_number   -- a tenant may write what it likes into its own row
-             and (j.priority, j.run_at, j.id) > (coalesce(pk.passed_priority, -32768), coalesce(pk.passed_run_at, '-infinity'), coalesce(pk.passed_id, 0))
-             -- nothing beyond the place up to which the lane was leased is leased
-             and not (pk.passed_id is null and j.id in (select unnest(l.job_ids) from jobs.leases l where l.lane_id = any(lanes)))
+             and (j.priority, j.run_at, j.id) > (
+               case when pk.looks_back then -32768 else pk.passed_priority end, case when pk.looks_back then '-infinity' else pk.passed_run_at end, case when pk.looks_back then 0 else pk.passed_id end)
+             -- beyond that place nothing is leased
+             and not (pk.looks_back and pk.passed_id is not null and j.id in (select unnest(l.job_ids) from jobs.leases l where l.lane_id = any(lanes)))
            order by j.priority, j.run_at, j.id limit pk.lim) z) y),
   k1 as materialized (
-    select got.*, s.credit_left, s.keeps_place,
+    select got.*, s.credit_left, s.keeps_place, s.is_beyond,
            sum(case when s.keeps_place then 0 else got.owed + got.n end) over (partition by got.tenant_number order by got.o) as cum
       from got cross join lateral (
         -- A lane's share is served in a round: all of it at once where there are slots and tokens, else it keeps its place until it has had it.
-        select c.credit_left, got.n = got.lim and (got.n = 0 or c.credit_left > 0) as keeps_place from (
+        select c.credit_left, got.n = got.lim and (got.n = 0 or c.credit_left > 0) as keeps_place,
+               got.n > 0 and coalesce((got.priorities[got.n], got.run_ats[got.n], got.ids[got.n]) > (got.passed_priority, got.passed_run_at, got.passed_id), true) as is_beyond from (
           select case when got.credit > 0 then got.credit - got.n when got.n < quantum * got.weight then (got.weight - 1) * got.n else 0 end as credit_left) c) s),
   gn as materialized (
     select xg.g, sum(k1.n)::int as n from k1 cross join lateral unnest(k1.gt::bigint[]) xg(g) where k1.n > 0 and k1.gt <> '{}' group by 1),
@@ -286,9 +292,11 @@ begin
        owed = case when k1.keeps_place then k1.owed + k1.n else 0 end,
        idle_until = case when k1.n < k1.lim then t + p_lease end,
        gate_id = case when k1.n = k1.lim then k1.wait end,
-       passed_priority = case when k1.n > 0 then k1.priorities[k1.n] else tu.passed_priority end,
-       passed_run_at = case when k1.n > 0 then k1.run_ats[k1.n] else tu.passed_run_at end,
-       passed_id = case when k1.n > 0 then k1.ids[k1.n] else tu.passed_id end
+       -- it has been looked at up to that place, and there may be more before it
+       looks_back = k1.looks_back and k1.n = k1.lim and not k1.is_beyond,
+       passed_priority = case when k1.is_beyond then k1.priorities[k1.n] else k1.passed_priority end,
+       passed_run_at = case when k1.is_beyond then k1.run_ats[k1.n] else k1.passed_run_at end,
+       passed_id = case when k1.is_beyond then k1.ids[k1.n] else k1.passed_id end
      from k1 where tu.queue = q and tu.lane_id = k1.lane_id and not k1.is_shut and (k1.n > 0 or k1.n < k1.lim or k1.wait is distinct from k1.was)),
   ls as (
     insert into jobs.leases (process, fence, lane_id, tenant_number, queue, leased_at, job_ids)

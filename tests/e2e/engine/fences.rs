@@ -161,6 +161,26 @@ async fn an_effect_is_rolled_back_when_the_lease_was_lost_under_its_handler() {
 }
 
 #[tokio::test]
+async fn what_runs_behind_a_job_that_came_back_is_not_leased_again() {
+    let world = EngineWorld::new().await;
+    let jobs: Vec<Do> = (0..5).map(|n| Do::nothing(n.to_string())).collect();
+    world.enqueue_many(Enqueue::new(), &jobs).await;
+    let mut hand = world.hand().await;
+    let leased = hand.claim_some(5).await;
+    assert_eq!(leased.len(), 5);
+    let mut first = leased[..1].to_vec();
+    for _ in 0..3 {
+        assert_eq!(hand.settle(&first, End::Release).await, 1);
+        let again = hand.claim_some(1).await;
+        assert_eq!(again[0].id, first[0].id);
+        assert!(hand.claim(10).await.is_empty(), "the four behind it run");
+        assert_eq!(hand.settle(&first, End::Completed).await, 0, "its old lease is void");
+        first = again;
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn two_claimers_never_get_the_same_job() {
     let world = EngineWorld::new().await;
     let jobs: Vec<Do> = (0..1_000).map(|n| Do::nothing(n.to_string())).collect();

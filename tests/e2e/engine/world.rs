@@ -239,6 +239,7 @@ pub enum End {
     Completed = 1,
     Retry = 2,
     Discarded = 4,
+    Release = 6,
 }
 
 impl Hand {
