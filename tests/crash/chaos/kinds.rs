@@ -197,14 +197,22 @@ pub fn be() {
     let _traces = crm::telemetry::install_logs(false, "chaos").expect("no other log is installed");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    runtime.block_on(play(part)).expect("a database at the start");
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        tokio::spawn(crm::process::stop_on_signal(stop.clone()));
+        // a process that can't start without its database ends, and whoever looks after it starts it again
+        while let Err(error) = play(part.clone(), stop.clone()).await {
+            tracing::warn!(%error, "started again");
+            if stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(200))).await.is_none() {
+                break;
+            }
+        }
+    });
     // what the test runner would say of itself is of no interest
     std::process::exit(0);
 }
 
-async fn play(part: Part) -> Result<(), db::Error> {
-    let stop = CancellationToken::new();
-    tokio::spawn(crm::process::stop_on_signal(stop.clone()));
+async fn play(part: Part, stop: CancellationToken) -> Result<(), db::Error> {
     let name = if part.role == Role::Worker { "paloma-worker" } else { "paloma-scheduler" };
     let db = Db::connect(part.reach.options(name, CONNECTIONS)).await?;
     match part.role {
