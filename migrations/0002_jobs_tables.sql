@@ -42,7 +42,8 @@ create table jobs.gates (
   -- starts in an hour and in a day of that zone, as its clock shows them; null: as many as the rate lets through
   hourly int constraint gates_hourly_positive check (hourly > 0),
   daily int constraint gates_daily_positive check (daily > 0),
-  time_zone text not null default 'UTC',
+  -- one that is none fails here and not in the claim
+  time_zone text not null default 'UTC' constraint gates_time_zone_known check (timestamptz '2000-01-01Z' at time zone time_zone is not null),
   hour_at timestamptz,
   hour_used int not null default 0,
   day_at timestamptz,

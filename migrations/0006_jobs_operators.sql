@@ -25,6 +25,15 @@ $$;
 revoke all on function jobs.gate_running from public;
 grant execute on function jobs.gate_running to paloma_tenant, paloma_platform;
 
+-- Until when a gate lets nothing through because the budget of its hour or day is used up; null: it is not.
+create function jobs.gate_spent_until(g jobs.gates) returns timestamptz language sql stable
+return (
+  select max(z.until) from (
+    select case when g.hour_used >= g.hourly and g.hour_at = date_trunc('hour', app.now(), g.time_zone) then g.hour_at + interval '1 hour' end as until
+    union all
+    select case when g.day_used >= g.daily and g.day_at = date_trunc('day', app.now(), g.time_zone)
+                then ((g.day_at at time zone g.time_zone)::date + 1)::timestamp at time zone g.time_zone end) z);
+
 -- Whether a process that was heard of lately serves the queue. Definer: a tenant sees no process.
 create function jobs.is_served(p_queue text, p_within_s float8) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$

@@ -27,7 +27,7 @@ pub use explain::explain;
 pub use gates::{GateChange, GateRow, close_gate, find_gate, gates, pause_gate, resume_gate, set_gate};
 pub use health::{Stuck, stuck};
 pub use horizon::{Holder, Horizon, horizon};
-pub use lanes::{LaneRow, cancel_lane, find_lane, lanes, pause_lane, resume_lane};
+pub use lanes::{LaneRow, cancel_lane, find_lane, lanes, pause_lane, resume_lane, weigh_lane};
 pub use queues::{COUNTED, Depth, depths, queues};
 pub use quotas::set_quota;
 pub use rows::{Filter, JobRow, cancel, find, list, retry};

@@ -40,6 +40,15 @@ pub struct SetArguments {
     /// Jobs running at once, or `none`.
     #[arg(long, value_parser = limit::<i32>)]
     cap: Option<Limit<i32>>,
+    /// Starts in an hour by the clock, or `none`.
+    #[arg(long, value_parser = limit::<i32>)]
+    hourly: Option<Limit<i32>>,
+    /// Starts in a day by the calendar, or `none`.
+    #[arg(long, value_parser = limit::<i32>)]
+    daily: Option<Limit<i32>>,
+    /// Whose hours and days, Europe/Berlin.
+    #[arg(long)]
+    time_zone: Option<String>,
 }
 
 /// A limit or none. Not an `Option`, which clap takes for an argument that may be absent.
@@ -62,6 +71,8 @@ const COLUMNS: &[Column<GateRow>] = &[
     ("burst", |gate| gate.burst.to_string()),
     ("tokens", |gate| gate.rate.map_or_else(|| "-".to_owned(), |_| format!("{:.1}", gate.tokens))),
     ("cap", |gate| or_dash(gate.cap)),
+    ("hourly", |gate| or_dash(gate.hourly)),
+    ("daily", |gate| or_dash(gate.daily)),
     ("running", |gate| gate.running.to_string()),
     ("state", |gate| if gate.paused_at.is_some() { "paused".to_owned() } else { gate.breaker.clone() }),
     ("open until", |gate| time(gate.open_until)),
@@ -79,11 +90,19 @@ pub async fn gates(on: On<GatesVerb>) -> Result<()> {
             let gate = admin::find_gate(&mut tx, id).await?;
             return print::one(on.operator.json, &gate.with_context(|| format!("there is no gate {id}"))?, COLUMNS);
         }
-        GatesVerb::Set(SetArguments { act, rate, burst, cap }) => {
-            if rate.is_none() && cap.is_none() && burst.is_none() {
-                bail!("what should change? Give --rate, --burst or --cap");
+        GatesVerb::Set(SetArguments { act, rate, burst, cap, hourly, daily, time_zone }) => {
+            let counts = [&cap, &hourly, &daily];
+            if rate.is_none() && burst.is_none() && time_zone.is_none() && counts.iter().all(|count| count.is_none()) {
+                bail!("what should change? Give --rate, --burst, --cap, --hourly, --daily or --time-zone");
             }
-            let change = GateChange { rate: rate.map(|rate| rate.0), burst, cap: cap.map(|cap| cap.0) };
+            let change = GateChange {
+                rate: rate.map(|rate| rate.0),
+                burst,
+                cap: cap.map(|cap| cap.0),
+                hourly: hourly.map(|hourly| hourly.0),
+                daily: daily.map(|daily| daily.0),
+                time_zone: time_zone.as_deref(),
+            };
             act.told("gate", admin::set_gate(&mut tx, act.id, change, &act.by()?).await)?;
             (act, "set")
         }

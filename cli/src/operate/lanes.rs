@@ -20,6 +20,14 @@ pub enum LanesVerb {
     Pause(Act),
     /// Let a paused lane go on.
     Resume(Act),
+    /// Give a lane its share beside the tenant's other lanes.
+    Weigh {
+        #[command(flatten)]
+        act: Act,
+        /// 1 to 100.
+        #[arg(long)]
+        weight: i16,
+    },
     /// Cancel all that waits in a lane, for good.
     Cancel(Act),
 }
@@ -34,6 +42,7 @@ const COLUMNS: &[Column<LaneRow>] = &[
         (None, Some(_)) => "paused".to_owned(),
         (None, None) => "open".to_owned(),
     }),
+    ("weight", |lane| lane.weight.to_string()),
     ("jobs", |lane| counted(lane.jobs)),
     ("scheduled", |lane| counted(lane.scheduled)),
     ("gates", |lane| lane.gates.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
@@ -57,6 +66,10 @@ pub async fn lanes(on: On<LanesVerb>) -> Result<()> {
         LanesVerb::Resume(act) => {
             act.told("lane", admin::resume_lane(&mut tx, act.id, &act.by()?).await)?;
             (act, "resumed")
+        }
+        LanesVerb::Weigh { act, weight } => {
+            act.told("lane", admin::weigh_lane(&mut tx, act.id, weight, &act.by()?).await)?;
+            (act, "weighed")
         }
         LanesVerb::Cancel(act) => {
             act.told("lane", admin::cancel_lane(&mut tx, act.id, &act.by()?).await)?;

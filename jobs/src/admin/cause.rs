@@ -91,6 +91,15 @@ pub enum Cause {
         /// Why it opened.
         reason: Option<String>,
     },
+    /// A gate has started as many as its hour or day allows.
+    GateSpent {
+        /// The gate.
+        gate_id: i64,
+        /// Its key.
+        gate: String,
+        /// When the next hour or day begins.
+        until: DateTime<Utc>,
+    },
     /// The service behind a gate asked to be left alone.
     GateRests {
         /// Which one.
@@ -202,7 +211,9 @@ impl Cause {
     fn expected_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::NotDue { run_at } => Some(*run_at),
-            Self::BreakerOpen { until, .. } | Self::GateRests { until, .. } => Some((*until).max(now)),
+            Self::BreakerOpen { until, .. } | Self::GateSpent { until, .. } | Self::GateRests { until, .. } => {
+                Some((*until).max(now))
+            }
             Self::GateWithoutTokens { is_more: false, .. } => self.token_at(),
             Self::Ready => Some(now),
             Self::GateWithoutTokens { is_more: true, .. }
@@ -261,6 +272,9 @@ impl Cause {
             }
             Self::CapReached { gate, running, cap, .. } => {
                 format!("{running} jobs run behind the gate {gate}, which lets {cap} run at once")
+            }
+            Self::GateSpent { gate, until, .. } => {
+                format!("the gate {gate} has started as many as its hour or day allows, until {}", time(*until))
             }
             Self::GateRests { gate, until, .. } => {
                 format!("the service behind the gate {gate} asked to be left alone until {}", time(*until))

@@ -167,6 +167,9 @@ fn shut(gate: &GateRow, now: DateTime<Utc>) -> Vec<Cause> {
         let until = gate.open_until.unwrap_or(now);
         causes.push(Cause::BreakerOpen { gate_id, gate: key(), until, reason: gate.reason.clone() });
     }
+    if let Some(until) = gate.spent_until {
+        causes.push(Cause::GateSpent { gate_id, gate: key(), until });
+    }
     if let Some(until) = gate.rests_until.filter(|until| *until > now) {
         causes.push(Cause::GateRests { gate_id, gate: key(), until });
     }

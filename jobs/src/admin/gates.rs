@@ -27,6 +27,14 @@ pub struct GateRow {
     pub tokens: f64,
     /// Jobs running at once; none: no cap.
     pub cap: Option<i32>,
+    /// Starts in an hour by the clock; none: as many as the rate lets through.
+    pub hourly: Option<i32>,
+    /// The same in a day.
+    pub daily: Option<i32>,
+    /// Whose hours and days.
+    pub time_zone: String,
+    /// Where the hour's or the day's budget is used up: until when.
+    pub spent_until: Option<DateTime<Utc>>,
     /// Running now; counted for a gate with a cap only.
     pub running: i64,
     /// Since when it lets nothing through.
@@ -46,7 +54,7 @@ pub async fn gates<S: Scope>(tx: &mut S, page: &PageOf<i64>) -> Result<Page<Gate
     let rows = sqlx::query_as(
         "select g.id, case when $3 then g.tenant_number end as tenant_number, g.key, g.rate, g.burst,
                 least(g.burst, g.tokens + coalesce(g.rate, 0) * greatest(0, extract(epoch from app.clock() - g.updated_at)::float8)) as tokens,
-                g.cap, jobs.gate_running(g.id) as running, g.paused_at, g.breaker, g.open_until, g.rests_until, g.reason
+                g.cap, g.hourly, g.daily, g.time_zone, jobs.gate_spent_until(g) as spent_until, jobs.gate_running(g.id) as running, g.paused_at, g.breaker, g.open_until, g.rests_until, g.reason
            from jobs.gates g where $1::bigint is null or g.id < $1 order by g.id desc limit $2",
     )
     .bind(page.after)
@@ -62,7 +70,7 @@ pub(super) async fn gates_of<S: Scope>(tx: &mut S, ids: &[i64]) -> Result<Vec<Ga
     sqlx::query_as(
         "select g.id, case when $2 then g.tenant_number end as tenant_number, g.key, g.rate, g.burst,
                 least(g.burst, g.tokens + coalesce(g.rate, 0) * greatest(0, extract(epoch from app.clock() - g.updated_at)::float8)) as tokens,
-                g.cap, jobs.gate_running(g.id) as running, g.paused_at, g.breaker, g.open_until, g.rests_until, g.reason
+                g.cap, g.hourly, g.daily, g.time_zone, jobs.gate_spent_until(g) as spent_until, jobs.gate_running(g.id) as running, g.paused_at, g.breaker, g.open_until, g.rests_until, g.reason
            from jobs.gates g where g.id = any($1) order by g.id",
     )
     .bind(ids)
@@ -78,16 +86,22 @@ pub async fn find_gate<S: Scope>(tx: &mut S, id: i64) -> Result<Option<GateRow>,
 
 /// What is to change about a gate; what is none stays as it is.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct GateChange {
+pub struct GateChange<'a> {
     /// Starts a second; the inner none takes the bucket away.
     pub rate: Option<Option<f64>>,
     /// Most tokens.
     pub burst: Option<f64>,
     /// Jobs running at once; the inner none takes the cap away.
     pub cap: Option<Option<i32>>,
+    /// Starts in an hour by the clock; the inner none takes the budget away.
+    pub hourly: Option<Option<i32>>,
+    /// The same in a day.
+    pub daily: Option<Option<i32>>,
+    /// Whose hours and days, an IANA name.
+    pub time_zone: Option<&'a str>,
 }
 
-impl GateChange {
+impl GateChange<'_> {
     fn check(&self) -> Result<(), Refused> {
         let above = |field, is_above: bool| match is_above {
             true => Ok(()),
@@ -98,22 +112,31 @@ impl GateChange {
         if self.burst.is_some_and(|burst| !(burst >= 1.0 && burst.is_finite())) {
             return Err(Refused::Limit { field: "burst", must: "1 or more" });
         }
-        if self.rate.is_none() && self.burst.is_none() && self.cap.is_none() {
-            return Err(Refused::Limit { field: "rate", must: "given, or burst or cap: nothing is to change" });
+        above("hourly", self.hourly.flatten().is_none_or(|hourly| hourly > 0))?;
+        above("daily", self.daily.flatten().is_none_or(|daily| daily > 0))?;
+        if self.time_zone.is_some_and(|zone| zone.parse::<chrono_tz::Tz>().is_err()) {
+            return Err(Refused::Limit { field: "time_zone", must: "an IANA name, Europe/Berlin" });
+        }
+        let changes_limit = [self.cap, self.hourly, self.daily].iter().any(Option::is_some);
+        if !changes_limit && self.rate.is_none() && self.burst.is_none() && self.time_zone.is_none() {
+            return Err(Refused::Limit { field: "rate", must: "given, or another limit: nothing is to change" });
         }
         Ok(())
     }
 }
 
 /// Changes the limits of a gate. Tokens already collected are kept, up to the new burst.
-pub async fn set_gate(tx: &mut PlatformTx, id: i64, change: GateChange, by: &By) -> Result<(), Refused> {
+pub async fn set_gate(tx: &mut PlatformTx, id: i64, change: GateChange<'_>, by: &By) -> Result<(), Refused> {
     change.check()?;
     let tenant = sqlx::query_scalar(
         "update jobs.gates set
             rate = case when $2 then $3 else rate end,
             burst = coalesce($4, burst),
             tokens = least(tokens, coalesce($4, burst)),
-            cap = case when $5 then $6 else cap end
+            cap = case when $5 then $6 else cap end,
+            hourly = case when $7 then $8 else hourly end,
+            daily = case when $9 then $10 else daily end,
+            time_zone = coalesce($11, time_zone)
           where id = $1 returning tenant_number",
     )
     .bind(id)
@@ -122,6 +145,11 @@ pub async fn set_gate(tx: &mut PlatformTx, id: i64, change: GateChange, by: &By)
     .bind(change.burst)
     .bind(change.cap.is_some())
     .bind(change.cap.flatten())
+    .bind(change.hourly.is_some())
+    .bind(change.hourly.flatten())
+    .bind(change.daily.is_some())
+    .bind(change.daily.flatten())
+    .bind(change.time_zone)
     .fetch_optional(tx.conn())
     .await?;
     done(tx, id, by, "set_limits", tenant).await
@@ -154,8 +182,10 @@ pub async fn resume_gate(tx: &mut PlatformTx, id: i64, by: &By) -> Result<(), Re
 /// Closes the breaker without a probe, for an operator who knows that the service is back.
 pub async fn close_gate(tx: &mut PlatformTx, id: i64, by: &By) -> Result<(), Refused> {
     let tenant = sqlx::query_scalar(
-        "update jobs.gates set breaker = 'closed', open_until = null, open_s = 0, reason = case when paused_at is null then null else reason end
-          where id = $1 returning tenant_number",
+        "with g as (
+           update jobs.gates set breaker = 'closed', open_until = null, open_s = 0, reason = case when paused_at is null then null else reason end
+            where id = $1 returning tenant_number)
+         select g.tenant_number from g, jobs.wake_gate($1)",
     )
     .bind(id)
     .fetch_optional(tx.conn())

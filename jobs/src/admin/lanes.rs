@@ -23,6 +23,8 @@ pub struct LaneRow {
     pub key: String,
     /// 0 goes before 1, strictly.
     pub class: i16,
+    /// Its share beside the tenant's other lanes, 1 to 100.
+    pub weight: i16,
     /// The gates its jobs must pass, by id.
     pub gates: Vec<i64>,
     /// Since when it is paused.
@@ -38,10 +40,10 @@ pub struct LaneRow {
 /// Lanes by id, newest first.
 pub async fn lanes<S: Scope>(tx: &mut S, page: &PageOf<i64>) -> Result<Page<LaneRow>, sqlx::Error> {
     let rows = sqlx::query_as(
-        "select l.id, case when $3 then l.tenant_number end as tenant_number, q.name as queue, l.key, l.class, l.gates, l.paused_at, l.cancelled_at,
+        "select l.id, case when $3 then l.tenant_number end as tenant_number, q.name as queue, l.key, l.class, l.weight, l.gates, l.paused_at, l.cancelled_at,
                 (select count(*) from (select from jobs.jobs j where j.lane_id = l.id order by j.priority, j.run_at, j.id limit 10001) x) as jobs,
                 (select count(*) from (select from jobs.scheduled s where s.lane_id = l.id order by s.id limit 10001) x) as scheduled
-           from (select id, tenant_number, queue, key, class, gates, paused_at, cancelled_at
+           from (select id, tenant_number, queue, key, class, weight, gates, paused_at, cancelled_at
                    from jobs.lanes where $1::bigint is null or id < $1 order by id desc limit $2) l
            join jobs.queues q on q.id = l.queue
           order by l.id desc",
@@ -57,7 +59,7 @@ pub async fn lanes<S: Scope>(tx: &mut S, page: &PageOf<i64>) -> Result<Page<Lane
 /// One lane.
 pub async fn find_lane<S: Scope>(tx: &mut S, id: i64) -> Result<Option<LaneRow>, sqlx::Error> {
     sqlx::query_as(
-        "select l.id, case when $2 then l.tenant_number end as tenant_number, q.name as queue, l.key, l.class, l.gates, l.paused_at, l.cancelled_at,
+        "select l.id, case when $2 then l.tenant_number end as tenant_number, q.name as queue, l.key, l.class, l.weight, l.gates, l.paused_at, l.cancelled_at,
                 (select count(*) from (select from jobs.jobs j where j.lane_id = l.id order by j.priority, j.run_at, j.id limit 10001) x) as jobs,
                 (select count(*) from (select from jobs.scheduled s where s.lane_id = l.id order by s.id limit 10001) x) as scheduled
            from jobs.lanes l join jobs.queues q on q.id = l.queue where l.id = $1",
@@ -90,6 +92,21 @@ pub async fn resume_lane(tx: &mut PlatformTx, id: i64, by: &By) -> Result<(), Re
     .await?;
     tx.notify(CHANNEL);
     done(tx, id, by, "resume", tenant).await
+}
+
+/// Its share beside the tenant's other lanes from the next claim on: twice the weight, twice as many starts.
+pub async fn weigh_lane(tx: &mut PlatformTx, id: i64, weight: i16, by: &By) -> Result<(), Refused> {
+    if !(1..=100).contains(&weight) {
+        return Err(Refused::Limit { field: "weight", must: "1 to 100" });
+    }
+    let tenant = sqlx::query_scalar(
+        "update jobs.lanes set weight = $2 where id = $1 and cancelled_at is null returning tenant_number",
+    )
+    .bind(id)
+    .bind(weight)
+    .fetch_optional(tx.conn())
+    .await?;
+    done(tx, id, by, "weigh", tenant).await
 }
 
 /// The lane takes no more jobs and starts none; those it holds leave in chunks. There is no way back.

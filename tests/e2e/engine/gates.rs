@@ -232,3 +232,106 @@ async fn a_tenant_that_names_another_s_lane_or_gate_gets_nothing_through_and_tak
     assert!(hand.claim(10).await.is_empty());
     world.finish().await;
 }
+
+/// Starts by lane while four claimers take what the gates of their lanes give.
+async fn shares(world: &EngineWorld, lanes: [&str; 2], for_ms: u64) -> [i64; 2] {
+    let until = Instant::now() + Duration::from_millis(for_ms);
+    let mut claimers = Vec::new();
+    for _ in 0..4 {
+        let mut hand = world.hand().await;
+        claimers.push(tokio::spawn(async move {
+            while Instant::now() < until {
+                if hand.claim(50).await.is_empty() {
+                    let mut next = tokio::time::interval(Duration::from_millis(3));
+                    next.tick().await;
+                    next.tick().await;
+                }
+            }
+        }));
+    }
+    for claimer in claimers {
+        claimer.await.unwrap();
+    }
+    let mut started = [0; 2];
+    for (count, lane) in started.iter_mut().zip(lanes) {
+        *count = held(world, lane).await;
+    }
+    started
+}
+
+#[tokio::test]
+async fn lanes_that_share_one_rate_get_even_shares_of_it_whoever_claims() {
+    let world = EngineWorld::new().await;
+    for lane in ["a", "b"] {
+        lane_behind(&world, lane, Limits { rate: Some(100.0), burst: 2.0, cap: None }).await;
+        fill(&world, lane, 400, Act::Nothing).await;
+    }
+    let [a, b] = shares(&world, ["a", "b"], 1_500).await;
+    assert!((a - b).abs() <= 4, "{a} and {b}");
+    assert!(a + b >= 140, "{a} and {b}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_lane_of_twice_the_weight_gets_twice_as_much_of_a_scarce_rate_and_of_free_slots() {
+    let world = EngineWorld::new().await;
+    for lane in ["a", "b"] {
+        lane_behind(&world, lane, Limits { rate: Some(100.0), burst: 2.0, cap: None }).await;
+        fill(&world, lane, 400, Act::Nothing).await;
+        fill(&world, &format!("free/{lane}"), 2_000, Act::Nothing).await;
+    }
+    world.execute("update jobs.lanes set weight = 2 where key in ('a', 'free/a')").await;
+    let mut hand = world.hand().await;
+    world.execute("update jobs.lanes set paused_at = app.now() where key in ('a', 'b')").await;
+    // many slots, and one slot
+    for (most, rounds) in [(300, 4), (1, 90)] {
+        let before = [held(&world, "free/a").await, held(&world, "free/b").await];
+        for _ in 0..rounds {
+            hand.claim_some(most).await;
+        }
+        let (a, b) = (held(&world, "free/a").await - before[0], held(&world, "free/b").await - before[1]);
+        let share = a as f64 / (a + b) as f64;
+        assert!((0.6..=0.73).contains(&share), "{a} and {b} with {most} slots");
+    }
+    world.execute("update jobs.lanes set paused_at = app.now() where key like 'free/%'").await;
+    world.execute("with l as (update jobs.lanes set paused_at = null where key in ('a', 'b') returning *) insert into jobs.wakes (tenant_number, queue, lane_id) select tenant_number, queue, id from l").await;
+    let [a, b] = shares(&world, ["a", "b"], 1_500).await;
+    let share = a as f64 / (a + b) as f64;
+    assert!((0.6..=0.73).contains(&share), "{a} and {b} of the rate");
+    world.finish().await;
+}
+
+async fn held(world: &EngineWorld, lane: &str) -> i64 {
+    sqlx::query_scalar("select count(*) from jobs.running r join jobs.lanes l on l.id = r.lane_id where l.key = $1")
+        .bind(lane)
+        .fetch_one(&mut world.database.superuser().await)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_budget_of_the_hour_and_one_of_the_day_end_with_the_clock_of_their_zone() {
+    let world = EngineWorld::new().await;
+    let gate = lane_behind(&world, "a", Limits { rate: None, burst: 1.0, cap: None }).await;
+    fill(&world, "a", 100, Act::Nothing).await;
+    // half past ten at night in a zone that is half an hour off the full hours of UTC
+    world
+        .execute("update app.test_clock set shift = timestamptz '2026-03-01 22:30:00+05:30' - clock_timestamp()")
+        .await;
+    world.execute("update jobs.gates set hourly = 4, daily = 7, time_zone = 'Asia/Kolkata'").await;
+    let mut hand = world.hand().await;
+    assert_eq!(hand.claim_some(50).await.len(), 4);
+    assert!(hand.claim(50).await.is_empty());
+    let mut tx = world.db.platform(Why::Operator).await.unwrap();
+    let told = jobs::admin::find_gate(&mut tx, gate).await.unwrap().unwrap();
+    drop(tx);
+    assert_eq!(told.spent_until.unwrap().to_rfc3339(), "2026-03-01T17:30:00+00:00");
+    world.advance(Duration::from_secs(31 * 60)).await;
+    assert_eq!(hand.claim_some(50).await.len(), 3, "the day has three left");
+    assert!(hand.claim(50).await.is_empty());
+    world.advance(Duration::from_secs(58 * 60)).await;
+    assert!(hand.claim(50).await.is_empty(), "a minute before midnight");
+    world.advance(Duration::from_secs(2 * 60)).await;
+    assert_eq!(hand.claim_some(50).await.len(), 4);
+    world.finish().await;
+}

@@ -44,6 +44,16 @@ struct Limits {
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<i32>)]
     cap: Option<Option<i32>>,
+    /// Starts in an hour by the clock, above 0.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<i32>)]
+    hourly: Option<Option<i32>>,
+    /// Starts in a day by the calendar, above 0.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<i32>)]
+    daily: Option<Option<i32>>,
+    /// Whose hours and days: an IANA name.
+    time_zone: Option<String>,
 }
 
 /// A field that is there, be it null.
@@ -75,9 +85,10 @@ async fn set_gate(
     Path(id): Path<i64>,
     Json(limits): Json<Limits>,
 ) -> Result<Json<GateRow>, Problem> {
-    let Limits { reason, rate, burst, cap } = limits;
+    let Limits { reason, rate, burst, cap, hourly, daily, time_zone } = limits;
+    let change = GateChange { rate, burst, cap, hourly, daily, time_zone: time_zone.as_deref() };
     let mut tx = operator.tx().await?;
-    admin::set_gate(&mut tx, id, GateChange { rate, burst, cap }, &operator.by(&reason)?).await?;
+    admin::set_gate(&mut tx, id, change, &operator.by(&reason)?).await?;
     committed(tx, id).await
 }
 

@@ -3,6 +3,8 @@
 use crm::{Error, access::Permission};
 use db::{Page, PlatformTx};
 use jobs::admin::{self, LaneRow};
+use serde::Deserialize;
+use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::{
@@ -20,6 +22,7 @@ pub fn routes() -> Routes {
         .platform(routes!(pause_lane))
         .platform(routes!(resume_lane))
         .platform(routes!(cancel_lane))
+        .platform(routes!(weigh_lane))
         .private(Permission::AdminSettingsView, routes!(list))
         .private(Permission::AdminSettingsView, routes!(get))
 }
@@ -65,6 +68,32 @@ async fn resume_lane(
 ) -> Result<Json<LaneRow>, Problem> {
     let mut tx = operator.tx().await?;
     admin::resume_lane(&mut tx, id, &operator.by(&why.reason)?).await?;
+    committed(tx, id).await
+}
+
+/// A new share of a lane, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = LaneWeight)]
+struct Weight {
+    /// In 1 to 500 characters; kept in the audit.
+    reason: String,
+    /// Its share beside the tenant's other lanes, 1 to 100.
+    weight: i16,
+}
+
+/// Gives a lane its share beside the tenant's other lanes.
+#[utoipa::path(
+    patch, path = "/api/v1/platform/lanes/{id}", tag = "operations", params(("id" = i64, Path)), request_body = Weight,
+    responses((status = 200, body = LaneRow))
+)]
+async fn weigh_lane(
+    operator: Operator,
+    Path(id): Path<i64>,
+    Json(new): Json<Weight>,
+) -> Result<Json<LaneRow>, Problem> {
+    let mut tx = operator.tx().await?;
+    admin::weigh_lane(&mut tx, id, new.weight, &operator.by(&new.reason)?).await?;
     committed(tx, id).await
 }
 
