@@ -1,7 +1,7 @@
 //! What a bench stands on: a durable cluster of its own with one tenant, and an owner's connection to look at it from outside. Goes
 //! away afterwards.
 
-use super::{cpu, noop};
+use super::{Beside, cpu, noop};
 use anyhow::{Context, Result, bail};
 use cli::cluster::{Cluster, DATABASE, Options, SUPERUSER};
 use crm::access::Role;
@@ -21,7 +21,7 @@ pub struct Ground {
     pub db: Db,
     cluster: Cluster,
     owner: PgConnection,
-    tenant: Uuid,
+    tenants: Vec<Uuid>,
     folder: TempDir, // last: the server ends before its folder
 }
 
@@ -42,7 +42,7 @@ pub struct Used {
 
 impl Ground {
     /// Starts it in a new folder in `location`, or where temporary files go.
-    pub async fn start(location: Option<&Path>) -> Result<Self> {
+    pub async fn start(location: Option<&Path>, count: u32) -> Result<Self> {
         let parent = location.map_or_else(std::env::temp_dir, Path::to_owned);
         let made = tempfile::Builder::new().prefix("paloma-bench-").tempdir_in(&parent);
         let folder = made.with_context(|| format!("making a folder in {}", parent.display()))?;
@@ -55,8 +55,11 @@ impl Ground {
         let url = cluster.url("paloma", DATABASE);
         let db = Db::connect(db::Options { url, name: "paloma-bench", connections: 4, direct_url: None }).await?;
         noop::registry().register(&db).await?;
-        let tenant = make_tenant(&db).await?;
-        Ok(Self { db, cluster, owner: PgConnection::connect(&owner_url).await?, tenant, folder })
+        let mut tenants = Vec::new();
+        for number in 0..count.max(1) {
+            tenants.push(make_tenant(&db, &format!("bench-{number}")).await?);
+        }
+        Ok(Self { db, cluster, owner: PgConnection::connect(&owner_url).await?, tenants, folder })
     }
 
     /// Stops the server and removes the folder.
@@ -77,14 +80,60 @@ impl Ground {
         self.folder.path()
     }
 
-    /// The tenant.
-    pub const fn tenant(&self) -> Uuid {
-        self.tenant
+    /// The first tenant.
+    pub fn tenant(&self) -> Uuid {
+        self.tenants[0]
     }
 
-    /// A transaction of the tenant.
+    /// A transaction of the first tenant.
     pub async fn tx(&self) -> Result<TenantTx> {
-        Ok(self.db.tenant(self.tenant, Actor::Operator).await?)
+        self.tx_of(0).await
+    }
+
+    /// A transaction of that tenant, counted round.
+    pub async fn tx_of(&self, number: usize) -> Result<TenantTx> {
+        Ok(self.db.tenant(self.tenants[number % self.tenants.len()], Actor::Operator).await?)
+    }
+
+    /// Puts so many jobs beside those that are measured, where a claim should not have to pass them.
+    pub async fn put_beside(&mut self, beside: Beside, count: u32) -> Result<()> {
+        let fill = match beside {
+            Beside::Future => {
+                "insert into jobs.scheduled (id, tenant_number, lane_id, queue, kind, priority, attempt, max_attempts, crashes, key_scope, run_at, fence, payload)
+                   select nextval('jobs.ids'), l.tenant_number, l.id, l.queue, k.id, 0, 0, 1, 0, 0, now() + interval '1 day' + i * interval '1 ms', 0, '{\"n\": 1}'
+                     from (select * from jobs.lanes order by id limit 1) l, (select id from jobs.kinds where name = 'bench.noop') k, generate_series(1, $1) i"
+            }
+            Beside::Paused => {
+                "with l as (
+                   insert into jobs.lanes (tenant_number, queue, key, paused_at) select x.tenant_number, x.queue, 'beside', now() from jobs.lanes x order by id limit 1 returning *),
+                 j as (
+                   insert into jobs.jobs (tenant_number, lane_id, queue, kind, max_attempts, run_at, payload)
+                     select l.tenant_number, l.id, l.queue, k.id, 1, now(), '{\"n\": 1}' from l, (select id from jobs.kinds where name = 'bench.noop') k, generate_series(1, $1) i)
+                 insert into jobs.wakes (tenant_number, queue, lane_id) select l.tenant_number, l.queue, l.id from l"
+            }
+            Beside::Completed => {
+                "insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, run_at, leased_at, finished_at)
+                   select -i, l.tenant_number, l.id, l.queue, k.id, 'completed', 1, now(), now(), now()
+                     from (select * from jobs.lanes order by id limit 1) l, (select id from jobs.kinds where name = 'bench.noop') k, generate_series(1, $1) i"
+            }
+        };
+        sqlx::query(fill).bind(i64::from(count)).execute(&mut self.owner).await?;
+        Ok(())
+    }
+
+    /// How long jobs of the second tenant took from when they were due until their end was committed, in milliseconds, sorted.
+    pub async fn seconds_ms(&mut self) -> Result<Vec<f64>> {
+        let took = sqlx::query_scalar(
+            "select (extract(epoch from finished_at - run_at) * 1000)::float8 from jobs.history
+              where tenant_number = (select number from crm.tenants where slug = 'bench-1') order by 1",
+        );
+        Ok(took.fetch_all(&mut self.owner).await?)
+    }
+
+    /// When jobs were leased, in seconds, in order.
+    pub async fn lease_times(&mut self) -> Result<Vec<f64>> {
+        let times = sqlx::query_scalar("select extract(epoch from leased_at)::float8 from jobs.history order by 1");
+        Ok(times.fetch_all(&mut self.owner).await?)
     }
 
     /// Writes out and tidies, so that a drain does not pay for what came before.
@@ -105,15 +154,18 @@ impl Ground {
 
     /// Whether no job is left; what has been committed is seen.
     pub async fn is_empty(&mut self) -> Result<bool> {
-        Ok(jobs::admin::is_empty(&mut self.owner).await?)
+        let is_empty = sqlx::query_scalar(
+            "select not exists (select from jobs.lanes l cross join lateral (select from jobs.jobs j where j.lane_id = l.id limit 1) z where l.key <> 'beside')",
+        );
+        Ok(is_empty.fetch_one(&mut self.owner).await?)
     }
 
     /// Refuses a run in which a job is missing, ran twice or is still there.
     pub async fn check(&mut self, jobs: u32) -> Result<()> {
         let (completed, distinct, other, left): (i64, i64, i64, i64) = sqlx::query_as(
             "select count(*) filter (where state = 'completed' and attempt = 1), count(distinct id), count(*) filter (where state <> 'completed'),
-                    (select count(*) from jobs.jobs) + (select count(*) from jobs.scheduled) + (select count(*) from jobs.failures)
-               from jobs.history",
+                    (select count(*) from jobs.jobs j join jobs.lanes l on l.id = j.lane_id where l.key <> 'beside') + (select count(*) from jobs.scheduled where run_at < now() + interval '1 hour') + (select count(*) from jobs.failures)
+               from jobs.history where id > 0",
         )
         .fetch_one(&mut self.owner)
         .await?;
@@ -138,7 +190,7 @@ impl Ground {
     /// How long jobs held their slot, in milliseconds.
     pub async fn held_ms(&mut self) -> Result<Vec<f64>> {
         let held = sqlx::query_scalar(
-            "select (extract(epoch from finished_at - leased_at) * 1000)::float8 from jobs.history order by 1",
+            "select (extract(epoch from finished_at - leased_at) * 1000)::float8 from jobs.history where id > 0 order by 1",
         );
         Ok(held.fetch_all(&mut self.owner).await?)
     }
@@ -157,12 +209,12 @@ impl Meters {
     }
 }
 
-/// The tenant whose jobs are measured.
-pub async fn make_tenant(db: &Db) -> Result<Uuid> {
+/// A tenant whose jobs are measured.
+pub async fn make_tenant(db: &Db, slug: &str) -> Result<Uuid> {
     let password = crm::secrets::random_token();
-    let owner = NewUser::prepare("owner@bench.example", "Owner", Role::Owner, password.into()).await?;
+    let owner = NewUser::prepare(&format!("owner@{slug}.example"), "Owner", Role::Owner, password.into()).await?;
     let new = NewTenant {
-        slug: "bench".to_owned(),
+        slug: slug.to_owned(),
         name: "Bench".to_owned(),
         region: "US".to_owned(),
         time_zone: "UTC".to_owned(),

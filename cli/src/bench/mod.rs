@@ -50,7 +50,16 @@ pub struct QueueArguments {
     /// Callers that each wait for their insert before the next, where they are coalesced.
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     callers: u32,
-    /// Lanes that the jobs are spread over.
+    /// Tenants that the jobs of a drain are spread over.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    tenants: u32,
+    /// Put all lanes of a tenant behind a gate with a bucket, wide open, and a breaker.
+    #[arg(long)]
+    gated: bool,
+    /// A million jobs beside those of a drain.
+    #[arg(long)]
+    beside: Option<Beside>,
+    /// Lanes that the jobs of each tenant are spread over.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     lanes: u32,
     /// Where the database's temporary folder is made; otherwise where temporary files go. A folder in memory measures no disk.
@@ -59,6 +68,25 @@ pub struct QueueArguments {
     /// Answer with one line of JSON.
     #[arg(long)]
     json: bool,
+}
+
+impl QueueArguments {
+    /// `fair` is about a second tenant beside the first.
+    fn tenants(&self) -> u32 {
+        if self.workload == Workload::Fair { 2 } else { self.tenants }
+    }
+}
+
+/// What a claim should not have to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Beside {
+    /// Due in a day.
+    Future,
+    /// In a paused lane.
+    Paused,
+    /// Ended.
+    Completed,
 }
 
 /// What is measured.
@@ -73,6 +101,10 @@ pub enum Workload {
     Latency,
     /// Insert one by one from many callers at once, written together in groups as the API does.
     Coalesced,
+    /// Drain one tenant's jobs while another inserts a job each 20 ms, and tell how long these took until they had ended.
+    Fair,
+    /// Drain behind one rate that lets all through in ten seconds; refused if more passed in any time than it allows.
+    Limits,
 }
 
 /// What came out.
@@ -82,11 +114,14 @@ struct Report {
     jobs: u32,
     workers: u32,
     slots: usize,
+    tenants: u32,
     lanes: u32,
+    gated: bool,
+    beside: Option<Beside>,
     /// Built with optimisation: figures of a debug build mean nothing.
     release: bool,
     jobs_per_s: f64,
-    /// Enqueue: a transaction of 1,000. Drain: from lease to completion. Latency: from the insert's answer to the start. Coalesced: one insert.
+    /// Enqueue: a transaction of 1,000. Drain: from lease to completion. Latency: from the insert's answer to the start. Fair: the other tenant's, from due to ended. Coalesced: one insert.
     p50_ms: f64,
     p99_ms: f64,
     cpu_us_per_job: f64,
@@ -95,6 +130,9 @@ struct Report {
     wal_bytes_per_job: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     single: Option<Single>,
+    /// Of what the rate allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_of_rate: Option<f64>,
 }
 
 /// What single inserts cost beyond the pickup.
@@ -113,7 +151,7 @@ pub async fn obey(verb: BenchVerb) -> Result<()> {
         BenchVerb::Worker(arguments) => noop::work(&arguments).await,
         BenchVerb::Queue(arguments) => {
             let stop = StopSignal::listen()?;
-            let mut ground = Ground::start(arguments.location.as_deref()).await?;
+            let mut ground = Ground::start(arguments.location.as_deref(), arguments.tenants()).await?;
             let outcome = tokio::select! {
                 outcome = workloads::run(&arguments, &mut ground) => outcome,
                 () = stop.requested() => Err(anyhow::anyhow!("stopped")),

@@ -96,7 +96,7 @@ async fn setup(url: &str) -> Result<()> {
     .await?;
     let queue = Queue::open(url, 1).await?;
     noop::registry().register(&queue.db).await?;
-    ground::make_tenant(&queue.db).await?;
+    ground::make_tenant(&queue.db, "bench").await?;
     answer(0.0)
 }
 

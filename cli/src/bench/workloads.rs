@@ -4,8 +4,8 @@ use super::fleet::{Fleet, Said};
 use super::ground::{Ground, Used};
 use super::noop::{Noop, QUEUE, nanos};
 use super::{QueueArguments, Report, Single, Workload};
-use anyhow::Result;
-use jobs::{Enqueue, lane};
+use anyhow::{Result, bail};
+use jobs::{Enqueue, gate, lane};
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,6 +14,9 @@ const CHUNK: usize = 1000;
 /// Connections that insert.
 const INSERTERS: usize = 2;
 const GAP: Duration = Duration::from_millis(20);
+/// How long a rate takes for all jobs, and how much of a second's tokens collect.
+const LIMITED_S: f64 = 10.0;
+const BURST_S: f64 = 0.1;
 /// New workers come to rest before the meters are read.
 const REST: Duration = Duration::from_millis(500);
 
@@ -22,7 +25,8 @@ pub async fn run(arguments: &QueueArguments, ground: &mut Ground) -> Result<Repo
     let jobs = arguments.jobs.unwrap_or(if arguments.workload == Workload::Latency { 500 } else { 50_000 });
     match arguments.workload {
         Workload::Enqueue => enqueue(arguments, ground, jobs).await,
-        Workload::Drain => drain(arguments, ground, jobs).await,
+        Workload::Drain | Workload::Limits => drain(arguments, ground, jobs).await,
+        Workload::Fair => fair(arguments, ground, jobs).await,
         Workload::Latency => latency(arguments, ground, jobs).await,
         Workload::Coalesced => coalesced(arguments, ground, jobs).await,
     }
@@ -33,19 +37,23 @@ struct Figures {
     sorted_ms: Vec<f64>,
     used: Used,
     single: Option<Single>,
+    share_of_rate: Option<f64>,
 }
 
 fn report(arguments: &QueueArguments, jobs: u32, figures: Figures) -> Report {
-    let Figures { seconds, sorted_ms, used, single } = figures;
+    let Figures { seconds, sorted_ms, used, single, share_of_rate } = figures;
     Report {
         workload: arguments.workload,
         jobs,
         workers: match arguments.workload {
             Workload::Enqueue | Workload::Coalesced => 0,
-            Workload::Drain | Workload::Latency => arguments.workers,
+            Workload::Drain | Workload::Latency | Workload::Fair | Workload::Limits => arguments.workers,
         },
         slots: arguments.slots,
+        tenants: arguments.tenants(),
         lanes: arguments.lanes,
+        gated: arguments.gated,
+        beside: arguments.beside,
         release: !cfg!(debug_assertions),
         jobs_per_s: rounded(f64::from(jobs) / seconds),
         p50_ms: rounded(percentile(&sorted_ms, 0.50)),
@@ -55,6 +63,7 @@ fn report(arguments: &QueueArguments, jobs: u32, figures: Figures) -> Report {
         client_cpu_us_per_job: rounded(used.client_us),
         wal_bytes_per_job: rounded(used.wal_bytes),
         single,
+        share_of_rate,
     }
 }
 
@@ -62,11 +71,11 @@ async fn enqueue(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> 
     ground.settle().await?;
     let before = ground.read(&[std::process::id()]).await?;
     let start = Instant::now();
-    let mut took = insert_all(ground, jobs, arguments.lanes).await?;
+    let mut took = insert_all(ground, jobs, arguments).await?;
     let seconds = start.elapsed().as_secs_f64();
     let used = ground.read(&[std::process::id()]).await?.used(before, jobs);
     took.sort_by(f64::total_cmp);
-    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: took, used, single: None }))
+    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: took, used, single: None, share_of_rate: None }))
 }
 
 async fn coalesced(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Result<Report> {
@@ -78,30 +87,28 @@ async fn coalesced(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -
     let used = ground.read(&[std::process::id()]).await?.used(before, jobs);
     ground.check_waiting(jobs).await?;
     took.sort_by(f64::total_cmp);
-    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: took, used, single: None }))
+    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: took, used, single: None, share_of_rate: None }))
 }
 
 /// Answers how long each transaction took, in milliseconds.
-async fn insert_all(ground: &Ground, jobs: u32, lanes: u32) -> Result<Vec<f64>> {
+async fn insert_all(ground: &Ground, jobs: u32, arguments: &QueueArguments) -> Result<Vec<f64>> {
+    let (tenants, lanes) = (arguments.tenants as usize, arguments.lanes as usize);
+    // where there are more lanes than chunks, chunks are smaller
+    let size = (jobs as usize).div_ceil(tenants * lanes).clamp(1, CHUNK);
     let chunks: Vec<Vec<Noop>> = (0..i64::from(jobs))
         .collect::<Vec<_>>()
-        .chunks(CHUNK)
+        .chunks(size)
         .map(|seqs| seqs.iter().map(|seq| Noop::new(*seq)).collect())
         .collect();
-    let lanes = lanes as usize;
     let inserters = (0..INSERTERS).map(|inserter| {
         let mine: Vec<(usize, &Vec<Noop>)> = chunks.iter().enumerate().skip(inserter).step_by(INSERTERS).collect();
         async move {
             let mut took = Vec::new();
             for (number, chunk) in mine {
                 let start = Instant::now();
-                let mut tx = ground.tx().await?;
-                // where there are more lanes than chunks, a chunk is cut
-                let parts = lanes.div_ceil(jobs.div_ceil(CHUNK as u32) as usize).max(1);
-                for (part, some) in chunk.chunks(chunk.len().div_ceil(parts)).enumerate() {
-                    let lane = lane_name((number * parts + part) % lanes);
-                    Enqueue::<_, Noop>::new().lane(lane).many(&mut tx, some).await?;
-                }
+                let mut tx = ground.tx_of(number % tenants).await?;
+                let lane = lane_name((number / tenants) % lanes);
+                Enqueue::<_, Noop>::new().lane(lane).many(&mut tx, chunk).await?;
                 tx.commit().await?;
                 took.push(start.elapsed().as_secs_f64() * 1e3);
             }
@@ -116,24 +123,21 @@ fn lane_name(number: usize) -> String {
 }
 
 async fn drain(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Result<Report> {
-    // closed while workers start, so that all of them start at once
-    let mut tx = ground.tx().await?;
-    for number in 0..arguments.lanes as usize {
-        lane::configure(&mut tx, QUEUE, &lane_name(number), 1, &[]).await?;
-        lane::pause(&mut tx, QUEUE, &lane_name(number)).await?;
+    let limits = match arguments.workload {
+        Workload::Limits => Some((f64::from(jobs) / LIMITED_S, (f64::from(jobs) / LIMITED_S * BURST_S).max(1.0))),
+        _ => arguments.gated.then_some((1e9, 1e9)),
+    };
+    make_lanes(arguments, ground, limits).await?;
+    insert_all(ground, jobs, arguments).await?;
+    if let Some(beside) = arguments.beside {
+        ground.put_beside(beside, 1_000_000).await?;
     }
-    tx.commit().await?;
-    insert_all(ground, jobs, arguments.lanes).await?;
     ground.settle().await?;
     let mut fleet = Fleet::start(&ground.url(), ground.folder(), arguments.workers, arguments.slots, false).await?;
     tokio::time::sleep(REST).await;
     let pids = fleet.pids();
     let before = ground.read(&pids).await?;
-    let mut tx = ground.tx().await?;
-    for number in 0..arguments.lanes as usize {
-        lane::resume(&mut tx, QUEUE, &lane_name(number)).await?;
-    }
-    tx.commit().await?;
+    open_lanes(arguments, ground).await?;
     let first = started(&mut fleet, jobs).await?;
     while !ground.is_empty().await? {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -143,7 +147,87 @@ async fn drain(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Re
     fleet.stop().await?;
     ground.check(jobs).await?;
     let sorted_ms = ground.held_ms().await?;
-    Ok(report(arguments, jobs, Figures { seconds, sorted_ms, used, single: None }))
+    let share_of_rate = match limits {
+        Some((rate, burst)) if arguments.workload == Workload::Limits => {
+            Some(share_of_rate(&ground.lease_times().await?, rate, burst)?)
+        }
+        _ => None,
+    };
+    Ok(report(arguments, jobs, Figures { seconds, sorted_ms, used, single: None, share_of_rate }))
+}
+
+/// Lanes of each tenant, closed while workers start, so that all of them start at once; behind a gate of the tenant where limits are given, as
+/// rate and burst.
+async fn make_lanes(arguments: &QueueArguments, ground: &Ground, limits: Option<(f64, f64)>) -> Result<()> {
+    for tenant in 0..arguments.tenants as usize {
+        let mut tx = ground.tx_of(tenant).await?;
+        let mut gates = Vec::new();
+        if let Some((rate, burst)) = limits {
+            let limits = gate::Limits { rate: Some(rate), burst, cap: None };
+            gates.push(gate::configure(&mut tx, "bench", limits).await?);
+        }
+        for number in 0..arguments.lanes as usize {
+            lane::configure(&mut tx, QUEUE, &lane_name(number), 1, &gates).await?;
+            lane::pause(&mut tx, QUEUE, &lane_name(number)).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+async fn open_lanes(arguments: &QueueArguments, ground: &Ground) -> Result<()> {
+    for tenant in 0..arguments.tenants as usize {
+        let mut tx = ground.tx_of(tenant).await?;
+        for number in 0..arguments.lanes as usize {
+            lane::resume(&mut tx, QUEUE, &lane_name(number)).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Of what the rate allowed from the first start to the last, beyond the burst.
+fn share_of_rate(times: &[f64], rate: f64, burst: f64) -> Result<f64> {
+    // of all windows that end at a start, the fullest begins where the rate was furthest ahead of the starts
+    let mut lead = f64::MIN;
+    for (number, at) in times.iter().enumerate() {
+        lead = lead.max(rate * at - number as f64);
+        let beyond = (number as f64 + 1.0) - rate * at + lead - burst;
+        // the times are of microseconds
+        if beyond > 1e-3 + rate * 2e-6 {
+            bail!("{beyond} more than its burst and rate allow passed the gate by then");
+        }
+    }
+    let window = times.last().copied().unwrap_or_default() - times.first().copied().unwrap_or_default();
+    Ok(rounded((times.len() as f64 - burst) / (rate * window)))
+}
+
+async fn fair(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Result<Report> {
+    make_lanes(arguments, ground, None).await?;
+    insert_all(ground, jobs, arguments).await?;
+    ground.settle().await?;
+    let mut fleet = Fleet::start(&ground.url(), ground.folder(), arguments.workers, arguments.slots, false).await?;
+    tokio::time::sleep(REST).await;
+    let pids = fleet.pids();
+    let before = ground.read(&pids).await?;
+    open_lanes(arguments, ground).await?;
+    let start = Instant::now();
+    let mut small = 0;
+    let mut tick = tokio::time::interval(GAP);
+    while !ground.is_empty().await? {
+        tick.tick().await;
+        let mut tx = ground.tx_of(1).await?;
+        Enqueue::<_, Noop>::new().lane("small").one(&mut tx, &Noop::new(-1)).await?;
+        tx.commit().await?;
+        small += 1;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let used = ground.read(&pids).await?.used(before, jobs + small);
+    started(&mut fleet, jobs + small).await?;
+    fleet.stop().await?;
+    ground.check(jobs + small).await?;
+    let sorted_ms = ground.seconds_ms().await?;
+    Ok(report(arguments, jobs, Figures { seconds, sorted_ms, used, single: None, share_of_rate: None }))
 }
 
 /// Waits until all jobs have started, and answers when the first of them did.
@@ -211,7 +295,7 @@ async fn latency(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> 
         total_p50_ms: rounded(percentile(&total, 0.50)),
         total_p99_ms: rounded(percentile(&total, 0.99)),
     };
-    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: pickup, used, single: Some(single) }))
+    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: pickup, used, single: Some(single), share_of_rate: None }))
 }
 
 async fn insert_one(ground: &Ground, seq: i64, lanes: u32) -> Result<()> {
