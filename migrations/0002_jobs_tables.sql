@@ -20,7 +20,7 @@ create table jobs.lanes (
   key text not null,
   class smallint not null default 1,            -- a person's reply is 0, bulk work is 1: lower goes first, strictly
   weight smallint not null default 1 constraint lanes_weight_bounded check (weight between 1 and 100),   -- its share beside the tenant's other lanes
-  gates bigint[] not null default '{}',
+  gates bigint[] not null default '{}' constraint lanes_gates_are_named check (array_position(gates, null) is null),
   paused_at timestamptz,
   cancelled_at timestamptz,
   batch_id bigint,                              -- the batch that owns it: paused, resumed and cancelled with it; null: nobody's
@@ -34,9 +34,9 @@ create table jobs.gates (
   id bigint generated always as identity primary key,
   tenant_number int not null,
   key text not null,
-  rate float8 constraint gates_rate_positive check (rate > 0),            -- tokens a second; null: no bucket
-  burst float8 not null default 1 constraint gates_burst_positive check (burst >= 1),
-  tokens float8 not null default 1,
+  rate float8 constraint gates_rate_positive check (rate > 0 and rate <= 1e12),   -- tokens a second; null: no bucket
+  burst float8 not null default 1 constraint gates_burst_positive check (burst between 1 and 1e12),
+  tokens float8 not null default 1 constraint gates_tokens_bounded check (tokens between 0 and 1e12),
   updated_at timestamptz not null default app.clock(),
   cap int constraint gates_cap_positive check (cap > 0),                  -- running jobs; null: no cap
   -- starts in an hour and in a day of that zone, as its clock shows them; null: as many as the rate lets through
@@ -333,6 +333,11 @@ call app.wall_engine('jobs.history', 'select');
 call app.wall_engine('jobs.failures', 'select');
 call app.wall_engine('jobs.batches', 'select, insert, update (paused_at, cancelled_at, completed_at, retry_at, retry_after, generation, version)');
 call app.wall_engine('jobs.batch_deltas', 'select, insert');
+-- A tenant may write rows of its own: none that a claim, which is everybody's, could stumble over.
+create policy tenant_new on jobs.jobs as restrictive for insert to paloma_tenant
+  with check (attempt = 0 and crashes = 0 and fence = 0 and errors is null and isfinite(run_at));
+create policy tenant_new on jobs.scheduled as restrictive for insert to paloma_tenant
+  with check (attempt = 0 and crashes = 0 and fence = 0 and errors is null and isfinite(run_at));
 grant usage on sequence jobs.ids to paloma_tenant, paloma_platform;
 grant usage, select, update on sequence jobs.fences to paloma_platform;
 -- definer functions read the catalogues and write the fences as the owner, who owns them

@@ -14,7 +14,7 @@ returns int language plpgsql set plan_cache_mode = force_generic_plan set enable
 declare
   t timestamptz := app.clock();
   held bigint[]; since timestamptz[];
-  n int; m int := 0;
+  n int := 0; m int := 0; wanted int; got int;
 begin
   -- the few claims that the jobs came by
   select array_agg(f.fence), array_agg(l.leased_at) into held, since
@@ -23,15 +23,18 @@ begin
   if held is null then
     return 0;
   end if;
-  -- found by key and deleted by place: a join, planned while the table was empty, would read all of it for each batch; and a row that
-  -- the rescuer has changed meanwhile is at another place
+  -- Found by key and deleted by place: a join, planned while the table was empty, would read all of it for each batch. A row that somebody was
+  -- changing meanwhile is at another place: it is looked for again, and held or not by what it says then.
+  select count(*) into wanted from unnest(p_fences, p_outcomes) u(fence, outcome) where u.outcome = 1 and u.fence = any(held);
+  for i in 1..3 loop
+  exit when n >= wanted;
   with x as materialized (
-    select y.c, since[array_position(held, u.fence)] as leased_at
+    select y.c, u.id, u.fence, since[array_position(held, u.fence)] as leased_at
       from unnest(p_ids, p_fences, p_outcomes) u(id, fence, outcome)
      cross join lateral (select j.ctid as c from jobs.jobs j where j.id = u.id and j.fence < u.fence offset 0) y
      where u.outcome = 1 and u.fence = any(held)),
   d as (
-    delete from jobs.jobs j using x where j.ctid = x.c
+    delete from jobs.jobs j using x where j.ctid = x.c and j.id = x.id and j.fence < x.fence
       returning j.id, j.tenant_number, j.lane_id, j.queue, j.kind, j.attempt, j.batch_id, j.key_scope, j.run_at, x.leased_at),
   k as (delete from jobs.job_keys x using d where d.key_scope in (1, 2) and x.job_id = d.id and x.tenant_number = d.tenant_number and x.scope in (1, 2)),
   b as (
@@ -40,7 +43,9 @@ begin
   h as (
     insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, batch_id, run_at, leased_at, finished_at)
       select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, 'completed', d.attempt + 1, d.batch_id, d.run_at, d.leased_at, t from d)
-  select count(*) into n from d;
+  select count(*) into got from d;
+  n := n + got;
+  end loop;
   if exists (select from unnest(p_outcomes) o where o <> 1) then
     m := jobs.settle_other(p_process, t, held, since, p_ids, p_fences, p_outcomes, p_delays, p_errors);
   end if;
@@ -51,19 +56,22 @@ create function jobs.settle_other(
   p_process uuid, t timestamptz, held bigint[], since timestamptz[], p_ids bigint[], p_fences bigint[], p_outcomes smallint[], p_delays float8[], p_errors text[])
 returns int language plpgsql set plan_cache_mode = force_generic_plan set enable_mergejoin = off set enable_seqscan = off as $$
 declare
-  n int;
+  n int := 0; wanted int; got int;
 begin
   -- another round trip of the process may be ending jobs of the same claims: in one order
   perform from jobs.leases l where l.process = p_process and l.fence = any(p_fences) order by l.fence, l.lane_id for no key update;
+  select count(*) into wanted from unnest(p_fences, p_outcomes) u(fence, outcome) where u.outcome <> 1 and u.fence = any(held);
+  for i in 1..3 loop
+  exit when n >= wanted;
   with x as materialized (
-    select y.c, u.fence as lease_fence, u.outcome, u.delay, u.error, since[array_position(held, u.fence)] as leased_at
+    select y.c, u.id, u.fence as lease_fence, u.outcome, u.delay, u.error, since[array_position(held, u.fence)] as leased_at
       from unnest(p_ids, p_fences, p_outcomes, p_delays, p_errors) u(id, fence, outcome, delay, error)
      cross join lateral (
        select j.ctid as c from jobs.jobs j join jobs.leases l on l.process = p_process and l.fence = u.fence and l.lane_id = j.lane_id
         where j.id = u.id and j.fence < u.fence and u.id = any(l.job_ids) offset 0) y
      where u.outcome <> 1),
   gone_by as (
-    delete from jobs.jobs j using x where j.ctid = x.c
+    delete from jobs.jobs j using x where j.ctid = x.c and j.id = x.id and j.fence < x.lease_fence
       returning j.*, x.lease_fence, x.outcome, x.delay, x.error, x.leased_at),
   d as materialized (
     select j.*, (j.attempt + case when j.outcome in (3, 6) then 0 else 1 end)::smallint as starts,
@@ -85,7 +93,7 @@ begin
   later as (
     insert into jobs.scheduled (id, tenant_number, lane_id, queue, kind, priority, attempt, max_attempts, crashes, key_scope, batch_id, run_at, fence, payload, errors)
       select e.id, e.tenant_number, e.lane_id, e.queue, e.kind, e.priority, e.starts, e.max_attempts, e.crashes, e.key_scope, e.batch_id,
-             t + make_interval(secs => e.delay), nextval('jobs.fences'), e.payload, e.kept
+             t + make_interval(secs => least(e.delay, 31536000)), nextval('jobs.fences'), e.payload, e.kept
         from e where e.outcome in (2, 3, 6) and e.delay > 0),
   wake as (
     insert into jobs.wakes (tenant_number, queue, lane_id, priority, run_at)
@@ -104,7 +112,9 @@ begin
     insert into jobs.batch_deltas (tenant_number, batch_id, discarded, cancelled)
       select g.tenant_number, g.batch_id, count(*) filter (where g.outcome = 4), count(*) filter (where g.outcome = 5)
         from gone g where g.batch_id is not null group by 1, 2)
-  select count(*) into n from d;
+  select count(*) into got from d;
+  n := n + got;
+  end loop;
   return n;
 end $$;
 
@@ -152,7 +162,7 @@ begin
   end if;
   if cardinality(p_gates) > 0 then
     insert into jobs.gate_slots (gate_id, process, running)
-      select u.g, p_process, u.r from unnest(p_gates, p_running) u(g, r) join jobs.gates z on z.id = u.g where z.cap is not null order by u.g
+      select u.g, p_process, u.r from unnest(p_gates, p_running) u(g, r) join jobs.gates z on z.id = u.g order by u.g
       on conflict (gate_id, process) do update set running = excluded.running;
   end if;
   if cardinality(p_done_claims) > 0 then

@@ -28,15 +28,15 @@ begin
      where not exists (select from jobs.processes p where p.id = x.process)
     on conflict (id) do nothing;
   for dead, host in select p.id, p.host from jobs.processes p where p.lease_until < t for update skip locked loop
-    with l as (delete from jobs.leases x where x.process = dead returning x.fence, x.job_ids),
+    with l as (delete from jobs.leases x where x.process = dead returning x.tenant_number, x.queue, x.lane_id, x.fence, x.job_ids),
     i as materialized (select l.fence, unnest(l.job_ids) as id from l),
     f as (
       update jobs.jobs j set fence = nextval('jobs.fences'), crashes = j.crashes + 1, attempt = j.attempt + 1,
           errors = coalesce(j.errors, '[]') || jsonb_build_object('at', t, 'attempt', j.attempt + 1, 'error', 'its worker died', 'process', dead, 'host', host)
-        from (select y.c from i cross join lateral (select x.ctid as c from jobs.jobs x where x.id = i.id and x.fence < i.fence offset 0) y) z
-       where j.ctid = z.c
-      returning j.id, j.tenant_number, j.queue, j.lane_id),
-    w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct f.tenant_number, f.queue, f.lane_id from f)
+       -- by key, and asked again of a row that somebody was changing: a handler of the dead may have a transaction open on it
+       where j.id = any(array(select i.id from i)) and j.fence < (select max(i.fence) from i where i.id = j.id)
+      returning j.id),
+    w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct l.tenant_number, l.queue, l.lane_id from l)
     select count(*), array_agg(f.id) into n, ids from f;
     freed := freed + n;
     perform jobs.quarantine(t, ids, p_max_crashes);
@@ -72,7 +72,8 @@ begin
   if (select last_value from jobs.fences) < p_seen then
     perform pg_advisory_xact_lock(7238);
     if (select last_value from jobs.fences) < p_seen then
-      perform setval('jobs.fences', p_seen);
+      -- beyond what others draw meanwhile
+      perform setval('jobs.fences', p_seen + 1000);
     end if;
   end if;
   with c as (delete from jobs.leases x where x.process = p_process and x.fence <> all(p_known) returning x.tenant_number, x.queue, x.lane_id, x.fence, x.job_ids),
@@ -92,7 +93,8 @@ end $$;
 
 -- Ends a process that has drained: nothing of it needs rescue.
 create function jobs.leave(p_process uuid) returns void language sql as $$
-  delete from jobs.leases where process = p_process;
+  -- a claim may have committed whose answer never came
+  select jobs.release_unknown(p_process, '{}', 0);
   delete from jobs.gate_slots where process = p_process;
   delete from jobs.processes where id = p_process;
 $$;
@@ -164,7 +166,7 @@ $$;
 
 -- The service asked to be left alone: nothing passes the gate before, and then as fast as its rate without a burst.
 create function jobs.rest_gate(p_gate bigint, p_wait_s float8) returns void language sql as $$
-  update jobs.gates set rests_until = greatest(rests_until, app.clock() + make_interval(secs => p_wait_s)), tokens = 0, updated_at = app.clock()
+  update jobs.gates set rests_until = greatest(rests_until, app.clock() + make_interval(secs => least(p_wait_s, 86400))), tokens = 0, updated_at = app.clock()
    where id = p_gate
 $$;
 
@@ -259,7 +261,7 @@ create function jobs.cancel(p_id bigint, p_reason text) returns text language pl
 declare
   t timestamptz := app.clock(); n int; l bigint; q smallint;
 begin
-  select j.lane_id, j.queue into l, q from jobs.jobs j where j.id = p_id;
+  select j.lane_id, la.queue into l, q from jobs.jobs j join jobs.lanes la on la.id = j.lane_id where j.id = p_id;
   if found then
     perform jobs.hold_turn(q, l);
   end if;

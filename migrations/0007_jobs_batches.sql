@@ -86,7 +86,7 @@ create function jobs.retry_batches(p_limit int) returns int language plpgsql as 
 declare
   b record; ids bigint[]; c int; n int := 0;
 begin
-  if not exists (select from jobs.batches x where x.retry_at is not null) or not pg_try_advisory_xact_lock(7238) then
+  if not exists (select from jobs.batches x where x.retry_at is not null) or not pg_try_advisory_xact_lock(7241) then
     return 0;
   end if;
   for b in
@@ -189,8 +189,13 @@ begin
     if b.is_done and b.completed_at is null and not exists (select from jobs.batch_deltas d where d.batch_id = b.id) then
       update jobs.batches x set completed_at = app.clock(), version = x.version + 1 where x.id = b.id and x.completed_at is null;
       if b.on_complete is not null then
+        -- where its lane was cancelled it is not told, and holds up no other
+        begin
         perform jobs.enqueue(b.tenant_number, b.on_complete ->> 'kind', b.on_complete ->> 'queue', b.on_complete ->> 'lane', 1::smallint, 0::smallint,
           (b.on_complete ->> 'max_attempts')::smallint, null, 0::smallint, null, array[b.on_complete -> 'payload'], null, null);
+        exception when raise_exception then
+          raise warning 'the completion of batch % is not told: %', b.id, sqlerrm;
+        end;
       end if;
     end if;
   end loop;

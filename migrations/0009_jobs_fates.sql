@@ -29,7 +29,7 @@ create function jobs.tell_fates(p_limit int) returns int language plpgsql as $$
 declare
   r record; n int := 0;
 begin
-  if not pg_try_advisory_xact_lock(7239) then
+  if not pg_try_advisory_xact_lock(7240) then
     return 0;
   end if;
   for r in
@@ -42,8 +42,12 @@ begin
       from o join jobs.kinds k on k.id = o.kind where k.on_fate is not null
      group by o.tenant_number, o.kind, k.on_fate, o.part
   loop
+    begin
     perform jobs.enqueue(r.tenant_number, r.on_fate ->> 'kind', r.on_fate ->> 'queue', r.on_fate ->> 'kind', 1::smallint, 0::smallint,
       (r.on_fate ->> 'max_attempts')::smallint, null, 0::smallint, null, array[jsonb_build_object('fates', r.fates)], null, null);
+    exception when raise_exception then
+      raise warning '% fates of tenant % are not told: %', r.jobs, r.tenant_number, sqlerrm;
+    end;
     n := n + r.jobs;
   end loop;
   return n;

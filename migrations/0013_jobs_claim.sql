@@ -10,7 +10,8 @@ begin
     with d as (delete from jobs.scheduled where ctid = any(array(
                  select s.ctid from jobs.scheduled s where s.queue = q and s.run_at <= t order by s.run_at limit 1000 for update skip locked)) returning *),
     ins as (insert into jobs.jobs (id, tenant_number, lane_id, queue, kind, priority, attempt, max_attempts, crashes, key_scope, batch_id, run_at, fence, payload, errors)
-            select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, d.priority, d.attempt, d.max_attempts, d.crashes, d.key_scope, d.batch_id, d.run_at, d.fence, d.payload, d.errors from d)
+            select d.id, d.tenant_number, d.lane_id, d.queue, d.kind, d.priority, d.attempt, d.max_attempts, d.crashes, d.key_scope, d.batch_id, d.run_at, d.fence, d.payload, d.errors from d
+            on conflict (id) do nothing)
     insert into jobs.wakes (tenant_number, queue, lane_id, priority, run_at)
       select d.tenant_number, q, d.lane_id, min(d.priority), min(d.run_at) from d group by 1, 3;
   end if;
@@ -38,14 +39,17 @@ begin
   -- a wake whose turn another claimer holds stays: that claimer's snapshot may be older than the job
   del as (delete from jobs.wakes w where w.ctid = any(array(select unnest(st.cs) from st where st.is_mine or not st.is_there))),
   up as (
-    update jobs.turns u set idle_until = null, looks_back = u.looks_back or st.is_before
+    -- back among the others, not before them for as long as it was away
+    update jobs.turns u set idle_until = null, looks_back = u.looks_back or st.is_before,
+        vt = case when not st.is_idle then u.vt else greatest(u.vt, coalesce(
+          (select o.vt from jobs.turns o where o.queue = q and o.class = u.class and o.idle_until is null and o.gate_id is null order by o.vt limit 1), 0)) end
       from st where st.is_mine and (st.is_idle or st.is_before) and u.queue = q and u.lane_id = st.l)
   insert into jobs.turns (queue, lane_id, tenant_number, class, vt)
     select q, la.id, la.tenant_number, la.class,
       greatest(coalesce((select max(u.vt) from jobs.turns u where u.queue = q and u.tenant_number = la.tenant_number), 0),
                coalesce((select u.vt from jobs.turns u where u.queue = q and u.class = la.class and u.idle_until is null and u.gate_id is null order by u.vt limit 1), 0))
     from st join jobs.lanes la on la.id = st.l
-    where not st.is_there and la.paused_at is null and la.cancelled_at is null
+    where not st.is_there and la.queue = q and la.paused_at is null and la.cancelled_at is null
     order by la.id
   on conflict do nothing;
 end $$;
@@ -59,7 +63,9 @@ begin
       select u.ctid as c, exists (select from jobs.jobs j where j.lane_id = u.lane_id) as has_jobs from jobs.turns u
        where u.queue = q and u.idle_until <= t order by u.idle_until limit p_limit for update skip locked),
     del as (delete from jobs.turns u using e where u.ctid = e.c and not e.has_jobs)
-    update jobs.turns u set idle_until = null, looks_back = true from e where u.ctid = e.c and e.has_jobs;
+    update jobs.turns u set idle_until = null, looks_back = true, vt = greatest(u.vt, coalesce(
+        (select o.vt from jobs.turns o where o.queue = q and o.class = u.class and o.idle_until is null and o.gate_id is null order by o.vt limit 1), 0))
+      from e where u.ctid = e.c and e.has_jobs;
   end if;
 end $$;
 
@@ -70,10 +76,10 @@ begin
   perform pg_advisory_xact_lock(7230, q);
   loop
     insert into jobs.turns (queue, lane_id, tenant_number, class, vt, idle_until)
-      select q, la.id, la.tenant_number, la.class, 0, app.clock() from jobs.lanes la where la.id = p_lane
+      select q, la.id, la.tenant_number, la.class, 0, app.clock() from jobs.lanes la where la.id = p_lane and la.queue = q
       on conflict do nothing;
     perform from jobs.turns u where u.queue = q and u.lane_id = p_lane for update;
-    exit when found or not exists (select from jobs.lanes la where la.id = p_lane);
+    exit when found or not exists (select from jobs.lanes la where la.id = p_lane and la.queue = q);
   end loop;
 end $$;
 
@@ -97,7 +103,7 @@ set enable_bitmapscan = off set enable_sort = off as $$
 declare
   t timestamptz := app.clock(); f bigint; v float8; due bigint[];
   lanes bigint[]; tenants int[]; gl text[]; shut bool[]; weights int[]; credits int[]; owes int[]; was bigint[]; back bool[]; pp smallint[]; pr timestamptz[]; pi bigint[];
-  lims int[]; waits bigint[]; probes bool[]; capped text[]; m int; heavy int; quantum int; rest int := n;
+  lims int[]; absent bool[]; waits bigint[]; probes bool[]; capped text[]; m int; heavy int; quantum int; rest int := n;
   gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; gcapped bool[];
   grest timestamptz[]; gten int[]; ga float8[]; ghour int[]; gday int[]; ghour_end timestamptz[]; gday_end timestamptz[]; wg bigint[]; wd timestamptz[];
   i int; g bigint; x int; lim int; most int; p timestamptz; at bigint; d timestamptz; probe bool; gs bigint[]; cs bigint[]; want float8; place record;
@@ -109,7 +115,9 @@ begin
   -- the order of turns and not to whoever comes first
   select array_agg(w.gate_id) into due from (select z.gate_id from jobs.gate_waits z where z.queue = q and z.due_at <= t order by z.due_at limit 25) w;
   select array_agg(s.lane_id order by s.o), array_agg(s.tenant_number order by s.o), array_agg(la.gates::text order by s.o),
-         array_agg(la.paused_at is not null or la.cancelled_at is not null order by s.o), array_agg(la.weight::int order by s.o), min(s.vt),
+         array_agg(la.paused_at is not null or la.cancelled_at is not null order by s.o), array_agg(la.weight::int order by s.o),
+         -- not of those that waited before a gate, or the others would wait until these have caught up
+         coalesce(min(s.vt) filter (where s.gate_id is null), min(s.vt)),
          array_agg(s.credit order by s.o), array_agg(s.owed order by s.o), array_agg(s.gate_id order by s.o),
          array_agg(s.looks_back order by s.o), array_agg(s.passed_priority order by s.o), array_agg(s.passed_run_at order by s.o), array_agg(s.passed_id order by s.o)
     into lanes, tenants, gl, shut, weights, v, credits, owes, was, back, pp, pr, pi
@@ -161,7 +169,7 @@ begin
     end if;
   end loop;
   quantum := greatest(10, (n + heavy - 1) / heavy);
-  lims := array_fill(0, array[m]); waits := array_fill(null::bigint, array[m]); probes := array_fill(false, array[m]); capped := array_fill('{}'::text, array[m]);
+  lims := array_fill(0, array[m]); absent := array_fill(false, array[m]); waits := array_fill(null::bigint, array[m]); probes := array_fill(false, array[m]); capped := array_fill('{}'::text, array[m]);
   if gids is null then
     -- no more than there are slots: a lane that gets none of them this time keeps its turn
     for i in 1..m loop
@@ -193,8 +201,9 @@ begin
       gs := gl[i]::bigint[]; p := null; at := null; probe := false;
       foreach g in array gs loop
         x := array_position(gids, g); d := null;
-        -- a lane that names a gate which is not there, or is somebody else's, lets nothing through
-        if x is null or gten[x] <> tenants[i] or gpaused[x] then
+        if x is null or gten[x] <> tenants[i] then   -- not there, or somebody else's: lets nothing through and is not waited for
+          lim := 0; absent[i] := true;
+        elsif gpaused[x] then
           lim := 0; d := t + interval '1s';
         elsif grest[x] > t then
           lim := 0; d := grest[x];
@@ -214,7 +223,7 @@ begin
           if grate[x] is not null and ga[x] < lim then   -- collect tokens for up to 20 ms, never past half the burst
             lim := greatest(0, floor(ga[x])::int);
             want := greatest(1, least(gburst[x] / 2, grate[x] * 0.02));
-            d := greatest(d, t + make_interval(secs => greatest(0, want - greatest(0, ga[x] - lim)) / grate[x]));
+            d := greatest(d, t + make_interval(secs => least(10, greatest(0, want - greatest(0, ga[x] - lim)) / grate[x])));
           end if;
         end if;
         -- it waits for the one that keeps it longest
@@ -231,7 +240,7 @@ begin
         end loop;
         capped[i] := cs::text;
       end if;
-      if lim < most then
+      if lim < most and not absent[i] then
         waits[i] := at;
         -- a look now and then in any case
         wg := wg || at; wd := wd || least(p, t + interval '10s');
@@ -242,8 +251,8 @@ begin
   f := nextval('jobs.fences');
   return query
   with pk as materialized (
-    select a.* from unnest(lanes, tenants, lims, waits, was, shut, gl, probes, capped, weights, credits, owes, back, pp, pr, pi)
-      with ordinality a(lane_id, tenant_number, lim, wait, was, is_shut, gt, is_probe, cp, weight, credit, owed, looks_back, passed_priority, passed_run_at, passed_id, o)),
+    select a.* from unnest(lanes, tenants, lims, absent, waits, was, shut, gl, probes, capped, weights, credits, owes, back, pp, pr, pi)
+      with ordinality a(lane_id, tenant_number, lim, is_absent, wait, was, is_shut, gt, is_probe, cp, weight, credit, owed, looks_back, passed_priority, passed_run_at, passed_id, o)),
   got as materialized (
     select pk.*, y.* from pk cross join lateral (
       select count(*)::int as n, array_agg(z.id) as ids, array_agg(z.kind) as kinds, array_agg(z.starts) as attempts, array_agg(z.max_attempts) as max_attempts,
@@ -270,7 +279,7 @@ begin
     select xg.g, sum(k1.n)::int as n from k1 cross join lateral unnest(k1.gt::bigint[]) xg(g) where k1.n > 0 and k1.gt <> '{}' group by 1),
   g1 as (
     -- the probe's mark is written only where a probe really left
-    update jobs.gates z set tokens = least(s.tok, z.burst) - s.n, updated_at = t, breaker = case when s.n > 0 then s.brk else z.breaker end,
+    update jobs.gates z set tokens = case when z.rate is null then z.tokens else greatest(0, least(s.tok, z.burst) - s.n) end, updated_at = t, breaker = case when s.n > 0 then s.brk else z.breaker end,
         open_until = case when s.n > 0 then s.op else z.open_until end,
         hour_used = case when z.hour_at = date_trunc('hour', t, z.time_zone) then z.hour_used else 0 end + s.n, hour_at = case when z.hourly is not null then date_trunc('hour', t, z.time_zone) end,
         day_used = case when z.day_at = date_trunc('day', t, z.time_zone) then z.day_used else 0 end + s.n, day_at = case when z.daily is not null then date_trunc('day', t, z.time_zone) end
@@ -290,20 +299,25 @@ begin
                  else greatest(v, (select max(b.vt) from jobs.turns b where b.queue = q and b.tenant_number = k1.tenant_number)) + k1.cum end,
        credit = case when k1.n = 0 then tu.credit when k1.keeps_place then k1.credit_left else 0 end,
        owed = case when k1.keeps_place then k1.owed + k1.n else 0 end,
-       idle_until = case when k1.n < k1.lim then t + p_lease end,
-       gate_id = case when k1.n = k1.lim then k1.wait end,
+       idle_until = case when k1.n < k1.lim then t + p_lease when k1.is_absent then t + interval '1s' end,
+       gate_id = case when k1.n = k1.lim and not k1.is_absent then k1.wait end,
        -- it has been looked at up to that place, and there may be more before it
        looks_back = k1.looks_back and k1.n = k1.lim and not k1.is_beyond,
        passed_priority = case when k1.is_beyond then k1.priorities[k1.n] else k1.passed_priority end,
        passed_run_at = case when k1.is_beyond then k1.run_ats[k1.n] else k1.passed_run_at end,
        passed_id = case when k1.is_beyond then k1.ids[k1.n] else k1.passed_id end
-     from k1 where tu.queue = q and tu.lane_id = k1.lane_id and not k1.is_shut and (k1.n > 0 or k1.n < k1.lim or k1.wait is distinct from k1.was)),
+     from k1 where tu.queue = q and tu.lane_id = k1.lane_id and not k1.is_shut and (k1.n > 0 or k1.n < k1.lim or k1.is_absent or k1.wait is distinct from k1.was)),
   ls as (
     insert into jobs.leases (process, fence, lane_id, tenant_number, queue, leased_at, job_ids)
       select p_process, f, k1.lane_id, k1.tenant_number, q, t, k1.ids from k1 where k1.n > 0)
   select f, k1.lane_id, k1.tenant_number, q, t, k1.cp::bigint[], k1.is_probe, k1.ids, k1.kinds, k1.attempts, k1.max_attempts, k1.crashes, k1.key_scopes, k1.run_ats, k1.payloads,
          null::int, null::float8 from k1 where k1.n > 0;
   if gids is not null then
+    -- a lane without a job took the probe, or tokens, in the others' place: they look again at once
+    if exists (select from unnest(lanes, lims, gl) z(lane_id, lim, gt) where z.lim > 0 and z.gt <> '{}'
+                and not exists (select from jobs.leases l where l.process = p_process and l.fence = f and l.lane_id = z.lane_id)) then
+      wd := array_fill(t + interval '20ms', array[coalesce(cardinality(wd), 0)]);
+    end if;
     perform jobs.write_waits(q, gids, coalesce(wg, '{}'), coalesce(wd, '{}'));
   end if;
 end $$;

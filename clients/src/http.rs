@@ -219,8 +219,9 @@ impl Http {
         let retry_after = response
             .headers()
             .get("retry-after")
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(Duration::from_secs);
+            .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok())
+            // a day at the most, whatever it says
+            .map(|seconds| Duration::from_secs(seconds.min(86_400)));
         let body = self.read(response, effect).await?;
         Ok(Answer { status, retry_after, body })
     }

@@ -203,7 +203,9 @@ impl Cycle {
         }
         // with much to write the claim goes by itself, right behind
         let writes = !others && !is_alone && state.outbox.len() >= ENOUGH;
-        let claims = !state.is_claiming && !writes;
+        // after a failure outcomes go alone: what stops a claim must not stop them
+        let is_safe = state.failures == 0 || state.outbox.is_empty();
+        let claims = !state.is_claiming && !writes && is_safe;
         // beside a trip that writes nothing else is written, so that the claim does not wait for the disk
         let takes_outbox = !others || state.is_claiming;
         let conn = state.conns.remove(at);

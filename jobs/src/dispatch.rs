@@ -29,6 +29,8 @@ use crate::{
 
 /// What a job's error begins with where the worker that took it does not know its kind.
 pub(crate) const UNKNOWN_KIND: &str = "this worker does not know the kind ";
+/// A service is left alone no longer than this at a time, whatever it says.
+pub(crate) const LONGEST_REST: Duration = Duration::from_secs(86_400);
 /// A handler that was told to stop has this long to do so.
 const CANCEL_GRACE: Duration = Duration::from_secs(2);
 
@@ -167,17 +169,26 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             },
             None => None,
         };
+        let never_ran = || {
+            // a probe that was never made leaves its place to the next
+            if leased.is_probe {
+                inner.health.tell(Verdict::NoWord { lane_id: leased.lane_id });
+            }
+        };
         if inner.stopping.is_cancelled() || cancel.is_cancelled() {
+            never_ran();
             return Some(Outcome { code: Code::Release, delay: 0.0, error: None });
         }
         let name = inner.kinds.get(&leased.kind).map_or("unknown", String::as_str);
         let Some(kind) = inner.registry.find(name) else {
+            never_ran();
             // a kind of a newer version: leave it to a worker that knows it
             return Some(Outcome { code: Code::Snooze, delay: 30.0, error: Some(format!("{UNKNOWN_KIND}{name}")) });
         };
         if leased.key_scope == 1
             && let Err(error) = db::within(inner.lease, self.give_up_key(leased.id)).await
         {
+            never_ran();
             return Some(Outcome { code: Code::Release, delay: 0.0, error: Some(error.to_string()) });
         }
         let started = Instant::now();
@@ -222,6 +233,7 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         }
         let result = result.map_err(|error| match error {
             JobError::Rest { gate, wait } => {
+                let wait = wait.min(LONGEST_REST);
                 inner.health.tell(Verdict::Rest { tenant_number, gate, wait });
                 // spread, so that they do not all come at once
                 JobError::Snooze { wait: wait.mul_f64(1.0 + rand::random_range(0.0..0.25)) }

@@ -282,6 +282,7 @@ impl<S, K: JobScope> Cx<S, K> {
     /// The service behind the gate asked to be left alone: nothing passes before, for the whole fleet.
     pub fn rest(&self, gate: &str, wait: Duration) {
         self.has_reported.store(true, Ordering::Relaxed);
+        let wait = wait.min(crate::dispatch::LONGEST_REST);
         self.health.tell(Verdict::Rest { tenant_number: self.tenant_number, gate: gate.to_owned(), wait });
     }
 }

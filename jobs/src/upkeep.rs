@@ -17,6 +17,15 @@ use crate::{
 
 /// A job over which so many workers died is quarantined with the evidence.
 const MAX_CRASHES: i32 = 5;
+/// What every worker does twice a second; locks see to it that one does.
+const CHORES: &[&str] = &[
+    "select jobs.retry_batches(2000)",
+    "select jobs.fold_batches()",
+    "select jobs.sweep_cancelled(2000)",
+    "select jobs.tell_fates(10000)",
+];
+/// A verdict on a gate that the database refuses so often is let go.
+const VERDICT_TRIES: u32 = 10;
 /// Pages of a table read by a sample of what tenants have queued: some 16 MB.
 const SAMPLED_PAGES: i32 = 2000;
 /// Days of history kept.
@@ -110,6 +119,7 @@ impl Keeper {
         let mut conn = None;
         let mut round = 0_u32;
         let mut pending: Option<Verdict> = None;
+        let mut tries = 0;
         let mut tick = tokio::time::interval(Duration::from_millis(500));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -133,7 +143,14 @@ impl Keeper {
             if let Err(error) = result {
                 tracing::warn!(%error, "upkeep failed; it is tried again");
                 conn = None;
-                pending = told;
+                tries += 1;
+                match told {
+                    Some(verdict) if tries >= VERDICT_TRIES => {
+                        tracing::error!(?verdict, "a verdict on a gate is let go");
+                        tries = 0;
+                    }
+                    told => pending = told,
+                }
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }
@@ -142,10 +159,15 @@ impl Keeper {
     async fn chores(&self, conn: &mut EngineConn, round: u32) -> Result<(), db::Error> {
         self.end_the_dead(conn).await?;
         self.rescue(conn).await?;
-        sqlx::query("select jobs.retry_batches(2000)").execute(conn.conn()).await?;
-        sqlx::query("select jobs.fold_batches()").execute(conn.conn()).await?;
-        sqlx::query("select jobs.sweep_cancelled(2000)").execute(conn.conn()).await?;
-        sqlx::query("select jobs.tell_fates(10000)").execute(conn.conn()).await?;
+        for chore in CHORES {
+            match sqlx::query(*chore).execute(conn.conn()).await {
+                // one that the data does not let through holds up no other
+                Err(sqlx::Error::Database(error)) => tracing::warn!(chore, %error, "a chore failed; it is tried again"),
+                done => {
+                    done?;
+                }
+            }
+        }
         if round.is_multiple_of(4) {
             sqlx::query("select jobs.sample_usage($1)").bind(SAMPLED_PAGES).execute(conn.conn()).await?;
         }

@@ -252,3 +252,29 @@ async fn a_stalled_process_finds_out_and_stops_its_handlers() {
     worker.stop().await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_claim_whose_answer_was_lost_at_the_end_of_a_process_is_found_again_at_once() {
+    let world = EngineWorld::new().await;
+    let jobs: Vec<Do> = (0..30).map(|n| Do::nothing(n.to_string())).collect();
+    world.enqueue_many(Enqueue::new(), &jobs).await;
+    let (mut leaving, mut heir) = (world.hand().await, world.hand().await);
+    let lost = leaving.claim_some(10).await;
+    heir.claim_some(10).await;
+    sqlx::query("select jobs.leave($1)").bind(leaving.process).execute(leaving.conn.conn()).await.unwrap();
+    let found = heir.claim_some(10).await;
+    assert_eq!(found.iter().map(|job| job.id).collect::<Vec<_>>(), lost.iter().map(|job| job.id).collect::<Vec<_>>());
+    assert!(found.iter().all(|job| job.attempt == 1));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_wake_that_names_another_queue_makes_no_second_turn() {
+    let world = EngineWorld::new().await;
+    world.enqueue_many(Enqueue::new(), &[Do::nothing("a")]).await;
+    world.execute("insert into jobs.queues (name) values ('elsewhere')").await;
+    world.execute("insert into jobs.wakes (tenant_number, queue, lane_id) select w.tenant_number, q.id, w.lane_id from jobs.wakes w, jobs.queues q where q.name = 'elsewhere'").await;
+    world.execute("select jobs.hear_wakes(id) from jobs.queues").await;
+    assert_eq!(world.number("select count(*) from jobs.turns").await, 1);
+    world.finish().await;
+}

@@ -335,3 +335,74 @@ async fn a_budget_of_the_hour_and_one_of_the_day_end_with_the_clock_of_their_zon
     assert_eq!(hand.claim_some(50).await.len(), 4);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_rate_that_gives_a_token_in_a_million_years_stops_nobody_else() {
+    let world = EngineWorld::new().await;
+    lane_behind(&world, "slow", Limits { rate: Some(1e-15), burst: 1.0, cap: None }).await;
+    fill(&world, "slow", 3, Act::Nothing).await;
+    let mut hand = world.hand().await;
+    assert_eq!(hand.claim_some(10).await.len(), 1, "the burst");
+    fill(&world, "free", 2, Act::Nothing).await;
+    assert_eq!(hand.claim_some(10).await.len(), 2);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_cap_that_was_taken_away_and_set_again_counts_what_runs_now() {
+    let world = EngineWorld::new().await;
+    lane_behind(&world, "a", Limits { rate: None, burst: 1.0, cap: Some(1) }).await;
+    fill(&world, "a", 1, Act::Wait).await;
+    let worker = world.worker().await;
+    e2e::eventually("it runs", || async { world.runs().len() == 1 }).await;
+    lane_behind(&world, "a", Limits { rate: None, burst: 1.0, cap: None }).await;
+    world.open_latch();
+    world.drained().await;
+    lane_behind(&world, "a", Limits { rate: None, burst: 1.0, cap: Some(1) }).await;
+    fill(&world, "a", 2, Act::Nothing).await;
+    world.drained().await;
+    assert_eq!(world.runs().len(), 3);
+    worker.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_lane_that_waited_long_takes_its_turn_and_not_all_it_missed() {
+    let world = EngineWorld::new().await;
+    let (busy, late) = (world.acme, world.tenant("late").await);
+    let mut tx = world.tx_of(late).await;
+    let closed = jobs::gate::configure(&mut tx, "line", Limits { rate: Some(0.001), burst: 1.0, cap: None }).await;
+    jobs::lane::configure(&mut tx, WORK, "late", 1, &[closed.unwrap()]).await.unwrap();
+    let mine: Vec<Do> = (0..400).map(|n| Do::nothing(format!("late/{n}"))).collect();
+    Enqueue::new().lane("late").many(&mut tx, &mine).await.unwrap();
+    tx.commit().await.unwrap();
+    fill(&world, "busy", 3_000, Act::Nothing).await;
+    let mut hand = world.hand().await;
+    for _ in 0..100 {
+        hand.claim_some(20).await;
+    }
+    let mut tx = world.tx_of(late).await;
+    jobs::gate::configure(&mut tx, "line", Limits { rate: None, burst: 1.0, cap: None }).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut theirs = 0;
+    for _ in 0..20 {
+        theirs += hand.claim_some(10).await.iter().filter(|job| job.tenant_number == busy.number).count();
+    }
+    assert!((70..=130).contains(&theirs), "{theirs} of 200");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_lane_whose_gate_is_not_there_waits_before_nothing() {
+    let world = EngineWorld::new().await;
+    lane_behind(&world, "a", Limits { rate: None, burst: 1.0, cap: None }).await;
+    fill(&world, "a", 2, Act::Nothing).await;
+    world.execute("update jobs.lanes set gates = '{4711}'").await;
+    let mut hand = world.hand().await;
+    assert!(hand.claim(10).await.is_empty());
+    assert_eq!(world.number("select count(*) from jobs.gate_waits").await, 0);
+    world.execute("update jobs.lanes set gates = '{}'").await;
+    world.advance(Duration::from_secs(2)).await;
+    assert_eq!(hand.claim_some(10).await.len(), 2);
+    world.finish().await;
+}
