@@ -15,6 +15,7 @@ mod gates;
 mod horizon;
 mod kinds;
 mod lanes;
+mod model;
 mod operators;
 mod outcomes;
 mod quarantine;
