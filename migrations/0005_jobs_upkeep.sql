@@ -24,8 +24,13 @@ declare
 begin
   -- one that was forgotten while it stalled, and then claimed and died, is unknown but for its leases
   insert into jobs.processes (id, name, host, pid, queues, started_at, seen_at, lease_until)
-    select distinct x.process, 'unknown', '', 0, '{}'::text[], t, t, t + make_interval(secs => p_lease_s) from jobs.leases x
-     where not exists (select from jobs.processes p where p.id = x.process)
+    -- one step along the key for each process: there are few of them, and as many leases as lanes that somebody works at
+    with recursive x(process) as (
+      (select l.process from jobs.leases l order by l.process limit 1)
+      union all
+      select (select l.process from jobs.leases l where l.process > x.process order by l.process limit 1) from x where x.process is not null)
+    select x.process, 'unknown', '', 0, '{}'::text[], t, t, t + make_interval(secs => p_lease_s) from x
+     where x.process is not null and not exists (select from jobs.processes p where p.id = x.process)
     on conflict (id) do nothing;
   for dead, host in select p.id, p.host from jobs.processes p where p.lease_until < t for update skip locked loop
     with l as (delete from jobs.leases x where x.process = dead returning x.fence, x.job_ids),

@@ -18,6 +18,7 @@ mod lanes;
 mod model;
 mod operators;
 mod outcomes;
+mod plans;
 mod quarantine;
 mod races;
 mod rescue;
