@@ -154,6 +154,8 @@ impl Place {
             engine("sweep_cancelled", each(15), format!("select jobs.sweep_cancelled({JOBS})")),
             engine("sweep of nothing", 30, "select jobs.sweep_cancelled(2000)")
                 .given("update jobs.lanes set cancelled_at = null where key = 'cancelled';"),
+            engine("tell_fates of none", 30, "select jobs.tell_fates(10000)"),
+            engine("prune of nothing", 60, "select jobs.prune(5000)"),
             engine("fold_batches", each(8), "select jobs.fold_batches()").given(format!(
                 "insert into jobs.batch_deltas (tenant_number, batch_id, completed)
                    select {tenant}, b.id, 1 from (select id from jobs.batches order by id limit 10) b, generate_series(1, {JOBS} / 10);"

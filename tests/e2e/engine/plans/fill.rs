@@ -59,6 +59,8 @@ pub async fn rows(world: &EngineWorld, share: i32) {
              from z, generate_series(1, 10000 * share) i;
          insert into jobs.history (id, tenant_number, lane_id, queue, kind, state, attempt, run_at, leased_at, finished_at)
            select nextval('jobs.ids'), t, open, q, k, 'completed', 1, now, now, now from z, generate_series(1, 2000 * share) i;
+         insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, payload, finished_at)
+           select nextval('jobs.ids'), t, open, q, k, 'discarded', 0, 3, 3, 0, 0, '{{}}', now from z, generate_series(1, 100 * share) i;
          insert into jobs.job_keys (tenant_number, kind, key, job_id, scope)
            select t, k, sha256((share || '/' || i)::text::bytea), -i, 4 from z, generate_series(1, 500 * share) i;
          insert into jobs.batches (tenant_number, name) select t, 'test/' || share || '/' || i from z, generate_series(1, 10 * share) i",
