@@ -24,8 +24,13 @@ declare
 begin
   -- one that was forgotten while it stalled, and then claimed and died, is unknown but for its leases
   insert into jobs.processes (id, name, host, pid, queues, started_at, seen_at, lease_until)
-    select distinct x.process, 'unknown', '', 0, '{}'::text[], t, t, t + make_interval(secs => p_lease_s) from jobs.leases x
-     where not exists (select from jobs.processes p where p.id = x.process)
+    -- one step along the key for each process: there are few of them, and as many leases as lanes that somebody works at
+    with recursive x(process) as (
+      (select l.process from jobs.leases l order by l.process limit 1)
+      union all
+      select (select l.process from jobs.leases l where l.process > x.process order by l.process limit 1) from x where x.process is not null)
+    select x.process, 'unknown', '', 0, '{}'::text[], t, t, t + make_interval(secs => p_lease_s) from x
+     where x.process is not null and not exists (select from jobs.processes p where p.id = x.process)
     on conflict (id) do nothing;
   for dead, host in select p.id, p.host from jobs.processes p where p.lease_until < t for update skip locked loop
     with l as (delete from jobs.leases x where x.process = dead returning x.tenant_number, x.queue, x.lane_id, x.fence, x.job_ids),
@@ -318,15 +323,16 @@ end $$;
 revoke all on function jobs.partition_history from public;
 grant execute on function jobs.partition_history to paloma_platform;
 
--- What has outlived its use, in chunks.
-create function jobs.prune(p_limit int) returns int language sql as $$
-  with e as (delete from jobs.gate_evidence where at < app.clock() - interval '10 minutes' returning 1),
+-- What has outlived its use, in chunks. The clock is read once, as a value that an index can be asked for: asked for each row, as it is where it
+-- stands in a condition by itself, all rows are read.
+create function jobs.prune(p_limit int) returns int language sql set enable_seqscan = off as $$
+  with e as (delete from jobs.gate_evidence where at < (select app.clock()) - interval '10 minutes' returning 1),
   k as (delete from jobs.job_keys where ctid = any(array(
-        select ctid from jobs.job_keys where expires_at <= app.clock() limit p_limit for update skip locked)) returning 1),
+        select ctid from jobs.job_keys where expires_at <= (select app.clock()) limit p_limit for update skip locked)) returning 1),
   f as (delete from jobs.failures where ctid = any(array(
-        select ctid from jobs.failures where finished_at < app.clock() - interval '30 days' limit p_limit for update skip locked)) returning 1),
+        select ctid from jobs.failures where finished_at < (select app.clock()) - interval '30 days' limit p_limit for update skip locked)) returning 1),
   b as (delete from jobs.batches where ctid = any(array(
-        select ctid from jobs.batches where completed_at < app.clock() - interval '30 days' limit p_limit for update skip locked)) returning 1)
+        select ctid from jobs.batches where completed_at < (select app.clock()) - interval '30 days' limit p_limit for update skip locked)) returning 1)
   select (select count(*) from e)::int + (select count(*) from k)::int + (select count(*) from f)::int + (select count(*) from b)::int;
 $$;
 

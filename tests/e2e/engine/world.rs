@@ -148,12 +148,16 @@ impl EngineWorld {
         hand
     }
 
+    /// The database goes, whatever is in it.
+    pub async fn abandon(self) {
+        self.db.close().await;
+        self.database.drop().await;
+    }
     /// The laws that hold whatever a test did; then the database goes.
     pub async fn finish(self) {
         let violations = jobs::testing::violations(&self.db).await.unwrap();
         assert!(violations.is_empty(), "{violations:#?}");
-        self.db.close().await;
-        self.database.drop().await;
+        self.abandon().await;
     }
 }
 
