@@ -155,7 +155,7 @@ impl Ground {
     /// Whether no job is left; what has been committed is seen.
     pub async fn is_empty(&mut self) -> Result<bool> {
         let is_empty = sqlx::query_scalar(
-            "select not exists (select from jobs.lanes l cross join lateral (select from jobs.jobs j where j.lane_id = l.id limit 1) z where l.key <> 'beside')",
+            "select not exists (select from jobs.lanes l cross join lateral (select from jobs.jobs j where j.lane_id = l.id limit 1) z where l.key not in ('beside', 'small'))",
         );
         Ok(is_empty.fetch_one(&mut self.owner).await?)
     }
