@@ -291,7 +291,8 @@ begin
     on conflict (gate_id, process) do update set running = jobs.gate_slots.running + excluded.running),
   -- read again: a resume may have committed since the lane was seen shut, and its wake may be gone
   dl as (
-    delete from jobs.turns tu using k1 where tu.queue = q and tu.lane_id = k1.lane_id and k1.is_shut
+    delete from jobs.turns tu using k1 cross join lateral (select y.ctid as c from jobs.turns y where y.queue = q and y.lane_id = k1.lane_id offset 0) p
+     where tu.ctid = p.c and k1.is_shut
        and exists (select from jobs.lanes z where z.id = k1.lane_id and (z.paused_at is not null or z.cancelled_at is not null))),
   up as (
     update jobs.turns tu set
@@ -306,7 +307,9 @@ begin
        passed_priority = case when k1.is_beyond then k1.priorities[k1.n] else k1.passed_priority end,
        passed_run_at = case when k1.is_beyond then k1.run_ats[k1.n] else k1.passed_run_at end,
        passed_id = case when k1.is_beyond then k1.ids[k1.n] else k1.passed_id end
-     from k1 where tu.queue = q and tu.lane_id = k1.lane_id and not k1.is_shut and (k1.n > 0 or k1.n < k1.lim or k1.is_absent or k1.wait is distinct from k1.was)),
+     -- by place: a join, planned while the table was small, would read every lane's turn for each of ours
+     from k1 cross join lateral (select y.ctid as c from jobs.turns y where y.queue = q and y.lane_id = k1.lane_id offset 0) p
+     where tu.ctid = p.c and not k1.is_shut and (k1.n > 0 or k1.n < k1.lim or k1.is_absent or k1.wait is distinct from k1.was)),
   ls as (
     insert into jobs.leases (process, fence, lane_id, tenant_number, queue, leased_at, job_ids)
       select p_process, f, k1.lane_id, k1.tenant_number, q, t, k1.ids from k1 where k1.n > 0)
