@@ -156,6 +156,10 @@ begin
   if cardinality(p_ids) = 0 then
     set local synchronous_commit = off;
   end if;
+  -- Whoever comes here lives, also where its renewal is late, as after an outage: or what it leases now would be taken for a dead one's at once.
+  -- Before anything else is locked, since the rescuer holds this row while it waits for jobs.
+  update jobs.processes p set seen_at = app.clock(), lease_until = app.clock() + make_interval(secs => p_lease_s)
+    where p.id = p_process and p.lease_until < app.clock() + make_interval(secs => p_lease_s / 2);
   header.settled := 0;
   if cardinality(p_ids) > 0 then
     header.settled := jobs.settle(p_process, p_ids, p_fences, p_outcomes, p_delays, p_errors);

@@ -181,3 +181,24 @@ async fn tokens_reserved_by_a_claimer_that_dies_before_its_commit_are_not_lost()
     assert_eq!(leased.len(), 3);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn what_a_process_claims_after_a_stand_still_is_its_own_though_it_has_not_renewed_yet() {
+    let world = EngineWorld::new().await;
+    let mut settings = world.settings(2);
+    settings.lease = Duration::from_secs(3600); // it does not renew within this test
+    let worker = world.worker_with(registry(), settings).await;
+    e2e::eventually("it is known", || async { world.number("select count(*) from jobs.processes").await == 1 }).await;
+    // as after an outage of the database that lasted longer than a lease
+    let mut rescuer = world.hand().await;
+    world.advance(Duration::from_secs(7200)).await;
+    rescuer.renew(&[]).await;
+    let id = world.work(Do::new("after", Act::Wait)).await;
+    e2e::eventually("it runs", || async { world.runs_of("after") == 1 }).await;
+    assert_eq!(rescuer.rescue().await, 0);
+    world.open_latch();
+    world.reaches(id, "completed").await;
+    assert_eq!(world.runs_of("after"), 1);
+    worker.stop().await;
+    world.finish().await;
+}
