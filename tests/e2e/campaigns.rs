@@ -249,14 +249,20 @@ async fn two_campaigns_on_one_line_share_its_rate() {
     for campaign in &campaigns {
         acme.until(campaign, "completed").await;
     }
-    let mut starts: Vec<f64> = world.sim.sent().iter().map(|sent| sent.call_started_at_ms as f64 / 1000.0).collect();
-    starts.sort_by(f64::total_cmp);
+    assert_eq!(world.sim.sent().len(), 60);
+    // by the leases, which is where tokens are taken: a call may come later than its token, and many at once on a busy machine
+    let starts: Vec<f64> = sqlx::query_scalar(
+        "select extract(epoch from h.leased_at)::float8 from jobs.history h join jobs.kinds k on k.id = h.kind
+          where k.name = 'campaigns.send' and h.leased_at is not null order by 1",
+    )
+    .fetch_all(&mut world.database.superuser().await)
+    .await
+    .unwrap();
     assert_eq!(starts.len(), 60);
     for (first, from) in starts.iter().enumerate() {
         for (last, to) in starts.iter().enumerate().skip(first) {
             let granted = (last - first + 1) as f64;
-            // a start may reach the gateway some milliseconds after its token was granted
-            assert!(granted <= burst + rate * (to - from + 0.25) + 1.0, "{granted} starts in {} s", to - from);
+            assert!(granted <= burst + rate * (to - from) + 1e-3, "{granted} starts in {} s", to - from);
         }
     }
     world.finish().await;
