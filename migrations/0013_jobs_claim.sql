@@ -43,7 +43,8 @@ begin
     update jobs.turns u set idle_until = null, looks_back = u.looks_back or st.is_before,
         vt = case when not st.is_idle then u.vt else greatest(u.vt, coalesce(
           (select o.vt from jobs.turns o where o.queue = q and o.class = u.class and o.idle_until is null and o.gate_id is null order by o.vt limit 1), 0)) end
-      from st where st.is_mine and (st.is_idle or st.is_before) and u.queue = q and u.lane_id = st.l)
+      from st cross join lateral (select y.ctid as c from jobs.turns y where y.queue = q and y.lane_id = st.l offset 0) p
+     where u.ctid = p.c and st.is_mine and (st.is_idle or st.is_before))
   insert into jobs.turns (queue, lane_id, tenant_number, class, vt)
     select q, la.id, la.tenant_number, la.class,
       greatest(coalesce((select max(u.vt) from jobs.turns u where u.queue = q and u.tenant_number = la.tenant_number), 0),
@@ -101,7 +102,7 @@ set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_me
 -- a bitmap and a sort would read a whole lane for each claim, which is what is planned while the table is small
 set enable_bitmapscan = off set enable_sort = off as $$
 declare
-  t timestamptz := app.clock(); f bigint; v float8; due bigint[];
+  t timestamptz := app.clock(); v float8; due bigint[];
   lanes bigint[]; tenants int[]; gl text[]; shut bool[]; weights int[]; credits int[]; owes int[]; was bigint[]; back bool[]; pp smallint[]; pr timestamptz[]; pi bigint[];
   lims int[]; absent bool[]; waits bigint[]; probes bool[]; capped text[]; m int; heavy int; quantum int; rest int := n;
   gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; gcapped bool[];
@@ -146,7 +147,7 @@ begin
     end;
   end if;
   if lanes is null then
-    -- a gate before which nobody waits any more, which no claim can have left behind but for a crash of what this file says
+    -- a gate before which nobody waits, or it would be looked at for ever
     perform from jobs.gates z where z.id = any(due) and not exists (select from jobs.turns u where u.queue = q and u.gate_id = z.id) order by z.id for update skip locked;
     if found then
       perform jobs.write_waits(q, due, '{}', '{}');
@@ -248,9 +249,11 @@ begin
     end loop;
   end if;
   -- 3 lease, and write back what was taken, not what was reserved
-  f := nextval('jobs.fences');
   return query
-  with pk as materialized (
+  -- drawn while the statement already sees the jobs: one drawn before could be smaller than that of a job which has come back meanwhile, and
+  -- the lease void from the start
+  with fence as materialized (select nextval('jobs.fences') as number),
+  pk as materialized (
     select a.* from unnest(lanes, tenants, lims, absent, waits, was, shut, gl, probes, capped, weights, credits, owes, back, pp, pr, pi)
       with ordinality a(lane_id, tenant_number, lim, is_absent, wait, was, is_shut, gt, is_probe, cp, weight, credit, owed, looks_back, passed_priority, passed_run_at, passed_id, o)),
   got as materialized (
@@ -312,13 +315,13 @@ begin
      where tu.ctid = p.c and not k1.is_shut and (k1.n > 0 or k1.n < k1.lim or k1.is_absent or k1.wait is distinct from k1.was)),
   ls as (
     insert into jobs.leases (process, fence, lane_id, tenant_number, queue, leased_at, job_ids)
-      select p_process, f, k1.lane_id, k1.tenant_number, q, t, k1.ids from k1 where k1.n > 0)
-  select f, k1.lane_id, k1.tenant_number, q, t, k1.cp::bigint[], k1.is_probe, k1.ids, k1.kinds, k1.attempts, k1.max_attempts, k1.crashes, k1.key_scopes, k1.run_ats, k1.payloads,
-         null::int, null::float8 from k1 where k1.n > 0;
+      select p_process, fence.number, k1.lane_id, k1.tenant_number, q, t, k1.ids from k1, fence where k1.n > 0)
+  select fence.number, k1.lane_id, k1.tenant_number, q, t, k1.cp::bigint[], k1.is_probe, k1.ids, k1.kinds, k1.attempts, k1.max_attempts, k1.crashes, k1.key_scopes, k1.run_ats, k1.payloads,
+         null::int, null::float8 from k1, fence where k1.n > 0;
   if gids is not null then
     -- a lane without a job took the probe, or tokens, in the others' place: they look again at once
     if exists (select from unnest(lanes, lims, gl) z(lane_id, lim, gt) where z.lim > 0 and z.gt <> '{}'
-                and not exists (select from jobs.leases l where l.process = p_process and l.fence = f and l.lane_id = z.lane_id)) then
+                and not exists (select from jobs.leases l where l.lane_id = z.lane_id and l.process = p_process and l.leased_at = t)) then
       wd := array_fill(t + interval '20ms', array[coalesce(cardinality(wd), 0)]);
     end if;
     perform jobs.write_waits(q, gids, coalesce(wg, '{}'), coalesce(wd, '{}'));

@@ -51,6 +51,8 @@ pub async fn violations(db: &Db) -> Result<Vec<String>, db::Error> {
            where k.scope in (1, 2) and not exists (select from live l where l.id = k.job_id)
          union all select 'gate slot of a process that is gone: ' || s.gate_id from jobs.gate_slots s
            where s.running > 0 and not exists (select from jobs.processes p where p.id = s.process)
+         union all select 'job ' || j.id || ' is in a lease that was void when it was made' from jobs.leases x cross join lateral unnest(x.job_ids) i(id)
+           join jobs.jobs j on j.id = i.id where j.fence >= x.fence
          union all select 'job ' || i.id || ' is leased twice' from jobs.leases x cross join lateral unnest(x.job_ids) i(id)
            join live l on l.id = i.id group by i.id having count(*) > 1",
     )

@@ -204,3 +204,28 @@ async fn a_service_that_asks_to_be_left_alone_is_and_no_attempt_is_burnt() {
     worker.stop().await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_lane_without_a_job_takes_no_probe_from_one_that_has() {
+    let world = EngineWorld::new().await;
+    let mut tx = world.tx().await;
+    let line = jobs::gate::configure(&mut tx, "line", Limits { rate: None, burst: 1.0, cap: None }).await.unwrap();
+    for lane in ["empty", "full"] {
+        jobs::lane::configure(&mut tx, WORK, lane, 1, &[line]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    world.enqueue_many(Enqueue::new().lane("full"), &[Do::nothing("a")]).await;
+    // told of work that is not there, and first in turn
+    world.execute("insert into jobs.wakes (tenant_number, queue, lane_id) select tenant_number, queue, id from jobs.lanes where key = 'empty'").await;
+    world
+        .execute("update jobs.gates set breaker = 'open', open_until = app.clock() - interval '1 s', open_s = 15")
+        .await;
+    let mut hand = world.hand().await;
+    let mut looks = 0;
+    while hand.claim(10).await.is_empty() {
+        looks += 1;
+        assert!(looks < 5, "the probe is with nobody");
+        world.advance(Duration::from_millis(25)).await;
+    }
+    world.finish().await;
+}

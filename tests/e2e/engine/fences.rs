@@ -278,3 +278,27 @@ async fn a_wake_that_names_another_queue_makes_no_second_turn() {
     assert_eq!(world.number("select count(*) from jobs.turns").await, 1);
     world.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_holds_from_the_start_also_of_a_job_that_has_just_come_back() {
+    let world = EngineWorld::new().await;
+    for lane in ["a", "b"] {
+        let jobs: Vec<Do> = (0..4).map(|n| Do::nothing(format!("{lane}/{n}"))).collect();
+        world.enqueue_many(Enqueue::new().lane(lane), &jobs).await;
+    }
+    let mut hands = Vec::new();
+    for _ in 0..6 {
+        let mut hand = world.hand().await;
+        hands.push(tokio::spawn(async move {
+            for _ in 0..400 {
+                let leased = hand.claim(3).await;
+                let ended = hand.settle(&leased, End::Retry).await;
+                assert_eq!(ended, i32::try_from(leased.len()).unwrap(), "nobody else has taken them");
+            }
+        }));
+    }
+    for hand in hands {
+        hand.await.unwrap();
+    }
+    world.finish().await;
+}
