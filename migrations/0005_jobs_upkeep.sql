@@ -69,8 +69,9 @@ $$;
 
 -- After a cycle whose answer was lost: what this process holds without knowing it goes back, with its attempt. `p_known` are the claims it knows.
 -- `p_seen` is the greatest fence it was ever given: claims do not wait for the disk, so after a crash of the server the sequence may have gone
--- back; it is moved on, so that no pair of fence and process comes twice.
-create function jobs.release_unknown(p_process uuid, p_known bigint[], p_seen bigint) returns int language plpgsql set enable_seqscan = off as $$
+-- back; it is moved on, so that no pair of fence and process comes twice. `p_gates` and `p_running` are all its running jobs of capped gates: what a
+-- claim without its knowledge took of their slots is free.
+create function jobs.release_unknown(p_process uuid, p_known bigint[], p_seen bigint, p_gates bigint[] default '{}', p_running int[] default '{}') returns int language plpgsql set enable_seqscan = off as $$
 declare
   n int;
 begin
@@ -86,11 +87,8 @@ begin
   l as (
     select c.tenant_number, c.queue, c.lane_id, count(*)::int as n from c cross join lateral unnest(c.job_ids) i(id)
      where exists (select from jobs.jobs j where j.id = i.id and j.fence < c.fence) group by 1, 2, 3),
-  -- what was leased without our knowledge took slots of capped gates too
   s as (
-    update jobs.gate_slots g set running = greatest(0, g.running - z.n)
-      from (select x.gate, sum(l.n)::int as n from l join jobs.lanes la on la.id = l.lane_id cross join unnest(la.gates) x(gate) group by 1) z
-     where g.process = p_process and g.gate_id = z.gate),
+    update jobs.gate_slots g set running = coalesce((select u.r from unnest(p_gates, p_running) u(g, r) where u.g = g.gate_id), 0) where g.process = p_process),
   w as (insert into jobs.wakes (tenant_number, queue, lane_id) select distinct l.tenant_number, l.queue, l.lane_id from l)
   select coalesce(sum(l.n), 0) into n from l;
   return n;

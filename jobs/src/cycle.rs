@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use self::{
     outbox::Outbox,
-    trip::{Claimed, Landed, Trip},
+    trip::{Claimed, Known, Landed, Trip},
 };
 use crate::dispatch::{Finished, Leased, Running, RunningJobs};
 
@@ -227,7 +227,7 @@ impl Cycle {
             conn,
             process: self.process,
             lease: self.lease,
-            known: looks.then(|| state.claims.keys().copied().collect()),
+            known: looks.then(|| Known { claims: state.claims.keys().copied().collect(), running: self.at_gates() }),
             seen: state.seen,
             outbox,
             over,
@@ -235,6 +235,16 @@ impl Cycle {
             claims,
             free,
         })
+    }
+
+    /// Running jobs of all gates with a cap.
+    fn at_gates(&self) -> Vec<(i64, i32)> {
+        let running = self.running.lock().expect("nothing panics while it is held");
+        let mut gates: HashMap<i64, i32> = HashMap::new();
+        for gate in running.values().flat_map(|job| &job.gates) {
+            *gates.entry(*gate).or_default() += 1;
+        }
+        gates.into_iter().collect()
     }
 
     /// Running jobs of the gates with a cap behind which something has just ended, so that their slots go down to what still runs.

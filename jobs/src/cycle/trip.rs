@@ -16,8 +16,8 @@ pub(super) struct Trip {
     pub conn: Option<EngineConn>,
     pub process: Uuid,
     pub lease: Duration,
-    /// Claims this process knows of; some where the others are to be given back first. No other trip may be under way then.
-    pub known: Option<Vec<i64>>,
+    /// Some where what this process does not know of is to be given back first. No other trip may be under way then.
+    pub known: Option<Known>,
     /// The greatest fence this process was ever given.
     pub seen: i64,
     pub outbox: Outbox,
@@ -29,6 +29,14 @@ pub(super) struct Trip {
     pub claims: bool,
     /// Slots that may be filled, by queue.
     pub free: Vec<(i16, i32)>,
+}
+
+/// What a process knows to be its own.
+pub(super) struct Known {
+    /// Its claims.
+    pub claims: Vec<i64>,
+    /// Its running jobs of gates with a cap.
+    pub running: Vec<(i64, i32)>,
 }
 
 /// What a round trip brings back.
@@ -119,10 +127,13 @@ impl Trip {
         };
         if let Some(known) = &self.known {
             // an answer may have been lost with an old connection, whose server process may even commit long after: what it leased goes back
-            let freed: i32 = sqlx::query_scalar("select jobs.release_unknown($1, $2, $3)")
+            let (gates, running): (Vec<i64>, Vec<i32>) = known.running.iter().copied().unzip();
+            let freed: i32 = sqlx::query_scalar("select jobs.release_unknown($1, $2, $3, $4, $5)")
                 .bind(self.process)
-                .bind(known)
+                .bind(&known.claims)
                 .bind(self.seen)
+                .bind(gates)
+                .bind(running)
                 .fetch_one(conn.conn())
                 .await?;
             if freed > 0 {

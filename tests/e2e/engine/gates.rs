@@ -406,3 +406,16 @@ async fn a_lane_whose_gate_is_not_there_waits_before_nothing() {
     assert_eq!(hand.claim_some(10).await.len(), 2);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_gate_before_which_nobody_waits_is_not_looked_at_for_ever() {
+    let world = EngineWorld::new().await;
+    lane_behind(&world, "a", Limits { rate: None, burst: 1.0, cap: None }).await;
+    world
+        .execute("insert into jobs.gate_waits (queue, gate_id, due_at) select l.queue, l.gates[1], app.clock() from jobs.lanes l")
+        .await;
+    let mut hand = world.hand().await;
+    assert!(hand.claim(10).await.is_empty());
+    assert_eq!(world.number("select count(*) from jobs.gate_waits").await, 0);
+    world.finish().await;
+}

@@ -202,3 +202,31 @@ async fn what_a_process_claims_after_a_stand_still_is_its_own_though_it_has_not_
     worker.stop().await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn the_slots_of_what_was_leased_without_its_knowledge_are_free_and_those_of_the_rest_are_not() {
+    let world = EngineWorld::new().await;
+    let mut tx = world.tx().await;
+    let limits = jobs::gate::Limits { rate: None, burst: 1.0, cap: Some(10) };
+    let gate = jobs::gate::configure(&mut tx, "line", limits).await.unwrap();
+    jobs::lane::configure(&mut tx, WORK, "sends", 1, &[gate]).await.unwrap();
+    let jobs: Vec<Do> = (0..20).map(|n| Do::nothing(n.to_string())).collect();
+    Enqueue::new().lane("sends").many(&mut tx, &jobs).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut hand = world.hand().await;
+    let known = hand.claim_some(4).await;
+    assert_eq!(hand.claim_some(3).await.len(), 3);
+    // as where the count was written after a late commit of the unknown claim: it may say anything
+    world.execute("update jobs.gate_slots set running = 1").await;
+    let freed: i32 = sqlx::query_scalar("select jobs.release_unknown($1, $2, 0, $3, $4)")
+        .bind(hand.process)
+        .bind(vec![known[0].fence])
+        .bind(vec![gate])
+        .bind(vec![4])
+        .fetch_one(hand.conn.conn())
+        .await
+        .unwrap();
+    assert_eq!(freed, 3);
+    assert_eq!(hand.claim_some(20).await.len(), 6, "four of ten run");
+    world.finish().await;
+}

@@ -118,9 +118,12 @@ impl Play<'_> {
         let worker = &mut self.workers[hand];
         if std::mem::take(&mut worker.has_lost) {
             let known: Vec<i64> = worker.held.iter().map(|job| job.fence).collect();
-            sqlx::query("select jobs.release_unknown($1, $2, 0)")
+            let running = worker.held.iter().filter(|job| job.gates == [self.capped]).count();
+            sqlx::query("select jobs.release_unknown($1, $2, 0, $3, $4)")
                 .bind(worker.hand.process)
                 .bind(&known)
+                .bind(vec![self.capped])
+                .bind(vec![i32::try_from(running).unwrap()])
                 .execute(worker.hand.conn.conn())
                 .await
                 .unwrap();
