@@ -11,3 +11,12 @@ pub use actors::{Answer, Operator, Tenant};
 pub use database::Database;
 pub use eventually::{eventually, eventually_some};
 pub use world::World;
+
+/// For a test that this machine lacks something for: says so, and fails where nothing may be left out (`PALOMA_LEAVE_NOTHING_OUT`, set by `.ci/run`).
+///
+/// # Panics
+/// There.
+pub fn leave_out(why: &str) {
+    assert!(std::env::var_os("PALOMA_LEAVE_NOTHING_OUT").is_none(), "{why}");
+    println!("left out: {why}");
+}
