@@ -1,7 +1,7 @@
 //! The loads: many inserts, many jobs, one job at a time, one job at a time from many.
 
 use super::fleet::{Fleet, Said};
-use super::ground::{Ground, Used};
+use super::ground::{Ground, Meters, Used};
 use super::noop::{Noop, QUEUE, nanos};
 use super::{QueueArguments, Report, Single, Workload};
 use anyhow::{Result, bail};
@@ -132,11 +132,7 @@ async fn drain(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Re
     if let Some(beside) = arguments.beside {
         ground.put_beside(beside, 1_000_000).await?;
     }
-    ground.settle().await?;
-    let mut fleet = Fleet::start(&ground.url(), ground.folder(), arguments.workers, arguments.slots, false).await?;
-    tokio::time::sleep(REST).await;
-    let pids = fleet.pids();
-    let before = ground.read(&pids).await?;
+    let (mut fleet, pids, before) = begin(arguments, ground).await?;
     open_lanes(arguments, ground).await?;
     let first = started(&mut fleet, jobs).await?;
     while !ground.is_empty().await? {
@@ -154,6 +150,16 @@ async fn drain(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Re
         _ => None,
     };
     Ok(report(arguments, jobs, Figures { seconds, sorted_ms, used, single: None, share_of_rate }))
+}
+
+/// Workers at rest, their process ids, and the meters before they have work.
+async fn begin(arguments: &QueueArguments, ground: &mut Ground) -> Result<(Fleet, Vec<u32>, Meters)> {
+    ground.settle().await?;
+    let fleet = Fleet::start(&ground.url(), ground.folder(), arguments.workers, arguments.slots, false).await?;
+    tokio::time::sleep(REST).await;
+    let pids = fleet.pids();
+    let before = ground.read(&pids).await?;
+    Ok((fleet, pids, before))
 }
 
 /// Lanes of each tenant, closed while workers start, so that all of them start at once; behind a gate of the tenant where limits are given, as
@@ -205,11 +211,7 @@ fn share_of_rate(times: &[f64], rate: f64, burst: f64) -> Result<f64> {
 async fn fair(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Result<Report> {
     make_lanes(arguments, ground, None).await?;
     insert_all(ground, jobs, arguments).await?;
-    ground.settle().await?;
-    let mut fleet = Fleet::start(&ground.url(), ground.folder(), arguments.workers, arguments.slots, false).await?;
-    tokio::time::sleep(REST).await;
-    let pids = fleet.pids();
-    let before = ground.read(&pids).await?;
+    let (mut fleet, pids, before) = begin(arguments, ground).await?;
     open_lanes(arguments, ground).await?;
     let start = Instant::now();
     let mut small = 0;
