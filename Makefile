@@ -58,7 +58,7 @@ demo: ## the main job with 50,000 contacts and four workers, release build
 .PHONY: bench
 bench: ## the queue alone, release build
 	cargo build --quiet --release
-	for w in enqueue coalesced drain latency; do "$$(./.ci/target-dir)/release/paloma" bench queue --workload $$w --json || exit 1; done
+	for w in enqueue single coalesced drain latency; do "$$(./.ci/target-dir)/release/paloma" bench queue --workload $$w --json || exit 1; done
 
 .PHONY: ci
 ci: ## what runs before a change lands

@@ -22,6 +22,7 @@ pub struct Ground {
     cluster: Cluster,
     owner: PgConnection,
     tenants: Vec<Uuid>,
+    pin: Option<PgConnection>,
     folder: TempDir, // last: the server ends before its folder
 }
 
@@ -59,11 +60,12 @@ impl Ground {
         for number in 0..count.max(1) {
             tenants.push(make_tenant(&db, &format!("bench-{number}")).await?);
         }
-        Ok(Self { db, cluster, owner: PgConnection::connect(&owner_url).await?, tenants, folder })
+        Ok(Self { db, cluster, owner: PgConnection::connect(&owner_url).await?, tenants, pin: None, folder })
     }
 
     /// Stops the server and removes the folder.
     pub async fn clear(self) -> Result<()> {
+        drop(self.pin);
         self.db.close().await;
         self.owner.close().await?;
         self.cluster.stop().await?;
@@ -83,11 +85,6 @@ impl Ground {
     /// The first tenant.
     pub fn tenant(&self) -> Uuid {
         self.tenants[0]
-    }
-
-    /// A transaction of the first tenant.
-    pub async fn tx(&self) -> Result<TenantTx> {
-        self.tx_of(0).await
     }
 
     /// A transaction of that tenant, counted round.
@@ -140,6 +137,15 @@ impl Ground {
     pub async fn settle(&mut self) -> Result<()> {
         sqlx::query("checkpoint").execute(&mut self.owner).await?;
         sqlx::query("vacuum analyze").execute(&mut self.owner).await?;
+        Ok(())
+    }
+
+    /// Opens a transaction that sees everything as it is now, and keeps it open to the end.
+    pub async fn pin(&mut self) -> Result<()> {
+        let mut pin = PgConnection::connect(&self.cluster.url(SUPERUSER, DATABASE)).await?;
+        sqlx::query("begin isolation level repeatable read").execute(&mut pin).await?;
+        sqlx::query("select count(*) from jobs.queues").execute(&mut pin).await?;
+        self.pin = Some(pin);
         Ok(())
     }
 

@@ -5,8 +5,10 @@ mod coalesced;
 mod cpu;
 mod fleet;
 mod ground;
+mod latency;
 mod noop;
 mod peer;
+mod singles;
 mod workloads;
 
 use anyhow::Result;
@@ -47,9 +49,15 @@ pub struct QueueArguments {
     /// Slots of each worker process.
     #[arg(long, default_value_t = 1000)]
     slots: usize,
-    /// Callers that each wait for their insert before the next, where they are coalesced.
-    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    callers: u32,
+    /// Callers that each wait for their insert before the next; otherwise 512 where these are coalesced, and 16 where each is a transaction.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    callers: Option<u32>,
+    /// Jobs inserted a second where they come one by one at a rate.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// Keep a transaction open all the time, so that nothing that has ended can be cleaned up.
+    #[arg(long)]
+    pinned: bool,
     /// Tenants that the jobs of a drain are spread over.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     tenants: u32,
@@ -97,8 +105,10 @@ pub enum Workload {
     Enqueue,
     /// Run what has been inserted before.
     Drain,
-    /// Insert one by one, 20 ms apart, while workers are idle.
+    /// Insert one by one at a rate, and tell how long each took from its commit to its start.
     Latency,
+    /// Insert one by one from several callers, each in a transaction of its own, by turns through the queue and as a bare row of the same table.
+    Single,
     /// Insert one by one from many callers at once, written together in groups as the API does.
     Coalesced,
     /// Drain one tenant's jobs while another inserts a job each 20 ms, and tell how long these took until they had ended.
@@ -118,10 +128,11 @@ struct Report {
     lanes: u32,
     gated: bool,
     beside: Option<Beside>,
+    pinned: bool,
     /// Built with optimisation: figures of a debug build mean nothing.
     release: bool,
     jobs_per_s: f64,
-    /// Enqueue: a transaction of 1,000. Drain: from lease to completion. Latency: from the insert's answer to the start. Fair: the other tenant's, from due to ended. Coalesced: one insert.
+    /// Enqueue: a transaction of 1,000. Drain: from lease to completion. Latency: from the insert's answer to the start. Fair: the other tenant's, from due to ended. Coalesced and single: one insert.
     p50_ms: f64,
     p99_ms: f64,
     cpu_us_per_job: f64,
@@ -129,19 +140,13 @@ struct Report {
     client_cpu_us_per_job: f64,
     wal_bytes_per_job: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    single: Option<Single>,
+    insert: Option<latency::Insert>,
+    /// Single: inserts a second by those of bare rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_of_bare: Option<f64>,
     /// Of what the rate allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     share_of_rate: Option<f64>,
-}
-
-/// What single inserts cost beyond the pickup.
-#[derive(Debug, Serialize)]
-struct Single {
-    insert_p50_ms: f64,
-    insert_p99_ms: f64,
-    total_p50_ms: f64,
-    total_p99_ms: f64,
 }
 
 /// Does what the verb says.

@@ -3,7 +3,7 @@
 use super::fleet::{Fleet, Said};
 use super::ground::{Ground, Meters, Used};
 use super::noop::{Noop, QUEUE, nanos};
-use super::{QueueArguments, Report, Single, Workload};
+use super::{QueueArguments, Report, Workload, latency, singles};
 use anyhow::{Result, bail};
 use jobs::{Enqueue, gate, lane};
 use std::collections::HashMap;
@@ -18,35 +18,40 @@ const GAP: Duration = Duration::from_millis(20);
 const LIMITED_S: f64 = 10.0;
 const BURST_S: f64 = 0.1;
 /// New workers come to rest before the meters are read.
-const REST: Duration = Duration::from_millis(500);
+pub const REST: Duration = Duration::from_millis(500);
 
 /// Measures what was asked for.
 pub async fn run(arguments: &QueueArguments, ground: &mut Ground) -> Result<Report> {
-    let jobs = arguments.jobs.unwrap_or(if arguments.workload == Workload::Latency { 500 } else { 50_000 });
+    let jobs = arguments.jobs.unwrap_or(match arguments.workload {
+        Workload::Latency => 500,
+        Workload::Single => 10_000,
+        _ => 50_000,
+    });
     match arguments.workload {
         Workload::Enqueue => enqueue(arguments, ground, jobs).await,
         Workload::Drain | Workload::Limits => drain(arguments, ground, jobs).await,
         Workload::Fair => fair(arguments, ground, jobs).await,
-        Workload::Latency => latency(arguments, ground, jobs).await,
+        Workload::Latency => latency::measure(arguments, ground, jobs).await,
+        Workload::Single => singles::measure(arguments, ground, jobs).await,
         Workload::Coalesced => coalesced(arguments, ground, jobs).await,
     }
 }
 
-struct Figures {
-    seconds: f64,
-    sorted_ms: Vec<f64>,
-    used: Used,
-    single: Option<Single>,
-    share_of_rate: Option<f64>,
+/// What a run gave; those that not every workload has are put into the report afterwards.
+pub struct Figures {
+    pub seconds: f64,
+    pub sorted_ms: Vec<f64>,
+    pub used: Used,
 }
 
-fn report(arguments: &QueueArguments, jobs: u32, figures: Figures) -> Report {
-    let Figures { seconds, sorted_ms, used, single, share_of_rate } = figures;
+/// The figures as they are told.
+pub fn report(arguments: &QueueArguments, jobs: u32, figures: &Figures) -> Report {
+    let Figures { seconds, sorted_ms, used } = figures;
     Report {
         workload: arguments.workload,
         jobs,
         workers: match arguments.workload {
-            Workload::Enqueue | Workload::Coalesced => 0,
+            Workload::Enqueue | Workload::Coalesced | Workload::Single => 0,
             Workload::Drain | Workload::Latency | Workload::Fair | Workload::Limits => arguments.workers,
         },
         slots: arguments.slots,
@@ -54,16 +59,18 @@ fn report(arguments: &QueueArguments, jobs: u32, figures: Figures) -> Report {
         lanes: arguments.lanes,
         gated: arguments.gated,
         beside: arguments.beside,
+        pinned: arguments.pinned,
         release: !cfg!(debug_assertions),
         jobs_per_s: rounded(f64::from(jobs) / seconds),
-        p50_ms: rounded(percentile(&sorted_ms, 0.50)),
-        p99_ms: rounded(percentile(&sorted_ms, 0.99)),
+        p50_ms: rounded(percentile(sorted_ms, 0.50)),
+        p99_ms: rounded(percentile(sorted_ms, 0.99)),
         cpu_us_per_job: rounded(used.server_us + used.client_us),
         server_cpu_us_per_job: rounded(used.server_us),
         client_cpu_us_per_job: rounded(used.client_us),
         wal_bytes_per_job: rounded(used.wal_bytes),
-        single,
-        share_of_rate,
+        insert: None,
+        share_of_bare: None,
+        share_of_rate: None,
     }
 }
 
@@ -75,19 +82,19 @@ async fn enqueue(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> 
     let seconds = start.elapsed().as_secs_f64();
     let used = ground.read(&[std::process::id()]).await?.used(before, jobs);
     took.sort_by(f64::total_cmp);
-    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: took, used, single: None, share_of_rate: None }))
+    Ok(report(arguments, jobs, &Figures { seconds, sorted_ms: took, used }))
 }
 
 async fn coalesced(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Result<Report> {
     ground.settle().await?;
     let before = ground.read(&[std::process::id()]).await?;
     let start = Instant::now();
-    let mut took = super::coalesced::insert_all(ground, jobs, arguments.callers).await?;
+    let mut took = super::coalesced::insert_all(ground, jobs, arguments.callers.unwrap_or(512)).await?;
     let seconds = start.elapsed().as_secs_f64();
     let used = ground.read(&[std::process::id()]).await?.used(before, jobs);
     ground.check_waiting(jobs).await?;
     took.sort_by(f64::total_cmp);
-    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: took, used, single: None, share_of_rate: None }))
+    Ok(report(arguments, jobs, &Figures { seconds, sorted_ms: took, used }))
 }
 
 /// Answers how long each transaction took, in milliseconds.
@@ -118,7 +125,8 @@ async fn insert_all(ground: &Ground, jobs: u32, arguments: &QueueArguments) -> R
     Ok(futures::future::try_join_all(inserters).await?.concat())
 }
 
-fn lane_name(number: usize) -> String {
+/// The lane of that number.
+pub fn lane_name(number: usize) -> String {
     format!("bench/{number}")
 }
 
@@ -143,18 +151,19 @@ async fn drain(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Re
     fleet.stop().await?;
     ground.check(jobs).await?;
     let sorted_ms = ground.held_ms().await?;
-    let share_of_rate = match limits {
-        Some((rate, burst)) if arguments.workload == Workload::Limits => {
-            Some(share_of_rate(&ground.lease_times().await?, rate, burst)?)
-        }
-        _ => None,
-    };
-    Ok(report(arguments, jobs, Figures { seconds, sorted_ms, used, single: None, share_of_rate }))
+    let mut report = report(arguments, jobs, &Figures { seconds, sorted_ms, used });
+    if let (Some((rate, burst)), Workload::Limits) = (limits, arguments.workload) {
+        report.share_of_rate = Some(share_of_rate(&ground.lease_times().await?, rate, burst)?);
+    }
+    Ok(report)
 }
 
 /// Workers at rest, their process ids, and the meters before they have work.
 async fn begin(arguments: &QueueArguments, ground: &mut Ground) -> Result<(Fleet, Vec<u32>, Meters)> {
     ground.settle().await?;
+    if arguments.pinned {
+        ground.pin().await?;
+    }
     let fleet = Fleet::start(&ground.url(), ground.folder(), arguments.workers, arguments.slots, false).await?;
     tokio::time::sleep(REST).await;
     let pids = fleet.pids();
@@ -229,7 +238,7 @@ async fn fair(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Res
     fleet.stop().await?;
     ground.check(jobs + small).await?;
     let sorted_ms = ground.seconds_ms().await?;
-    Ok(report(arguments, jobs, Figures { seconds, sorted_ms, used, single: None, share_of_rate: None }))
+    Ok(report(arguments, jobs, &Figures { seconds, sorted_ms, used }))
 }
 
 /// Waits until all jobs have started, and answers when the first of them did.
@@ -248,72 +257,13 @@ async fn started(fleet: &mut Fleet, jobs: u32) -> Result<i64> {
     Ok(first)
 }
 
-async fn latency(arguments: &QueueArguments, ground: &mut Ground, jobs: u32) -> Result<Report> {
-    let mut fleet = Fleet::start(&ground.url(), ground.folder(), arguments.workers, arguments.slots, true).await?;
-    // the first job makes the lane and fills caches
-    for warm in 0..20 {
-        insert_one(ground, -1 - warm, arguments.lanes).await?;
-        fleet.hear().await?;
-    }
-    tokio::time::sleep(REST).await;
-    let ours = [fleet.pids(), vec![std::process::id()]].concat();
-    let before = ground.read(&ours).await?;
-    let start = Instant::now();
-    let mut inserted = Vec::new();
-    let mut tick = tokio::time::interval(GAP);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    for seq in 0..i64::from(jobs) {
-        tick.tick().await;
-        let called = nanos(SystemTime::now());
-        insert_one(ground, seq, arguments.lanes).await?;
-        inserted.push((called, nanos(SystemTime::now())));
-    }
-    let mut starts: HashMap<i64, i64> = HashMap::new();
-    while starts.len() < jobs as usize {
-        if let Said::Started { seq, at } = fleet.hear().await? {
-            starts.insert(seq, at);
-        }
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    while !ground.is_empty().await? {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    let used = ground.read(&ours).await?.used(before, jobs);
-    fleet.stop().await?;
-    ground.check(jobs + 20).await?;
-    let of = |from: fn(&(i64, i64)) -> i64, to: &dyn Fn(usize, &(i64, i64)) -> i64| {
-        let mut ms: Vec<f64> =
-            inserted.iter().enumerate().map(|(seq, one)| (to(seq, one) - from(one)) as f64 / 1e6).collect();
-        ms.sort_by(f64::total_cmp);
-        ms
-    };
-    let started = |seq: usize, _: &(i64, i64)| starts.get(&(seq as i64)).copied().unwrap_or_default();
-    let pickup = of(|one| one.1, &started);
-    let insert = of(|one| one.0, &|_, one| one.1);
-    let total = of(|one| one.0, &started);
-    let single = Single {
-        insert_p50_ms: rounded(percentile(&insert, 0.50)),
-        insert_p99_ms: rounded(percentile(&insert, 0.99)),
-        total_p50_ms: rounded(percentile(&total, 0.50)),
-        total_p99_ms: rounded(percentile(&total, 0.99)),
-    };
-    Ok(report(arguments, jobs, Figures { seconds, sorted_ms: pickup, used, single: Some(single), share_of_rate: None }))
-}
-
-async fn insert_one(ground: &Ground, seq: i64, lanes: u32) -> Result<()> {
-    let mut tx = ground.tx().await?;
-    let lane = lane_name(seq.unsigned_abs() as usize % lanes as usize);
-    Enqueue::<_, Noop>::new().lane(lane).one(&mut tx, &Noop::new(seq)).await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-/// Of sorted values.
-fn percentile(sorted: &[f64], part: f64) -> f64 {
+/// That part of sorted values.
+pub fn percentile(sorted: &[f64], part: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     sorted.get((last as f64 * part).round() as usize).copied().unwrap_or_default()
 }
 
-fn rounded(figure: f64) -> f64 {
+/// To two digits.
+pub fn rounded(figure: f64) -> f64 {
     (figure * 100.0).round() / 100.0
 }
