@@ -12,7 +12,7 @@ run: ## everything on this machine, in the foreground; Ctrl-C stops it
 	@"$$(./.ci/target-dir)/debug/paloma" run
 
 .PHONY: test
-test: ## all tests; starts the Postgres that they need
+test: baseline ## all tests; starts the Postgres that they need
 	cargo build --quiet
 ifdef NEXTEST
 	cargo nextest run --workspace
@@ -35,9 +35,13 @@ e2e: ## tests through HTTP and the queue
 	cargo nextest run -p e2e --test e2e
 
 .PHONY: crash
-crash: ## real processes, killed
+crash: baseline ## real processes, killed, and those of two versions at once
 	cargo build --quiet
 	cargo nextest run -p e2e --test crash
+
+.PHONY: baseline
+baseline: ## the programs of the last version, for the tests of mixed versions; quick when they are there
+	@./.ci/baseline
 
 .PHONY: chaos
 chaos: ## the queue while everything under it is broken, ten times as long as in `make test`

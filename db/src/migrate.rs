@@ -1,6 +1,9 @@
 //! Brings a database to the schema these binaries were built with. The migrations are inside the binary.
 
-use sqlx::{Connection, PgConnection, migrate::Migrator};
+use sqlx::{
+    Connection, PgConnection,
+    migrate::{MigrateError, Migrator},
+};
 
 use crate::Error;
 
@@ -9,11 +12,9 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
 const BOOTSTRAP: &str = include_str!("../../ops/bootstrap.sql");
 
-/// Creates the roles where the login is a superuser, then applies what is missing as the owner of the schema.
-///
-/// Until the first tagged release the migrations are edited in place; a database made by an older text of them is refused with
-/// the advice to make it anew.
-pub async fn run(owner_url: &str) -> Result<(), Error> {
+/// Creates the roles where the login is a superuser, then applies what is missing as the owner of the schema. Answers the version that the
+/// schema has then: a newer one than these binaries know stays as it is.
+pub async fn run(owner_url: &str) -> Result<i64, Error> {
     let mut conn = PgConnection::connect(owner_url).await?;
     let superuser: bool =
         sqlx::query_scalar("select rolsuper from pg_roles where rolname = current_user").fetch_one(&mut conn).await?;
@@ -31,24 +32,54 @@ pub async fn run(owner_url: &str) -> Result<(), Error> {
     sqlx::raw_sql("set role paloma_owner; create schema if not exists app; set search_path = app; set client_min_messages = warning")
         .execute(&mut conn)
         .await?;
-    match MIGRATOR.run(&mut conn).await {
-        Err(sqlx::migrate::MigrateError::VersionMismatch(version)) => Err(Error::Schema(format!(
-            "this database was made by another development version (migration {version} differs): make it anew (embedded: `paloma reset`)"
-        ))),
-        other => Ok(other?),
+    let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
+    // what later binaries have added is theirs
+    match migrator.set_ignore_missing(true).run(&mut conn).await {
+        Ok(()) => {}
+        Err(MigrateError::VersionMismatch(version)) => return Err(changed(version)),
+        Err(other) => return Err(other.into()),
     }
+    Ok(sqlx::query_scalar("select app.newest_version()").fetch_one(&mut conn).await?)
 }
 
-/// What is missing or foreign in the schema, in words; empty when it fits these binaries.
+fn changed(version: i64) -> Error {
+    Error::Schema(format!(
+        "this database was made with another text of the migration {version:04}. A file that has been part of a version is never changed \
+         (docs/adding.md); a database of a development version is made anew (embedded: `paloma reset`)"
+    ))
+}
+
+/// What is missing or foreign in the schema, in words; empty when it serves these binaries.
 pub(crate) async fn faults(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
-    let applied: Option<i64> =
-        sqlx::query_scalar("select app.schema_version()").fetch_optional(conn).await.unwrap_or(None);
     let wanted = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
-    Ok(match applied {
-        Some(version) if version == wanted => Vec::new(),
-        Some(version) => {
-            vec![format!("the schema is at version {version}, these binaries want {wanted}: run `paloma migrate`")]
+    let fault = match versions(conn).await? {
+        None => "the schema is missing: run `paloma migrate`".to_owned(),
+        Some((_, newest)) if newest < wanted => {
+            format!("the schema is at version {newest}, these binaries want {wanted}: run `paloma migrate`")
         }
-        None => vec!["the schema is missing: run `paloma migrate`".to_owned()],
-    })
+        Some((oldest, newest)) if wanted < oldest => format!(
+            "the schema is at version {newest} and serves binaries from {oldest} on, these are of {wanted}: start newer ones"
+        ),
+        Some(_) => return Ok(Vec::new()),
+    };
+    Ok(vec![fault])
+}
+
+/// The oldest binaries that the schema serves, and the last file that was applied to it; none where there is no schema.
+async fn versions(conn: &mut PgConnection) -> Result<Option<(i64, i64)>, Error> {
+    // one from before 0051 tells one number, and serves nobody else; asked of the catalogue, since an error would end the transaction
+    let told: Vec<String> = sqlx::query_scalar(
+        "select proname::text from pg_proc
+          where pronamespace = to_regnamespace('app') and proname in ('schema_version', 'newest_version') order by proname",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let versions: (Option<i64>, Option<i64>) = match told.first().map(String::as_str) {
+        Some("newest_version") => {
+            sqlx::query_as("select app.oldest_version(), app.newest_version()").fetch_one(conn).await?
+        }
+        Some(_) => sqlx::query_as("select v, v from app.schema_version() v").fetch_one(conn).await?,
+        None => return Ok(None),
+    };
+    Ok(versions.0.zip(versions.1))
 }

@@ -41,6 +41,13 @@ pub async fn make_template(superuser_url: &str, template_url: &str, template: &s
     Ok(())
 }
 
+/// Makes a database without a schema.
+pub async fn make_bare(superuser_url: &str, name: &str) -> Result<(), Error> {
+    let mut admin = PgConnection::connect(superuser_url).await?;
+    admin.execute(sqlx::AssertSqlSafe(format!("create database {name}"))).await?;
+    Ok(())
+}
+
 /// Clones the template into a database of that name.
 pub async fn clone_template(superuser_url: &str, template: &str, name: &str) -> Result<(), Error> {
     let mut admin = PgConnection::connect(superuser_url).await?;

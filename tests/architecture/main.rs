@@ -4,6 +4,7 @@
 
 mod documents;
 mod manifests;
+mod migrations;
 mod snapshots;
 mod sources;
 mod sql;

@@ -6,6 +6,7 @@ mod chaos;
 mod collector;
 mod imports;
 mod metrics;
+mod mixed;
 mod process;
 mod scene;
 mod traces;

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 /// So few calls at once that a campaign of some hundreds lasts for seconds.
 pub const OUTBOUND_SLOTS: usize = 4;
 
-/// A `paloma-worker`.
+/// A running program, mostly a `paloma-worker`.
 pub struct Process {
     child: Child,
     /// Its number, also once it has ended.
@@ -33,11 +33,15 @@ impl Process {
 
     /// The same with more settings.
     pub async fn start_with(world: &World, settings: &[(&str, &str)]) -> Self {
-        let child = spawn(world, "paloma-worker", settings);
-        let pid = i32::try_from(child.id().expect("it was not waited for yet")).expect("a process number");
-        let process = Self { child, pid };
+        let process = Self::of(spawn(world, "paloma-worker", settings));
         eventually("the worker is known to the engine", || process.is_registered(world)).await;
         process
+    }
+
+    /// One that was just started.
+    pub fn of(child: Child) -> Self {
+        let pid = i32::try_from(child.id().expect("it was not waited for yet")).expect("a process number");
+        Self { child, pid }
     }
 
     async fn is_registered(&self, world: &World) -> bool {
@@ -66,7 +70,7 @@ impl Process {
 
 /// Starts a program of ours on a world's installation.
 pub fn spawn(world: &World, program: &str, settings: &[(&str, &str)]) -> Child {
-    Command::new(binary(program))
+    Command::new(programs().join(program))
         .env("PALOMA_DATABASE_URL", world.database.url())
         .env("PALOMA_SECRET", "5a".repeat(32))
         .env("PALOMA_PUBLIC_URL", world.base())
@@ -84,9 +88,8 @@ pub fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").to_string()
 }
 
-/// Beside the folder of the test's own executable.
-fn binary(program: &str) -> PathBuf {
+/// Where the programs of this version are: beside the folder of the test's own executable.
+pub fn programs() -> PathBuf {
     let test = std::env::current_exe().expect("a test has an executable");
-    let target = test.parent().and_then(std::path::Path::parent).expect("target/debug/deps/crash");
-    target.join(program)
+    test.parent().and_then(std::path::Path::parent).expect("target/debug/deps/crash").to_owned()
 }

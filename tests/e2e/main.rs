@@ -17,6 +17,7 @@ mod operations;
 mod schedules;
 mod sending;
 mod singles;
+mod versions;
 mod wall;
 
 /// Not a test: the process that holds the run's database cluster, started by the first test that needs one.

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{World, eventually_some};
 
+/// The password of every tenant's owner.
+pub const PASSWORD: &str = "a long enough password";
+
 /// A tenant's owner, logged in.
 #[derive(Clone)]
 pub struct Tenant {
@@ -80,6 +83,20 @@ impl Operator {
 }
 
 impl Tenant {
+    /// Makes a tenant through the operator's API, and logs its owner in.
+    ///
+    /// # Panics
+    /// Where the API refuses.
+    pub async fn found(base: &str, slug: &str, region: &str) -> Self {
+        let email = format!("owner@{slug}.example");
+        let body = json!({
+            "name": slug, "slug": slug, "region": region, "time_zone": "America/New_York",
+            "owner": { "email": email, "password": PASSWORD, "name": "Owner" },
+        });
+        Operator::new(base).post("/tenants", &body).await.expect(201);
+        Self::log_in(base, &email, PASSWORD).await
+    }
+
     /// Logs in.
     ///
     /// # Panics
@@ -152,8 +169,16 @@ impl Tenant {
     /// # Panics
     /// Where the API refuses.
     pub async fn line(&self, world: &World, more: Value) -> String {
+        self.line_on(&world.gateway_url(), more).await
+    }
+
+    /// The same on the gateway at that address.
+    ///
+    /// # Panics
+    /// Where the API refuses.
+    pub async fn line_on(&self, gateway_url: &str, more: Value) -> String {
         let mut body = json!({
-            "name": "Line", "address": "+15550000001", "base_url": world.gateway_url(), "password": crate::world::GATEWAY_PASSWORD,
+            "name": "Line", "address": "+15550000001", "base_url": gateway_url, "password": crate::world::GATEWAY_PASSWORD,
             "method": "private_api", "unlimited": true, "send_timeout_s": 5, "resolve_after_s": 60,
         });
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {

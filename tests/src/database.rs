@@ -27,6 +27,17 @@ impl Database {
         Self { cluster, name }
     }
 
+    /// One without a schema.
+    ///
+    /// # Panics
+    /// Where the cluster refuses.
+    pub async fn bare() -> Self {
+        let cluster = cluster().await;
+        let name = format!("t_{}", uuid::Uuid::now_v7().simple());
+        db::testing::make_bare(&cluster.url("postgres", "postgres"), &name).await.expect("a database");
+        Self { cluster, name }
+    }
+
     /// The address that a process of ours is given.
     #[must_use]
     pub fn url(&self) -> String {

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use crm::{App, Config};
 use jobs::{Engine, Settings};
-use serde_json::json;
 use sim::bluebubbles::{Call, Config as SimConfig, Server, Sim};
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -177,20 +176,8 @@ impl World {
     }
 
     /// The same in another region.
-    ///
-    /// # Panics
-    /// Where the API refuses.
     pub async fn tenant_in(&self, slug: &str, region: &str) -> Tenant {
-        let operator = reqwest::Client::new();
-        let email = format!("owner@{slug}.example");
-        let body = json!({
-            "name": slug, "slug": slug, "region": region, "time_zone": "America/New_York",
-            "owner": { "email": email, "password": "a long enough password", "name": "Owner" },
-        });
-        let url = format!("{}/api/v1/platform/tenants", self.base);
-        let answer = operator.post(url).bearer_auth(OPERATOR).json(&body).send().await.expect("an answer");
-        assert_eq!(answer.status(), 201, "{:?}", answer.text().await);
-        Tenant::log_in(&self.base, &email, "a long enough password").await
+        Tenant::found(&self.base, slug, region).await
     }
 
     /// Waits until no job is due or running; what is scheduled for later stays.

@@ -106,7 +106,7 @@ async fn examine(db: &Db, findings: &mut Findings) -> Result<()> {
     if faults.is_empty() {
         findings.note("role", true, "can't pass the wall");
         findings.note("wall", true, "stands around every table");
-        findings.note("migrations", true, "the schema is this version's");
+        findings.note("migrations", true, "the schema serves this version");
     }
     let is_ours = faults.is_empty();
     for fault in faults {

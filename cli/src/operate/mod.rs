@@ -204,8 +204,7 @@ pub struct MigrateArguments {
 async fn migrate(arguments: &MigrateArguments) -> Result<()> {
     let given = arguments.owner_database_url.as_deref();
     let url = address_or_embedded(given, SUPERUSER, "--owner-database-url or PALOMA_OWNER_DATABASE_URL")?;
-    db::migrate::run(&url).await.context("migrating the database")?;
-    let version = db::migrate::MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let version = db::migrate::run(&url).await.context("migrating the database")?;
     if arguments.json {
         return print::json(&serde_json::json!({ "schema_version": version }));
     }

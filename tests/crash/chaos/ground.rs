@@ -48,15 +48,30 @@ impl Ground {
 
     /// The same with other settings.
     pub async fn start_with(options: Options) -> Self {
-        let ground = Self { cluster: Cluster::start(options).await.expect("a cluster") };
-        db::migrate::run(&ground.cluster.url(SUPERUSER, DATABASE)).await.expect("the schema");
-        sqlx::raw_sql(TABLES).execute(&mut ground.superuser().await).await.expect("the tables of the test");
-        ground
+        let ground = Self::bare(options).await;
+        db::migrate::run(&ground.owner_url()).await.expect("the schema");
+        ground.with_tables().await
+    }
+
+    /// A cluster without a schema.
+    pub async fn bare(options: Options) -> Self {
+        Self { cluster: Cluster::start(options).await.expect("a cluster") }
+    }
+
+    /// Makes the tables of the test beside the schema.
+    pub async fn with_tables(self) -> Self {
+        sqlx::raw_sql(TABLES).execute(&mut self.superuser().await).await.expect("the tables of the test");
+        self
+    }
+
+    /// The address for whoever migrates.
+    pub fn owner_url(&self) -> String {
+        self.cluster.url(SUPERUSER, DATABASE)
     }
 
     /// A connection that no wall binds.
     pub async fn superuser(&self) -> PgConnection {
-        PgConnection::connect(&self.cluster.url(SUPERUSER, DATABASE)).await.expect("a connection of the superuser")
+        PgConnection::connect(&self.owner_url()).await.expect("a connection of the superuser")
     }
 
     /// Where the server listens.

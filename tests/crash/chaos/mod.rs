@@ -10,17 +10,17 @@ mod clocks;
 mod disk;
 mod everything;
 mod failover;
-mod ground;
-mod kinds;
+pub mod ground;
+pub mod kinds;
 mod load;
 mod network;
 mod pooler;
 mod processes;
-mod proxy;
-mod scene;
+pub mod proxy;
+pub mod scene;
 mod schedulers;
 mod server;
-mod worker;
+pub mod worker;
 
 use std::time::Duration;
 

@@ -84,6 +84,24 @@ impl Scene {
         name: &'static str,
         published: u64,
     ) -> Self {
+        let mut scene = Self::among(Vec::new(), ground, (way, home), pooler, name, published).await;
+        for _ in 0..WORKERS {
+            let worker = scene.worker();
+            scene.workers.push(worker);
+        }
+        scene.gets_on(50).await;
+        scene
+    }
+
+    /// The same with workers that were started before it.
+    pub async fn among(
+        workers: Vec<Process>,
+        ground: Ground,
+        (way, home): (Proxy, Proxy),
+        pooler: Option<Pooler>,
+        name: &'static str,
+        published: u64,
+    ) -> Self {
         let reach = reach(&home, pooler.as_ref());
         let db = connect(&reach).await;
         kinds::registry().register(&db).await.expect("the kinds");
@@ -91,13 +109,7 @@ impl Scene {
         let load = Some(Load::begin(db.clone(), seed).await);
         let watch = Watch::begin(connect(&reach).await);
         let rng = StdRng::seed_from_u64(seed);
-        let mut scene = Self { ground, way, home, pooler, db, workers: Vec::new(), rng, name, seed, load, watch };
-        for _ in 0..WORKERS {
-            let worker = scene.worker();
-            scene.workers.push(worker);
-        }
-        scene.gets_on(50).await;
-        scene
+        Self { ground, way, home, pooler, db, workers, rng, name, seed, load, watch }
     }
 
     /// Starts one more worker.
@@ -214,7 +226,8 @@ async fn number(db: &Db, sql: &'static str) -> Option<i64> {
     sqlx::query_scalar(sql).fetch_one(tx.conn()).await.ok()
 }
 
-fn reach(way: &Proxy, pooler: Option<&Pooler>) -> Reach {
+/// How processes reach the server by that way.
+pub fn reach(way: &Proxy, pooler: Option<&Pooler>) -> Reach {
     let direct = way.url(ROLE, DATABASE);
     match pooler {
         Some(pooler) => Reach { url: pooler.url(DATABASE), direct_url: Some(direct) },

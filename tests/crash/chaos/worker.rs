@@ -1,6 +1,11 @@
 //! One process of a chaos test: a worker or a scheduler. It dies with the test.
 
-use std::{collections::BTreeMap, process::ExitStatus, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -23,22 +28,27 @@ pub struct Process {
 impl Process {
     /// Starts a worker.
     pub fn worker(reach: &Reach) -> Self {
-        Self::start(Role::Worker, reach, &BTreeMap::new())
+        Self::worker_with(reach, &BTreeMap::new())
     }
 
     /// Starts a scheduler.
     pub fn scheduler(reach: &Reach) -> Self {
-        Self::start(Role::Scheduler, reach, &BTreeMap::new())
+        Self::of(&itself(), Role::Scheduler, reach)
     }
 
     /// Starts a worker with more in its environment.
     pub fn worker_with(reach: &Reach, environment: &BTreeMap<&str, String>) -> Self {
-        Self::start(Role::Worker, reach, environment)
+        Self::start(&itself(), Role::Worker, reach, environment)
     }
 
-    fn start(role: Role, reach: &Reach, environment: &BTreeMap<&str, String>) -> Self {
+    /// Starts one of another version, whose executable of these tests that is.
+    pub fn of(program: &Path, role: Role, reach: &Reach) -> Self {
+        Self::start(program, role, reach, &BTreeMap::new())
+    }
+
+    fn start(program: &Path, role: Role, reach: &Reach, environment: &BTreeMap<&str, String>) -> Self {
         let part = serde_json::to_string(&Part { role, reach: reach.clone() }).expect("words are JSON");
-        let child = Command::new(std::env::current_exe().expect("a test has an executable"))
+        let child = Command::new(program)
             .args(["--exact", ITSELF, "--ignored", "--nocapture"])
             .env(PART, part)
             // the load fails and gives up jobs on purpose
@@ -75,4 +85,9 @@ impl Process {
             .expect("it ends in time")
             .expect("it can be waited for")
     }
+}
+
+/// The test's own executable.
+pub fn itself() -> PathBuf {
+    std::env::current_exe().expect("a test has an executable")
 }
