@@ -333,7 +333,7 @@ declare
   header jobs.leased;
   wait float8 := 1;
   due float8;
-  got int; each float8;
+  got int; taken int; each float8;
   is_first bool := true;
 begin
   -- Where nothing ends, nothing is lost with the commit but leases, and a lost lease is a job that is ready again: so the start of a job does
@@ -363,8 +363,8 @@ begin
     due := jobs.next_wake(p_queues[i]);
     got := 0;
     if due <= 0.01 then
-      -- As many lanes as will have so many jobs, by what the last claim of this session found; lanes taken in vain would keep others from them.
-      -- One claim and no second: it would lock gates out of order.
+      -- As many lanes as will have so many jobs, by what this session has found: lanes held in vain keep others from them. One claim and no second,
+      -- which would lock gates out of order.
       each := coalesce(nullif(current_setting('paloma.jobs_a_lane', true), '')::float8, 20);
       return query select * from jobs.claim(
         p_process, p_queues[i], p_free[i], make_interval(secs => p_lease_s), is_first, least(100, greatest(10, ceil(p_free[i] / each)))::int);
@@ -372,7 +372,9 @@ begin
       is_first := false;
       if got > 0 then
         -- the number that the claim has drawn
-        select sum(cardinality(l.job_ids))::float8 / got into each from jobs.leases l where l.process = p_process and l.fence = currval('jobs.fences');
+        select sum(cardinality(l.job_ids)) into taken from jobs.leases l where l.process = p_process and l.fence = currval('jobs.fences');
+        -- where it was served in full, fewer lanes with more of each are tried
+        each := case when taken < p_free[i] * 0.95 then taken::float8 / got else least(50, greatest(each, taken::float8 / got) * 1.25) end;
         perform set_config('paloma.jobs_a_lane', each::text, false);
       end if;
     end if;
