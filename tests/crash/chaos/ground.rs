@@ -48,10 +48,15 @@ impl Ground {
 
     /// The same with other settings.
     pub async fn start_with(options: Options) -> Self {
-        let ground = Self { cluster: Cluster::start(options).await.expect("a cluster") };
+        let ground = Self::bare(options).await;
         db::migrate::run(&ground.cluster.url(SUPERUSER, DATABASE)).await.expect("the schema");
         sqlx::raw_sql(TABLES).execute(&mut ground.superuser().await).await.expect("the tables of the test");
         ground
+    }
+
+    /// The cluster alone, with nothing in it.
+    pub async fn bare(options: Options) -> Self {
+        Self { cluster: Cluster::start(options).await.expect("a cluster") }
     }
 
     /// A connection that no wall binds.

@@ -10,6 +10,7 @@ mod clocks;
 mod disk;
 mod everything;
 mod failover;
+mod field;
 mod ground;
 mod kinds;
 mod load;
