@@ -23,7 +23,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(120);
 const HOLDER: &str = "hold_the_cluster";
 
 /// Addresses into the cluster of this run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Cluster {
     pattern: String,
     /// The migrated database that clones are made of.
@@ -36,6 +36,25 @@ impl Cluster {
     pub fn url(&self, user: &str, database: &str) -> String {
         self.pattern.replace("{user}", user).replace("{database}", database)
     }
+
+    /// A cluster that a test runs by itself, with the template in it.
+    ///
+    /// # Panics
+    /// Where the template can't be made.
+    pub async fn of(own: &cli::cluster::Cluster) -> Self {
+        Self::with_template(pattern(own)).await
+    }
+
+    async fn with_template(pattern: String) -> Self {
+        let cluster = Self { pattern, template: template_name() };
+        let (any, own) = (cluster.url("postgres", "postgres"), cluster.url("postgres", &cluster.template));
+        db::testing::make_template(&any, &own, &cluster.template).await.expect("the template database");
+        cluster
+    }
+}
+
+fn pattern(cluster: &cli::cluster::Cluster) -> String {
+    cluster.url("USER", "DATABASE").replace("USER", "{user}").replace("DATABASE", "{database}")
 }
 
 /// The cluster of this run, started now if nobody has yet.
@@ -52,10 +71,7 @@ pub async fn cluster() -> &'static Cluster {
                     tokio::task::spawn_blocking(shared).await.expect("starting it does not panic").expect("a cluster")
                 }
             };
-            let cluster = Cluster { pattern, template: template_name() };
-            let (any, own) = (cluster.url("postgres", "postgres"), cluster.url("postgres", &cluster.template));
-            db::testing::make_template(&any, &own, &cluster.template).await.expect("the template database");
-            cluster
+            Cluster::with_template(pattern).await
         })
         .await
 }
@@ -125,9 +141,8 @@ async fn run_cluster(run: &str, folder: &std::path::Path) -> Result<()> {
     // one connection pool and a few engine connections for each test that runs at the moment
     let cluster =
         cli::cluster::Cluster::start(cli::cluster::Options::temporary().set("max_connections", "400")).await?;
-    let pattern = cluster.url("USER", "DATABASE").replace("USER", "{user}").replace("DATABASE", "{database}");
     // whole or not at all: others read it as soon as it is there
-    fs::write(folder.join("address.new"), pattern)?;
+    fs::write(folder.join("address.new"), pattern(&cluster))?;
     fs::rename(folder.join("address.new"), folder.join("address"))?;
     while kill(run, None).is_ok() {
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -8,7 +8,7 @@ use crate::cluster::{Cluster, cluster};
 
 /// One test's database.
 pub struct Database {
-    cluster: &'static Cluster,
+    cluster: Cluster,
     /// Its name in the cluster.
     pub name: String,
 }
@@ -19,7 +19,14 @@ impl Database {
     /// # Panics
     /// Where the cluster refuses.
     pub async fn new() -> Self {
-        let cluster = cluster().await;
+        Self::in_cluster(cluster().await.clone()).await
+    }
+
+    /// The same in a cluster of the test's own, which it may stop and kill.
+    ///
+    /// # Panics
+    /// Where the cluster refuses.
+    pub async fn in_cluster(cluster: Cluster) -> Self {
         let name = format!("t_{}", uuid::Uuid::now_v7().simple());
         db::testing::clone_template(&cluster.url("postgres", "postgres"), &cluster.template, &name)
             .await
@@ -32,7 +39,7 @@ impl Database {
     /// # Panics
     /// Where the cluster refuses.
     pub async fn bare() -> Self {
-        let cluster = cluster().await;
+        let cluster = cluster().await.clone();
         let name = format!("t_{}", uuid::Uuid::now_v7().simple());
         db::testing::make_bare(&cluster.url("postgres", "postgres"), &name).await.expect("a database");
         Self { cluster, name }

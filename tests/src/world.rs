@@ -72,7 +72,11 @@ impl World {
     /// # Panics
     /// Where a part can't be started.
     pub async fn without_workers() -> Self {
-        let database = Database::new().await;
+        Self::over(Database::new().await).await
+    }
+
+    /// The same over a database that is there already.
+    pub async fn over(database: Database) -> Self {
         let url = database.url();
         Self::on(database, url, None).await
     }

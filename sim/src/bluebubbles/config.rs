@@ -85,6 +85,8 @@ pub struct Config {
     pub implicit_chats: bool,
     /// Whether an address without a rule is on iMessage.
     pub imessage_default: bool,
+    /// Sends that come wait at the Mac with nothing out yet, until this is turned off.
+    pub hold_sends: bool,
     /// From the request until the row exists (and the message has left).
     pub row_delay_ms: u64,
     /// From the row until the poller sees it.
@@ -145,6 +147,7 @@ impl Default for Config {
             calling_code: "1".into(),
             implicit_chats: true,
             imessage_default: true,
+            hold_sends: false,
             row_delay_ms: 0,
             poll_delay_ms: 0,
             delivered_delay_ms: 0,

@@ -192,6 +192,7 @@ pub(crate) async fn send(state: &Arc<State>, out: &Outgoing, behaviour: Behaviou
     if out.private_api {
         state.helper_slot().await;
     }
+    state.until_let_go().await;
     state.pause(config.row_delay_ms).await;
     let Some(row) = write(state, out, behaviour) else { return Ending::TimedOut };
     let copy = if behaviour == Behaviour::SentTwice { write(state, out, behaviour) } else { None };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::config::{Behaviour, Config, Rule, Scope};
@@ -41,6 +41,8 @@ struct Faults {
 pub(crate) struct State {
     initial: Config,
     config: RwLock<Arc<Config>>,
+    /// Told whenever a knob is turned.
+    turned: Notify,
     rng: Mutex<StdRng>,
     faults: Mutex<Faults>,
     temp_guids: Mutex<HashSet<Arc<str>>>,
@@ -60,6 +62,7 @@ impl State {
             rng: Mutex::new(StdRng::seed_from_u64(config.seed)),
             initial: config.clone(),
             config: RwLock::new(Arc::new(config)),
+            turned: Notify::new(),
             faults: Mutex::default(),
             temp_guids: Mutex::default(),
             helper_free_at: tokio::sync::Mutex::new(Instant::now()),
@@ -82,6 +85,8 @@ impl State {
             *lock(&self.rng) = StdRng::seed_from_u64(config.seed);
         }
         *current = Arc::new(config);
+        drop(current);
+        self.turned.notify_waiters();
     }
 
     /// Forgets everything; webhooks stay if asked.
@@ -126,6 +131,17 @@ impl State {
         let factor =
             if jitter > 0.0 { 1.0 + (lock(&self.rng).random::<f64>() * 2.0 - 1.0) * jitter / 100.0 } else { 1.0 };
         tokio::time::sleep(Duration::from_millis((ms as f64 * factor).max(0.0) as u64)).await;
+    }
+
+    /// Waits while sends are held.
+    pub async fn until_let_go(&self) {
+        loop {
+            let turned = self.turned.notified();
+            if !self.config().hold_sends {
+                return;
+            }
+            turned.await;
+        }
     }
 
     /// As long as a modelled time-out takes.

@@ -39,6 +39,34 @@ async fn a_share_of_answers_is_dropped_by_the_seeded_dice() {
 }
 
 #[tokio::test]
+async fn held_sends_leave_once_they_are_let_go_whoever_still_waits() {
+    let desk = Desk::new().await;
+    desk.control("config", json!({"hold_sends": true})).await;
+    let given_up = async {
+        while desk.sim.summary().in_flight < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        answer = async { tokio::join!(desk.text(ANA, "one", "t1"), desk.text(ANA, "two", "t2")) } => panic!("{answer:?}"),
+        () = given_up => {}
+    }
+    assert_eq!((desk.sim.summary().in_flight, desk.sim.summary().total), (2, 0));
+    let waits = desk.text(ANA, "three", "t3");
+    let let_go = async {
+        while desk.sim.summary().in_flight < 3 {
+            tokio::task::yield_now().await;
+        }
+        desk.sim.configure(|config| config.hold_sends = false);
+    };
+    let ((status, _), ()) = tokio::join!(waits, let_go);
+    while desk.sim.summary().in_flight > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((status, desk.sim.summary().total), (200, 3));
+}
+
+#[tokio::test]
 async fn an_offline_server_hangs_up_and_loses_events_but_keeps_rows() {
     let desk = Desk::new().await;
     desk.control("config", json!({"offline": true})).await;

@@ -10,6 +10,7 @@ mod clocks;
 mod disk;
 mod everything;
 mod failover;
+mod field;
 pub mod ground;
 pub mod kinds;
 mod load;

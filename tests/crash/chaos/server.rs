@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cli::cluster::DATABASE;
 use nix::sys::signal::Signal;
-use rand::Rng;
+use rand::{Rng, rngs::StdRng};
 use sqlx::{Connection, PgConnection};
 
 use super::{
@@ -15,14 +15,19 @@ use super::{
 
 /// Ends some of the backends that serve workers.
 pub async fn end_backends(scene: &mut Scene) {
-    let (share, seed): (f64, f64) = (scene.rng.random_range(0.3..1.0), scene.rng.random_range(-1.0..1.0));
     let mut superuser = scene.superuser().await;
-    sqlx::query("select setseed($1)").bind(seed).execute(&mut superuser).await.expect("a seed");
+    end_some_backends(&mut superuser, &mut scene.rng).await;
+}
+
+/// The same by that connection, as those dice fall.
+pub async fn end_some_backends(superuser: &mut PgConnection, rng: &mut StdRng) {
+    let (share, seed): (f64, f64) = (rng.random_range(0.3..1.0), rng.random_range(-1.0..1.0));
+    sqlx::query("select setseed($1)").bind(seed).execute(&mut *superuser).await.expect("a seed");
     sqlx::query(
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'paloma-worker' and random() < $1",
     )
     .bind(share)
-    .execute(&mut superuser)
+    .execute(superuser)
     .await
     .expect("backends are ended");
 }
