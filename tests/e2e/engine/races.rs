@@ -220,6 +220,44 @@ async fn a_job_that_becomes_visible_while_its_lane_is_being_found_empty_is_found
     world.finish().await;
 }
 
+/// The other order: the bell is read just before the claim that found the lane empty commits.
+#[tokio::test]
+async fn a_wake_that_is_read_while_the_lane_s_claim_commits_is_not_lost() {
+    let world = EngineWorld::new().await;
+    let (mut one, mut two) = (world.hand().await, world.hand().await);
+    let mut hold = world.database.superuser().await;
+    // whoever reads the bell waits at the second look, in the statement that takes what it tells
+    sqlx::raw_sql(
+        "create sequence public.looks;
+         grant usage on sequence public.looks to paloma_platform;
+         create function public.look() returns boolean language plpgsql as
+           'begin if nextval(''public.looks'') = 2 then perform pg_advisory_xact_lock(4711); end if; return true; end';
+         create policy slow on jobs.wakes as restrictive for select to paloma_platform using (public.look())",
+    )
+    .execute(&mut hold)
+    .await
+    .unwrap();
+    world.enqueue_many(Enqueue::new(), &[Do::nothing("first"), Do::nothing("next")]).await;
+    assert_eq!(one.claim(1).await.len(), 1);
+    // it has no bell to read any more, and finds the lane's end
+    sqlx::raw_sql("begin").execute(one.conn.conn()).await.unwrap();
+    assert_eq!(one.claim(10).await.len(), 1);
+    let last = world.work(Do::nothing("last")).await;
+    sqlx::raw_sql("select pg_advisory_lock(4711), setval('public.looks', 1, false)").execute(&mut hold).await.unwrap();
+    let reading = tokio::spawn(async move {
+        two.claim(10).await;
+        two
+    });
+    let waiting = "select count(*) from pg_locks where locktype = 'advisory' and objid = 4711 and not granted";
+    e2e::eventually("it reads the bell", || async { world.seen(waiting).await == 1 }).await;
+    // the other has seen the turn as it was before this
+    sqlx::raw_sql("commit").execute(one.conn.conn()).await.unwrap();
+    sqlx::raw_sql("select pg_advisory_unlock(4711)").execute(&mut hold).await.unwrap();
+    let mut two = reading.await.unwrap();
+    assert_eq!(two.claim_some(10).await[0].id, last);
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn a_rolled_back_claim_is_as_if_it_had_not_been() {
     let world = EngineWorld::new().await;

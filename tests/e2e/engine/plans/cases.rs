@@ -1,4 +1,4 @@
-//! The hot statements, each with what is given, and with the pages it may touch: some half more than it does.
+//! The hot statements, each with what is given, and with the pages it may touch and the rows it may read: some half more than it does.
 
 use db::{Scope, Why};
 use uuid::Uuid;
@@ -20,11 +20,12 @@ pub struct Case {
     pub given: String,
     pub run: String,
     pub pages: i64,
+    pub rows: i64,
 }
 
 /// A statement of the engine's.
-fn engine(name: &'static str, pages: i64, run: impl Into<String>) -> Case {
-    Case { name, role: Role::Engine, given: String::new(), run: run.into(), pages }
+fn engine(name: &'static str, pages: i64, rows: i64, run: impl Into<String>) -> Case {
+    Case { name, role: Role::Engine, given: String::new(), run: run.into(), pages, rows }
 }
 impl Case {
     fn of_tenant(self) -> Self {
@@ -44,6 +45,8 @@ const fn each(pages: i64) -> i64 {
 struct Place {
     tenant: i32,
     queue: i16,
+    /// The queue whose lanes are all ready.
+    busy: i16,
     kind: i16,
     open: i64,
     process: Uuid,
@@ -54,8 +57,8 @@ struct Place {
 
 pub async fn cases(world: &EngineWorld) -> Vec<Case> {
     let mut tx = world.db.platform(Why::Operator).await.unwrap();
-    let (queue, kind, open, waiting): (i16, i16, i64, i64) = sqlx::query_as(
-        "select l.queue, k.id, l.id, (select min(j.id) from jobs.jobs j join jobs.lanes p on p.id = j.lane_id where p.key = 'paused')
+    let (queue, busy, kind, open, waiting): (i16, i16, i16, i64, i64) = sqlx::query_as(
+        "select l.queue, (select q.id from jobs.queues q where q.name = 'other'), k.id, l.id, (select min(j.id) from jobs.jobs j join jobs.lanes p on p.id = j.lane_id where p.key = 'paused')
            from jobs.lanes l, jobs.kinds k where l.key = 'open' and k.name = 'test.do'",
     )
     .fetch_one(tx.conn())
@@ -66,49 +69,59 @@ pub async fn cases(world: &EngineWorld) -> Vec<Case> {
             .fetch_one(tx.conn())
             .await
             .unwrap();
-    let place = Place { tenant: world.acme.number, queue, kind, open, process, fence, ids, waiting };
+    let place = Place { tenant: world.acme.number, queue, busy, kind, open, process, fence, ids, waiting };
     [place.claims(), place.bells(), place.ends(), place.upkeep(), place.tenants()].into_iter().flatten().collect()
 }
 
 impl Place {
     fn claims(&self) -> Vec<Case> {
-        let Self { queue, open, process, .. } = self;
+        let Self { queue, busy, open, process, .. } = self;
         let claim = format!("select * from jobs.claim('{process}', {queue}::smallint, {JOBS}, interval '30 seconds')");
         let rests =
             format!("update jobs.turns set idle_until = 'infinity' where queue = {queue} and lane_id = {open};");
         let is_due = "update jobs.gate_waits set due_at = app.clock() - interval '1s';";
         let is_empty = "update jobs.gates set tokens = 0, updated_at = app.clock() where key = 'narrow';";
         vec![
-            engine("claim", each(1), &claim),
+            engine("claim", each(1), 90, &claim),
             // past five hundred that run
-            engine("claim that looks back", each(6), &claim)
+            engine("claim that looks back", each(10), 1_110, &claim)
                 .given(format!("update jobs.turns set looks_back = true where lane_id = {open};")),
-            engine("empty claim", 30, &claim).given(&rests),
-            engine("claim of a lane that is paused", 60, &claim).given(format!(
+            engine(
+                "claim from lanes that are all ready",
+                each(10),
+                150,
+                format!("select * from jobs.claim('{process}', {busy}::smallint, {JOBS}, interval '30 seconds')"),
+            ),
+            engine("empty claim", 30, 10, &claim).given(&rests),
+            engine("claim of a lane that is paused", 60, 10, &claim).given(format!(
                 "{rests} insert into jobs.turns (queue, lane_id, tenant_number, class, vt)
                    select queue, id, tenant_number, 1, 0 from jobs.lanes where key = 'paused';"
             )),
-            engine("claim of lanes before a gate", 500, &claim).given(format!("{rests} {is_due}")),
-            engine("claim of lanes before a gate without tokens", 400, &claim)
+            engine("claim of lanes before a gate", 600, 230, &claim).given(format!("{rests} {is_due}")),
+            engine("claim of lanes before a gate without tokens", 430, 130, &claim)
                 .given(format!("{rests} {is_due} {is_empty}")),
-            engine("next_wake", 30, format!("select jobs.next_wake({queue}::smallint)")).given(rests),
+            engine("next_wake", 30, 10, format!("select jobs.next_wake({queue}::smallint)")).given(rests),
         ]
     }
 
     /// What tells lanes of work, before a claim.
     fn bells(&self) -> Vec<Case> {
         let Self { tenant, queue, kind, open, .. } = self;
-        let idle = format!("select id from jobs.lanes where key like 'idle/1/%' order by id limit {JOBS}");
+        let idle = format!("select id from jobs.lanes where key like 'idle/%' order by id limit {JOBS}");
         vec![
-            engine("hear_wakes", each(32), format!("select jobs.hear_wakes({queue}::smallint)")).given(format!(
+            engine("hear_wakes", each(40), 610, format!("select jobs.hear_wakes({queue}::smallint)")).given(format!(
                 "insert into jobs.wakes (tenant_number, queue, lane_id) select {tenant}, {queue}, l.id from ({idle}) l;"
             )),
-            engine("promote", each(18), format!("select jobs.promote({queue}::smallint, app.clock())")).given(format!(
+            engine("hear_wakes of lanes that are new", each(52), 910, format!("select jobs.hear_wakes({queue}::smallint)")).given(format!(
+                "delete from jobs.turns where queue = {queue} and lane_id in ({idle});
+                 insert into jobs.wakes (tenant_number, queue, lane_id) select {tenant}, {queue}, l.id from ({idle}) l;"
+            )),
+            engine("promote", each(18), 160, format!("select jobs.promote({queue}::smallint, app.clock())")).given(format!(
                 "insert into jobs.scheduled (id, tenant_number, lane_id, queue, kind, priority, attempt, max_attempts, crashes, key_scope, run_at, fence, payload)
                    select nextval('jobs.ids'), {tenant}, {open}, {queue}, {kind}, 0, 0, 3, 0, 0, app.clock() - interval '1s', 0, '{{}}'
                      from generate_series(1, {JOBS});"
             )),
-            engine("wake_idle", each(15), format!("select jobs.wake_idle({queue}::smallint, app.clock())")).given(format!(
+            engine("wake_idle", each(32), 230, format!("select jobs.wake_idle({queue}::smallint, app.clock())")).given(format!(
                 "update jobs.turns set idle_until = app.clock() - interval '1s' where lane_id in ({idle});"
             )),
         ]
@@ -124,17 +137,20 @@ impl Place {
     }
 
     fn ends(&self) -> Vec<Case> {
-        let Self { process, fence, waiting, .. } = self;
+        let Self { process, fence, ids, waiting, .. } = self;
         vec![
-            engine("settle completed", each(18), self.settle(1, 0.0)),
-            engine("settle again now", each(32), self.settle(2, 0.0)),
-            engine("settle again later", each(32), self.settle(2, 100.0)),
-            engine("settle discarded", each(32), self.settle(4, 0.0)),
-            engine("release_unknown", each(6), format!("select jobs.release_unknown('{process}', '{{}}', 0)")),
-            engine("cancel", 90, format!("select jobs.cancel({waiting}, 'not wanted')")),
+            engine("settle completed", each(25), 220, self.settle(1, 0.0)),
+            engine("settle again now", each(32), 340, self.settle(2, 0.0)),
+            engine("settle again later", each(32), 270, self.settle(2, 100.0)),
+            engine("settle discarded", each(47), 370, self.settle(4, 0.0)),
+            engine("release_unknown", each(9), 240, format!("select jobs.release_unknown('{process}', '{{}}', 0)")),
+            engine("cancel", 90, 30, format!("select jobs.cancel({waiting}, 'not wanted')")),
+            engine("retry", 50, 20, "select jobs.retry((select max(f.id) from jobs.failures f))"),
+            engine("give_up_key", 30, 10, format!("select jobs.give_up_key({})", ids[0])),
             engine(
                 "renew",
                 30,
+                10,
                 format!(
                     "select * from jobs.renew('{process}', 'worker', 'here', 1, array['work'], 30, array[{fence}])"
                 ),
@@ -143,20 +159,40 @@ impl Place {
     }
 
     fn upkeep(&self) -> Vec<Case> {
-        let Self { tenant, process, .. } = self;
+        let Self { tenant, queue, kind, open, process, ids, .. } = self;
         let rescue = "select jobs.rescue(30, 5)";
         vec![
             // some pages for each of twenty processes
-            engine("rescue of none", 150, rescue),
-            engine("rescue", each(40), rescue).given(format!(
+            engine("rescue of none", 150, 100, rescue),
+            engine("rescue", each(40), 530, rescue).given(format!(
                 "update jobs.processes set lease_until = app.clock() - interval '1s' where id = '{process}';"
             )),
-            engine("sweep_cancelled", each(15), format!("select jobs.sweep_cancelled({JOBS})")),
-            engine("sweep of nothing", 30, "select jobs.sweep_cancelled(2000)")
+            engine("rescue that gives up", each(70), 790, rescue).given(format!(
+                "update jobs.jobs set crashes = 4 where id = any(array{ids:?});
+                 update jobs.processes set lease_until = app.clock() - interval '1s' where id = '{process}';",
+            )),
+            engine(
+                "lane",
+                30,
+                10,
+                format!("select jobs.lane({tenant}, {queue}::smallint, 'idle/1/1', 1::smallint)"),
+            ),
+            engine("sweep_cancelled", each(15), 160, format!("select jobs.sweep_cancelled({JOBS})")),
+            engine("sweep of nothing", 30, 10, "select jobs.sweep_cancelled(2000)")
                 .given("update jobs.lanes set cancelled_at = null where key = 'cancelled';"),
-            engine("tell_fates of none", 30, "select jobs.tell_fates(10000)"),
-            engine("prune of nothing", 60, "select jobs.prune(5000)"),
-            engine("fold_batches", each(8), "select jobs.fold_batches()").given(format!(
+            engine("tell_fates of none", 30, 10, "select jobs.tell_fates(10000)"),
+            engine("prune of nothing", 60, 10, "select jobs.prune(5000)"),
+            engine("prune_costs of nothing", 30, 10, "select jobs.prune_costs(400, 5000)"),
+            engine("retry_batches of none", 30, 10, "select jobs.retry_batches(2000)"),
+            engine("retry_batches", each(65), 610, format!("select jobs.retry_batches({JOBS})")).given(format!(
+                "with b as (update jobs.batches set retry_at = app.now() where id = (select min(id) from jobs.batches) returning id)
+                 insert into jobs.failures (id, tenant_number, lane_id, queue, kind, state, priority, attempt, max_attempts, crashes, key_scope, key, batch_id, payload, finished_at)
+                   select nextval('jobs.ids'), {tenant}, {open}, {queue}, {kind}, 'discarded', 0, 3, 3, 0, 2, sha256(i::text::bytea), b.id, '{{}}', app.now()
+                     from b, generate_series(1, {JOBS}) i;"
+            )),
+            engine("open_batches", each(2), 20, "select jobs.open_batches()")
+                .given("update jobs.batches set completed_at = app.now() where id = (select min(id) from jobs.batches);"),
+            engine("fold_batches", each(12), 200, "select jobs.fold_batches()").given(format!(
                 "insert into jobs.batch_deltas (tenant_number, batch_id, completed)
                    select {tenant}, b.id, 1 from (select id from jobs.batches order by id limit 10) b, generate_series(1, {JOBS} / 10);"
             )),
@@ -178,13 +214,13 @@ impl Place {
         let later = format!("array_fill(app.clock() + interval '2 hours', array[{JOBS}])");
         let lease = format!("{}, {fence}, '{process}'", ids[0]);
         let cases = vec![
-            engine("enqueue one", 30, self.enqueue(1, "null", "null")),
-            engine("enqueue many", each(8), self.enqueue(JOBS, "null", "null")),
-            engine("enqueue many for later", each(18), self.enqueue(JOBS, "null", &later)),
-            engine("enqueue many with keys", each(32), self.enqueue(JOBS, &keys, "null")),
-            engine("complete", 40, format!("select jobs.complete({lease})")),
-            engine("hold", 40, format!("select jobs.hold({lease})")),
-            engine("note_progress", 40, format!("select jobs.note_progress({lease})")),
+            engine("enqueue one", 30, 10, self.enqueue(1, "null", "null")),
+            engine("enqueue many", each(8), 10, self.enqueue(JOBS, "null", "null")),
+            engine("enqueue many for later", each(18), 10, self.enqueue(JOBS, "null", &later)),
+            engine("enqueue many with keys", each(32), 160, self.enqueue(JOBS, &keys, "null")),
+            engine("complete", 40, 10, format!("select jobs.complete({lease})")),
+            engine("hold", 40, 20, format!("select jobs.hold({lease})")),
+            engine("note_progress", 40, 20, format!("select jobs.note_progress({lease})")),
         ];
         cases.into_iter().map(Case::of_tenant).collect()
     }
