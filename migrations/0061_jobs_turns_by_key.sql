@@ -29,29 +29,32 @@ begin
   st as materialized (
     select wl.l, wl.cs, ex.c, ex.c is not null as is_there, mi.c is not null as is_mine, mi.idle_until is not null as is_idle,
            -- what is new stands, or may stand, before the place up to which the lane was leased
-           not wl.has_place or coalesce((wl.priority, wl.run_at) <= (mi.passed_priority, mi.passed_run_at), true) as is_before
+           not wl.has_place or coalesce((wl.priority, wl.run_at) <= (mi.passed_priority, mi.passed_run_at), true) as is_before,
+           -- where the others are; looked up before anything is written, or it would pass over all that this statement has written
+           (select o.vt from jobs.turns o where o.queue = q and o.class = mi.class and o.idle_until is null and o.gate_id is null order by o.vt limit 1) as front
       from wl
       left join lateral (select u.ctid as c from jobs.turns u where u.queue = q and u.lane_id between wl.l and wl.l order by u.lane_id) ex on true
       -- as it was seen: one that another claimer has written since then can't be written by this statement
       left join lateral (
-        select u.ctid as c, u.idle_until, u.passed_priority, u.passed_run_at, u.passed_id
+        select u.ctid as c, u.class, u.idle_until, u.passed_priority, u.passed_run_at, u.passed_id
           from jobs.turns u where u.queue = q and u.lane_id between wl.l and wl.l order by u.lane_id for update skip locked) mi on mi.c = ex.c),
   -- a wake whose turn another claimer holds, or has just written, stays: that claimer's snapshot may be older than the job
   del as (delete from jobs.wakes w where w.ctid = any(array(select unnest(st.cs) from st where st.is_mine or not st.is_there))),
   up as (
     -- back among the others, not before them for as long as it was away
     update jobs.turns u set idle_until = null, looks_back = u.looks_back or st.is_before,
-        vt = case when not st.is_idle then u.vt else greatest(u.vt, coalesce(
-          (select o.vt from jobs.turns o where o.queue = q and o.class = u.class and o.idle_until is null and o.gate_id is null order by o.vt limit 1), 0)) end
+        vt = case when st.is_idle then greatest(u.vt, coalesce(st.front, 0)) else u.vt end
       from st where u.ctid = st.c and st.is_mine and (st.is_idle or st.is_before))
   insert into jobs.turns (queue, lane_id, tenant_number, class, vt)
-    select q, la.id, la.tenant_number, la.class,
-      greatest(coalesce((select u.vt from jobs.turns u where u.queue = q and u.tenant_number = la.tenant_number order by u.vt desc limit 1), 0),
-               coalesce((select u.vt from jobs.turns u where u.queue = q and u.class = la.class and u.idle_until is null and u.gate_id is null order by u.vt limit 1), 0))
-    from st cross join lateral (
-      select x.id, x.tenant_number, x.queue, x.class, x.paused_at, x.cancelled_at from jobs.lanes x where x.id = st.l offset 0) la
-    where not st.is_there and la.queue = q and la.paused_at is null and la.cancelled_at is null
-    order by la.id
+    select q, z.id, z.tenant_number, z.class, z.vt from (
+      select la.id, la.tenant_number, la.class, greatest(coalesce(mine.vt, 0), coalesce(front.vt, 0)) as vt
+        from st
+       cross join lateral (select y.* from jobs.lanes y where y.id = st.l offset 0) la
+        left join lateral (select u.vt from jobs.turns u where u.queue = q and u.tenant_number = la.tenant_number order by u.vt desc limit 1) mine on true
+        left join lateral (
+          select u.vt from jobs.turns u where u.queue = q and u.class = la.class and u.idle_until is null and u.gate_id is null order by u.vt limit 1) front on true
+       where not st.is_there and la.queue = q and la.paused_at is null and la.cancelled_at is null
+       order by la.id offset 0) z
   on conflict do nothing;
 end $$;
 

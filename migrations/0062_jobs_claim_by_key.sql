@@ -1,4 +1,4 @@
--- The claim as it was (0013), with each lane, turn and gate found by its key (0061).
+-- The claim as it was (0013), with each lane, turn and gate found by its key (0061) or its place, and with more of each lane where it takes many jobs.
 
 create or replace function jobs.claim(p_process uuid, q smallint, n int, p_lease interval, p_may_wait boolean default false, k int default 25)
 returns setof jobs.leased language plpgsql
@@ -7,7 +7,7 @@ set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_me
 set enable_bitmapscan = off set enable_sort = off as $$
 declare
   t timestamptz := app.clock(); v float8; due bigint[];
-  lanes bigint[]; tenants int[]; gl text[]; shut bool[]; weights int[]; credits int[]; owes int[]; was bigint[]; back bool[]; pp smallint[]; pr timestamptz[]; pi bigint[];
+  lanes bigint[]; places tid[]; tenants int[]; gl text[]; shut bool[]; weights int[]; credits int[]; owes int[]; was bigint[]; back bool[]; pp smallint[]; pr timestamptz[]; pi bigint[];
   lims int[]; absent bool[]; waits bigint[]; probes bool[]; capped text[]; m int; heavy int; quantum int; rest int := n;
   gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; gcapped bool[];
   grest timestamptz[]; gten int[]; ga float8[]; ghour int[]; gday int[]; ghour_end timestamptz[]; gday_end timestamptz[]; wg bigint[]; wd timestamptz[];
@@ -19,20 +19,20 @@ begin
   -- 1 whose turn it is: ready lanes, and those that wait before a gate that is due, all of a gate together, so that its tokens are dealt in
   -- the order of turns and not to whoever comes first
   select array_agg(w.gate_id) into due from (select z.gate_id from jobs.gate_waits z where z.queue = q and z.due_at <= t order by z.due_at limit 25) w;
-  select array_agg(s.lane_id order by s.o), array_agg(s.tenant_number order by s.o), array_agg(la.gates::text order by s.o),
+  select array_agg(s.lane_id order by s.o), array_agg(s.place order by s.o), array_agg(s.tenant_number order by s.o), array_agg(la.gates::text order by s.o),
          array_agg(la.paused_at is not null or la.cancelled_at is not null order by s.o), array_agg(la.weight::int order by s.o),
          -- not of those that waited before a gate, or the others would wait until these have caught up
          coalesce(min(s.vt) filter (where s.gate_id is null), min(s.vt)),
          array_agg(s.credit order by s.o), array_agg(s.owed order by s.o), array_agg(s.gate_id order by s.o),
          array_agg(s.looks_back order by s.o), array_agg(s.passed_priority order by s.o), array_agg(s.passed_run_at order by s.o), array_agg(s.passed_id order by s.o)
-    into lanes, tenants, gl, shut, weights, v, credits, owes, was, back, pp, pr, pi
+    into lanes, places, tenants, gl, shut, weights, v, credits, owes, was, back, pp, pr, pi
     from (select z.*, row_number() over (order by z.class, z.vt, z.lane_id) as o from (
             select * from (
-              select u.* from jobs.turns u where u.queue = q and u.idle_until is null and u.gate_id is null
+              select u.ctid as place, u.* from jobs.turns u where u.queue = q and u.idle_until is null and u.gate_id is null
                order by u.class, u.vt, u.lane_id limit k for update skip locked) a
             union all
             select b.* from unnest(due) w(g) cross join lateral (
-              select u.* from jobs.turns u where u.queue = q and u.gate_id = w.g
+              select u.ctid as place, u.* from jobs.turns u where u.queue = q and u.gate_id = w.g
                order by u.class, u.vt, u.lane_id limit k for update skip locked) b) z
            order by z.class, z.vt, z.lane_id limit k) s
     cross join lateral (select x.gates, x.paused_at, x.cancelled_at, x.weight from jobs.lanes x where x.id = s.lane_id offset 0) la;
@@ -41,10 +41,10 @@ begin
     -- no turn and no gate yet, and whoever holds a turn never waits for one. Not for long: outcomes wait with it.
     begin
     perform set_config('lock_timeout', '50ms', true);
-    select array[u.lane_id], array[u.tenant_number], array[la.gates::text], array[la.paused_at is not null or la.cancelled_at is not null], array[la.weight::int], u.vt,
+    select array[u.lane_id], array[u.place], array[u.tenant_number], array[la.gates::text], array[la.paused_at is not null or la.cancelled_at is not null], array[la.weight::int], u.vt,
            array[u.credit], array[u.owed], array[u.gate_id], array[u.looks_back], array[u.passed_priority], array[u.passed_run_at], array[u.passed_id]
-      into lanes, tenants, gl, shut, weights, v, credits, owes, was, back, pp, pr, pi
-      from (select y.* from jobs.turns y where y.queue = q and y.idle_until is null and y.gate_id is null order by y.class, y.vt, y.lane_id limit 1 for update) u
+      into lanes, places, tenants, gl, shut, weights, v, credits, owes, was, back, pp, pr, pi
+      from (select y.ctid as place, y.* from jobs.turns y where y.queue = q and y.idle_until is null and y.gate_id is null order by y.class, y.vt, y.lane_id limit 1 for update) u
       cross join lateral (select x.gates, x.paused_at, x.cancelled_at, x.weight from jobs.lanes x where x.id = u.lane_id offset 0) la;
     perform set_config('lock_timeout', '0', true);
     exception when lock_not_available then null;
@@ -75,7 +75,9 @@ begin
       pp[i] := place.priority; pr[i] := place.run_at; pi[i] := place.id;
     end if;
   end loop;
-  quantum := greatest(10, (n + heavy - 1) / heavy);
+  -- What a lane is served at once: its part of the slots, at least ten. Somewhat more, up to fifty, shows whether fewer lanes would do the next
+  -- time: each of them costs a claim as much as several jobs.
+  quantum := greatest(10, (n + heavy - 1) / heavy, least(50, (n * 5 / 4 + heavy - 1) / heavy));
   lims := array_fill(0, array[m]); absent := array_fill(false, array[m]); waits := array_fill(null::bigint, array[m]); probes := array_fill(false, array[m]); capped := array_fill('{}'::text, array[m]);
   if gids is null then
     -- no more than there are slots: a lane that gets none of them this time keeps its turn
@@ -160,8 +162,8 @@ begin
   -- the lease void from the start
   with fence as materialized (select nextval('jobs.fences') as number),
   pk as materialized (
-    select a.* from unnest(lanes, tenants, lims, absent, waits, was, shut, gl, probes, capped, weights, credits, owes, back, pp, pr, pi)
-      with ordinality a(lane_id, tenant_number, lim, is_absent, wait, was, is_shut, gt, is_probe, cp, weight, credit, owed, looks_back, passed_priority, passed_run_at, passed_id, o)),
+    select a.* from unnest(lanes, places, tenants, lims, absent, waits, was, shut, gl, probes, capped, weights, credits, owes, back, pp, pr, pi)
+      with ordinality a(lane_id, place, tenant_number, lim, is_absent, wait, was, is_shut, gt, is_probe, cp, weight, credit, owed, looks_back, passed_priority, passed_run_at, passed_id, o)),
   got as materialized (
     select pk.*, y.* from pk cross join lateral (
       select count(*)::int as n, array_agg(z.id) as ids, array_agg(z.kind) as kinds, array_agg(z.starts) as attempts, array_agg(z.max_attempts) as max_attempts,
@@ -201,8 +203,8 @@ begin
     on conflict (gate_id, process) do update set running = jobs.gate_slots.running + excluded.running),
   -- read again: a resume may have committed since the lane was seen shut, and its wake may be gone
   dl as (
-    delete from jobs.turns tu using k1 cross join lateral (select y.ctid as c from jobs.turns y where y.queue = q and y.lane_id between k1.lane_id and k1.lane_id order by y.lane_id) p
-     where tu.ctid = p.c and k1.is_shut
+    delete from jobs.turns tu using k1
+     where tu.ctid = k1.place and k1.is_shut
        and (select z.paused_at is not null or z.cancelled_at is not null from jobs.lanes z where z.id = k1.lane_id)),
   up as (
     update jobs.turns tu set
@@ -218,8 +220,8 @@ begin
        passed_run_at = case when k1.is_beyond then k1.run_ats[k1.n] else k1.passed_run_at end,
        passed_id = case when k1.is_beyond then k1.ids[k1.n] else k1.passed_id end
      -- by place: a join, planned while the table was small, would read every lane's turn for each of ours
-     from k1 cross join lateral (select y.ctid as c from jobs.turns y where y.queue = q and y.lane_id between k1.lane_id and k1.lane_id order by y.lane_id) p
-     where tu.ctid = p.c and not k1.is_shut and (k1.n > 0 or k1.n < k1.lim or k1.is_absent or k1.wait is distinct from k1.was)),
+     from k1
+     where tu.ctid = k1.place and not k1.is_shut and (k1.n > 0 or k1.n < k1.lim or k1.is_absent or k1.wait is distinct from k1.was)),
   ls as (
     insert into jobs.leases (process, fence, lane_id, tenant_number, queue, leased_at, job_ids)
       select p_process, fence.number, k1.lane_id, k1.tenant_number, q, t, k1.ids from k1, fence where k1.n > 0)
