@@ -104,6 +104,12 @@ impl Fleet {
         self.workers.push(heir);
     }
 
+    /// The same of one that does everything but calls to gateways.
+    pub async fn add_worker_without_calls(&mut self) {
+        let short = worker(&self.scene.world, "0", &self.lease).await;
+        self.workers.push(short);
+    }
+
     /// Kills a worker and starts another. Answers the number of the dead one.
     pub async fn kill(&mut self, victim: usize) -> i32 {
         let victim = self.workers.swap_remove(victim);
@@ -157,6 +163,7 @@ impl Fleet {
     pub async fn settles(&self) -> BTreeMap<String, i64> {
         // what the dead have begun is out, so that whoever looks it up finds it
         self.scene.until_quiet().await;
+        self.scene.assert_called_once();
         let rows = self.scene.settles(&self.pids()).await;
         self.assert_sent_is_what_has_left().await;
         let broken = witness::violations(&mut self.superuser().await).await;
