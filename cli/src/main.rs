@@ -14,7 +14,7 @@ use cli::operate::{self, OperatorVerb};
 use cli::print;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Paloma: messaging for teams, with one program to run it.
 #[derive(Debug, Parser)]
@@ -45,9 +45,8 @@ enum Verb {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    log.with_ansi(std::io::stderr().is_terminal()).init();
+    let log = fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::registry().with(log.with_filter(crm::telemetry::filter())).init();
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(arguments).await,
         Verb::Operate(verb) => operate::obey(verb).await,

@@ -16,7 +16,7 @@ use db::{AnyTx, Db, Pulse};
 use futures::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::{
@@ -240,11 +240,16 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             }
             other => other,
         });
-        let outcome =
-            settle(result, lease, (attempt, max_attempts), (kind.retry, inner.lease)).instrument(span.clone()).await;
+        let outcome = match result {
+            Ok(Done::Now) => Some(Outcome { code: Code::Completed, delay: 0.0, error: None }),
+            result => {
+                let tries = (attempt, max_attempts);
+                settle(result, lease, tries, (kind.retry, inner.lease)).instrument(span.clone()).await
+            }
+        };
         let code = outcome.as_ref().map_or(Code::Completed, |outcome| outcome.code);
         self.meters.settled(kind.name, code as usize - 1);
-        span.in_scope(|| log(code, outcome.as_ref()));
+        log(&span, code, outcome.as_ref());
         outcome
     }
 
@@ -339,14 +344,14 @@ fn clean(error: String) -> Option<String> {
     Some(error.replace('\0', "\u{fffd}"))
 }
 
-fn log(code: Code, outcome: Option<&Outcome>) {
+fn log(span: &Span, code: Code, outcome: Option<&Outcome>) {
     let name = OUTCOMES[code as usize - 1];
     match outcome {
         Some(Outcome { code: Code::Retry, delay, error: Some(error) }) => {
-            tracing::warn!(error, again_in_s = delay, "job failed")
+            tracing::warn!(parent: span, error, again_in_s = delay, "job failed")
         }
-        Some(Outcome { code: Code::Discarded, error: Some(error), .. }) => tracing::error!(error, "job discarded"),
-        Some(Outcome { code: Code::Cancelled, error: Some(error), .. }) => tracing::info!(error, "job cancelled"),
-        _ => tracing::debug!(outcome = name, "job ended"),
+        Some(Outcome { code: Code::Discarded, error: Some(error), .. }) => tracing::error!(parent: span, error, "job discarded"),
+        Some(Outcome { code: Code::Cancelled, error: Some(error), .. }) => tracing::info!(parent: span, error, "job cancelled"),
+        _ => tracing::debug!(parent: span, outcome = name, "job ended"),
     }
 }

@@ -3,12 +3,13 @@
 
 mod traces;
 
-use std::{net::SocketAddr, sync::OnceLock, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, sync::OnceLock, time::Duration};
 
 use clap::Args;
 use jobs::metrics::{ALL, Type};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Level;
+use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use traces::Traces;
 
@@ -73,14 +74,21 @@ fn builder() -> anyhow::Result<PrometheusBuilder> {
     Ok(builder)
 }
 
+/// What is logged: by `RUST_LOG`, `level` or `target=level`, comma-separated; otherwise from information on. By targets alone, since a filter that
+/// can also ask for the values of spans looks at each entry into one, which costs the worker a microsecond a job.
+#[must_use]
+pub fn filter() -> Targets {
+    let own = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
+    own.unwrap_or_else(|| Targets::new().with_default(Level::INFO).with_target("sqlx", Level::WARN))
+}
+
 /// Logs to standard error, text for people or JSON lines by setting, where `RUST_LOG` filters; and sends traces where the environment names a
 /// collector.
 pub fn install_logs(json: bool, name: &'static str) -> anyhow::Result<Traces> {
     let traces = Traces::from_env(name)?;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let logs = fmt::layer().with_writer(std::io::stderr);
+    let logs = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let logs = if json { logs.json().boxed() } else { logs.with_target(false).boxed() };
-    let subscriber = tracing_subscriber::registry().with(logs.with_filter(filter)).with(traces.layer());
+    let subscriber = tracing_subscriber::registry().with(logs.with_filter(filter())).with(traces.layer());
     // a second installation (tests) keeps the first
     let _ = subscriber.try_init();
     Ok(traces)
