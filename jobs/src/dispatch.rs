@@ -350,8 +350,12 @@ fn log(span: &Span, code: Code, outcome: Option<&Outcome>) {
         Some(Outcome { code: Code::Retry, delay, error: Some(error) }) => {
             tracing::warn!(parent: span, error, again_in_s = delay, "job failed")
         }
-        Some(Outcome { code: Code::Discarded, error: Some(error), .. }) => tracing::error!(parent: span, error, "job discarded"),
-        Some(Outcome { code: Code::Cancelled, error: Some(error), .. }) => tracing::info!(parent: span, error, "job cancelled"),
+        Some(Outcome { code: Code::Discarded, error: Some(error), .. }) => {
+            tracing::error!(parent: span, error, "job discarded")
+        }
+        Some(Outcome { code: Code::Cancelled, error: Some(error), .. }) => {
+            tracing::info!(parent: span, error, "job cancelled")
+        }
         _ => tracing::debug!(parent: span, outcome = name, "job ended"),
     }
 }
