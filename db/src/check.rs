@@ -7,7 +7,7 @@ use crate::{Db, Error, migrate};
 /// Everything that makes this database unsafe to use; empty when nothing does.
 pub async fn report(db: &Db) -> Result<Vec<String>, Error> {
     // one transaction, so that a pooler keeps to one server
-    let mut conn = db.inner.pool.begin().await?;
+    let mut conn = db.inner.pool.begin("begin").await?;
     let mut faults = login(&mut conn).await?;
     let schema = migrate::faults(&mut conn).await?;
     if schema.is_empty() {

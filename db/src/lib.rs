@@ -12,6 +12,7 @@ mod listen;
 pub mod migrate;
 mod notify;
 pub mod page;
+mod pool;
 mod pulse;
 mod reach;
 mod scope;
@@ -20,7 +21,8 @@ pub mod testing;
 
 use std::sync::Arc;
 
-use sqlx::{Connection, PgPool, postgres::PgConnectOptions};
+use pool::Pool;
+use sqlx::{Connection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 pub use check::report as check_report;
@@ -43,7 +45,7 @@ pub struct Db {
 }
 
 struct Inner {
-    pool: PgPool,
+    pool: Pool,
     direct: PgConnectOptions,
     notifier: Notifier,
 }
@@ -51,7 +53,7 @@ struct Inner {
 impl Db {
     /// Connects and refuses a login that could pass the wall, or a schema that these binaries do not fit.
     pub async fn connect(options: Options) -> Result<Self, Error> {
-        let db = Self::open(&options).await?;
+        let db = Self::open(&options)?;
         let faults = check::report(&db).await?;
         if faults.is_empty() { Ok(db) } else { Err(Error::Unsafe(faults)) }
     }
@@ -60,11 +62,11 @@ impl Db {
     /// once; a pool would try for ten seconds and then only say that these are over.
     pub async fn connect_unchecked(options: Options) -> Result<Self, Error> {
         sqlx::ConnectOptions::connect(&options.pooled()?).await?.close().await?;
-        Self::open(&options).await
+        Self::open(&options)
     }
 
-    async fn open(options: &Options) -> Result<Self, Error> {
-        let pool = options.pool().await?;
+    fn open(options: &Options) -> Result<Self, Error> {
+        let pool = Pool::new(options.pooled()?, options.connections);
         let notifier = Notifier::start(pool.clone(), options.direct_url.is_some());
         let inner = Inner { notifier, pool, direct: options.direct()? };
         Ok(Self { inner: Arc::new(inner), pulse: None })
@@ -107,7 +109,7 @@ impl Db {
 
     async fn begin(&self, begin: &'static str) -> Result<Begun, Error> {
         let beat = self.pulse.as_deref().map(Pulse::beat);
-        let tx = self.inner.pool.begin_with(begin).await?;
+        let tx = self.inner.pool.begin(begin).await?;
         Ok(Begun { tx, notifier: self.inner.notifier.clone(), beat })
     }
 
@@ -141,12 +143,12 @@ impl Db {
     /// Whether the database answers, for readiness.
     pub async fn ping(&self) -> Result<(), Error> {
         // a simple query, which needs no transaction behind a pooler
-        sqlx::raw_sql("select 1").execute(&self.inner.pool).await?;
+        sqlx::raw_sql("select 1").execute(&mut *self.inner.pool.connection().await?).await?;
         Ok(())
     }
 
-    /// Closes the pool; what is open is waited for.
-    pub async fn close(&self) {
-        self.inner.pool.close().await;
+    /// Closes the pool. What is open goes on to its end.
+    pub fn close(&self) {
+        self.inner.pool.close();
     }
 }

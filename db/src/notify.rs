@@ -3,10 +3,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use sqlx::PgPool;
 use tokio::sync::mpsc;
 
-use crate::{Error, within};
+use crate::{Error, pool::Pool, within};
 
 /// A notice that takes longer is left to polling, so that those after it get through.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
@@ -16,7 +15,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(10);
 pub struct Notifier(mpsc::UnboundedSender<&'static str>);
 
 impl Notifier {
-    pub(crate) fn start(pool: PgPool, is_behind_pooler: bool) -> Self {
+    pub(crate) fn start(pool: Pool, is_behind_pooler: bool) -> Self {
         let (sender, mut receiver) = mpsc::unbounded_channel::<&'static str>();
         tokio::spawn(async move {
             while let Some(first) = receiver.recv().await {
@@ -44,14 +43,14 @@ impl Notifier {
 }
 
 /// Behind a pooler in a transaction: the two steps of a statement with parameters would reach two servers.
-async fn tell(pool: &PgPool, channels: &[&str], is_behind_pooler: bool) -> Result<(), Error> {
+async fn tell(pool: &Pool, channels: &[&str], is_behind_pooler: bool) -> Result<(), Error> {
     let notice = sqlx::query("select app.tell($1)").bind(channels);
     if is_behind_pooler {
-        let mut tx = pool.begin().await?;
+        let mut tx = pool.begin("begin").await?;
         notice.execute(&mut *tx).await?;
         tx.commit().await?;
     } else {
-        notice.execute(pool).await?;
+        notice.execute(&mut *pool.connection().await?).await?;
     }
     Ok(())
 }

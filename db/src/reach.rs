@@ -3,10 +3,7 @@
 
 use std::{future::Future, str::FromStr, time::Duration};
 
-use sqlx::{
-    Connection, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::postgres::PgConnectOptions;
 
 use crate::Error;
 
@@ -59,25 +56,6 @@ impl Options {
             ("tcp_user_timeout", "25000"),
             ("client_connection_check_interval", "2000"),
         ]))
-    }
-
-    pub(crate) async fn pool(&self) -> Result<PgPool, Error> {
-        let options = PgPoolOptions::new()
-            .max_connections(self.connections)
-            .acquire_timeout(CONNECTED_WITHIN)
-            // the pool's own questions have no limit: a connection that is never answered would keep its place for ever
-            .test_before_acquire(false)
-            .before_acquire(|conn, _| Box::pin(answers(conn)))
-            .after_release(|conn, _| Box::pin(answers(conn)));
-        Ok(options.connect_with(self.pooled()?).await?)
-    }
-}
-
-/// An error has the pool drop the connection without another word to it.
-async fn answers(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    match tokio::time::timeout(PING_WITHIN, conn.ping()).await {
-        Ok(answer) => answer.map(|()| true),
-        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }
 

@@ -3,14 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Error, notify::Notifier, pulse::Beat};
+use crate::{Error, notify::Notifier, pool::Transaction, pulse::Beat};
 
 /// A transaction that has a role and no scope yet.
 pub(crate) struct Begun {
-    pub tx: Transaction<'static, Postgres>,
+    pub tx: Transaction,
     pub notifier: Notifier,
     /// Where the work it belongs to is watched.
     pub beat: Option<Arc<Beat>>,

@@ -1,6 +1,8 @@
 //! The SQL in the sources: every literal is planned against the migrated schema, under the role it will run in, and may not say what
 //! the wall or the clock forbids. Runtime queries have no compiler; this is theirs.
 
+#![expect(clippy::disallowed_methods, reason = "transactions of a superuser, beside the scopes")]
+
 use e2e::Database;
 use sqlx::Connection;
 

@@ -1,5 +1,7 @@
 //! The operator's API of the queue, and what a tenant sees of its own part: each act has a reason and leaves its trace.
 
+#![expect(clippy::disallowed_methods, reason = "transactions of a superuser, beside the scopes")]
+
 use std::time::Duration;
 
 use e2e::{Tenant, World, eventually, eventually_some};

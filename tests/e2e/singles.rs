@@ -1,5 +1,7 @@
 //! Jobs enqueued one at a time by many at once: written together, answered apart.
 
+#![expect(clippy::disallowed_methods, reason = "transactions of a superuser, beside the scopes")]
+
 use std::sync::Arc;
 
 use e2e::{Answer, Tenant, World, eventually};

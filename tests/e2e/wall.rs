@@ -137,7 +137,7 @@ async fn a_tenant_sees_and_changes_its_own_rows_only_in_every_table() {
             assert!(holes.is_empty(), "{holes:#?}");
         }
     }
-    db.close().await;
+    db.close();
     database.drop().await;
 }
 
@@ -169,7 +169,7 @@ async fn a_scope_without_a_tenant_is_an_error_and_not_an_empty_answer() {
 
     let db = database.connect("wall tests", 2).await;
     assert!(matches!(db.tenant(Uuid::now_v7(), Actor::Operator).await, Err(Error::NoTenant)));
-    db.close().await;
+    db.close();
     database.drop().await;
 }
 
@@ -193,7 +193,7 @@ async fn one_pooled_connection_used_by_one_tenant_and_then_another_remembers_not
                 .unwrap();
         assert_eq!(left, ("paloma_platform".to_owned(), None));
     }
-    db.close().await;
+    db.close();
     database.drop().await;
 }
 
@@ -236,14 +236,14 @@ async fn a_tenant_can_not_complete_or_hold_another_s_job() {
         .unwrap();
     assert_eq!(done, (false, false));
     drop(tx);
-    db.close().await;
+    db.close();
     database.drop().await;
 }
 
 #[tokio::test]
 async fn the_boot_check_refuses_every_login_that_could_pass_the_wall() {
     let (database, db, ..) = scene().await;
-    db.close().await;
+    db.close();
     let mut superuser = database.superuser().await;
     let scopes = "paloma_tenant, paloma_platform";
     for (n, (attributes, member_of, word)) in [
@@ -311,7 +311,7 @@ async fn a_policy_with_a_hole_would_be_found() {
         .unwrap();
     assert!(!holes.is_empty() && holes.iter().all(|hole| hole.starts_with("crm.contacts: ")), "{holes:#?}");
     drop(tx);
-    db.close().await;
+    db.close();
     superuser.close().await.unwrap();
     database.drop().await;
 }

@@ -284,7 +284,7 @@ impl World {
         assert_eq!(stored, 0, "a secret was stored where it may not be");
         let _ = (self.api.await, self.scheduler.await);
         self.server.stop().await;
-        self.app.db.close().await;
+        self.app.db.close();
         self.database.drop().await;
     }
 }

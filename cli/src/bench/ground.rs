@@ -66,7 +66,7 @@ impl Ground {
     /// Stops the server and removes the folder.
     pub async fn clear(self) -> Result<()> {
         drop(self.pin);
-        self.db.close().await;
+        self.db.close();
         self.owner.close().await?;
         self.cluster.stop().await?;
         Ok(self.folder.close()?)

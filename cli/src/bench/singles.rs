@@ -35,7 +35,7 @@ pub async fn measure(arguments: &QueueArguments, ground: &mut Ground, jobs: u32)
         rates.push(f64::from(jobs) / seconds);
         took.extend(ms);
     }
-    db.close().await;
+    db.close();
     ground.check_waiting(jobs * 2 * ROUNDS as u32).await?;
     took.sort_by(f64::total_cmp);
     let used = used.ok_or_else(|| anyhow::anyhow!("no round was measured"))?;

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use db::{Db, Why};
 use e2e::Database;
+use tokio::time::timeout;
 
 use super::{proxy::Proxy, rounds, scene::Scene};
+
+/// More than the pool takes for its questions.
+const LEFT_AFTER: Duration = Duration::from_secs(4);
 
 /// A database reached by a way that can be broken, with so many connections.
 async fn reached(database: &Database, connections: u32) -> (Proxy, Db) {
@@ -24,7 +28,28 @@ async fn half_open_connections_do_not_keep_their_place_in_the_pool() {
     drop(held);
     let next = db.platform(Why::Operator).await.expect("a place is free again");
     drop(next);
-    db.close().await;
+    db.close();
+    database.drop().await;
+}
+
+/// After each of the answers that follow a commit or a rollback.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_goes_silent_while_it_is_given_back_does_not_keep_its_place() {
+    let database = Database::new().await;
+    let (way, db) = reached(&database, 1).await;
+    for (answers, commits) in [(1, true), (2, true), (1, false), (2, false)] {
+        let tx = db.platform(Why::Operator).await.expect("a transaction");
+        way.swallow_after(answers);
+        if commits {
+            tx.commit().await.expect("its answer is the first");
+        } else {
+            drop(tx);
+        }
+        // one that has begun when it goes silent is left by who waits for it, as a worker's watch does
+        let next = async { while !matches!(timeout(LEFT_AFTER, db.platform(Why::Operator)).await, Ok(Ok(_))) {} };
+        timeout(Duration::from_secs(20), next).await.expect("a place is free again");
+    }
+    db.close();
     database.drop().await;
 }
 
@@ -34,10 +59,9 @@ async fn a_listener_notices_that_nobody_is_left_to_hear() {
     let (way, db) = reached(&database, 1).await;
     let mut listener = db.listen(&["anything"]).await.expect("a listener");
     way.swallow();
-    let heard =
-        tokio::time::timeout(Duration::from_secs(20), listener.recv()).await.expect("it does not wait for ever");
+    let heard = timeout(Duration::from_secs(20), listener.recv()).await.expect("it does not wait for ever");
     assert!(matches!(heard, Err(db::Error::NoAnswer(_))), "{heard:?}");
-    db.close().await;
+    db.close();
     database.drop().await;
 }
 

@@ -16,6 +16,8 @@ struct Way {
     server: PathBuf,
     /// Bytes of connections before this one vanish, both ways, and no end of one is told to the other.
     swallowed_before: u64,
+    /// After so many more pieces of the server they begin to.
+    swallows_after: Option<u32>,
     /// Connections before this one are cut.
     cut_before: u64,
     /// How long each piece is on its way.
@@ -54,6 +56,11 @@ impl Proxy {
     /// From now on the connections that are open are half open: what is said on them is heard by nobody, and they do not end.
     pub fn swallow(&self) {
         self.way.send_modify(|way| way.swallowed_before = way.next);
+    }
+
+    /// They are half open once the server has said so many more pieces; an answer is one.
+    pub fn swallow_after(&self, pieces: u32) {
+        self.way.send_modify(|way| way.swallows_after = Some(pieces));
     }
 
     /// The same of those that are opened from now on, until it is said of the open ones only.
@@ -95,57 +102,68 @@ async fn accept(listener: TcpListener, way: watch::Sender<Way>) {
             number = way.next;
             way.next += 1;
         });
-        tokio::spawn(carry(client, number, way.subscribe()));
+        tokio::spawn(carry(client, number, way.clone()));
     }
 }
 
 /// Carries one connection until it ends or is cut. Where there is no server the client is hung up on.
-async fn carry(mut client: TcpStream, number: u64, mut way: watch::Receiver<Way>) {
+async fn carry(mut client: TcpStream, number: u64, way: watch::Sender<Way>) {
     let path = way.borrow().server.clone();
     let Ok(mut server) = UnixStream::connect(path).await else { return };
-    let (hears, says) = (way.clone(), way.clone());
+    let mut cut = way.subscribe();
     let (client_reads, client_writes) = client.split();
     let (server_reads, server_writes) = server.split();
     let both = async {
-        tokio::join!(pump(client_reads, server_writes, number, hears), pump(server_reads, client_writes, number, says))
+        tokio::join!(
+            pump(client_reads, server_writes, || passes(&way.borrow(), number)),
+            pump(server_reads, client_writes, || passes_counted(&way, number)),
+        )
     };
     tokio::select! {
         _ = both => {}
         // an error: nobody is left who could cut it
-        _ = way.wait_for(|way| way.cut_before > number) => {}
+        _ = cut.wait_for(|way| way.cut_before > number) => {}
     }
 }
 
-/// Carries one direction until it ends.
+/// How long a piece of that connection is on its way; none: it vanishes.
+fn passes(way: &Way, number: u64) -> Option<Duration> {
+    (way.swallowed_before <= number).then_some(way.delay)
+}
+
+/// The same of a piece of the server.
+fn passes_counted(way: &watch::Sender<Way>, number: u64) -> Option<Duration> {
+    let passes = passes(&way.borrow(), number);
+    way.send_if_modified(|way| {
+        let Some(left) = way.swallows_after.filter(|_| passes.is_some()) else { return false };
+        way.swallows_after = left.checked_sub(1).filter(|left| *left > 0);
+        if way.swallows_after.is_none() {
+            way.swallowed_before = way.next;
+        }
+        true
+    });
+    passes
+}
+
+/// Carries one direction until it ends. An end is told as a piece is.
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    number: u64,
-    way: watch::Receiver<Way>,
+    passes: impl Fn() -> Option<Duration>,
 ) {
     let mut piece = vec![0; 64 * 1024];
     loop {
         let size = from.read(&mut piece).await.unwrap_or(0);
-        let (is_swallowed, delay) = {
-            let way = way.borrow();
-            (way.swallowed_before > number, way.delay)
+        let delay = passes();
+        tokio::time::sleep(delay.unwrap_or_default()).await;
+        let carried = match delay {
+            None => Ok(()),
+            Some(_) if size == 0 => to.shutdown().await,
+            Some(_) => to.write_all(&piece[..size]).await,
         };
-        if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
-        }
-        match (size, is_swallowed) {
-            (0, true) => return,
-            (0, false) => {
-                // who has hung up already needs not be told
-                let _ = to.shutdown().await;
-                return;
-            }
-            (_, true) => {}
-            (size, false) => {
-                if to.write_all(&piece[..size]).await.is_err() {
-                    return;
-                }
-            }
+        // who has hung up already needs not be told
+        if size == 0 || carried.is_err() {
+            return;
         }
     }
 }

@@ -216,7 +216,7 @@ impl Scene {
         for worker in self.workers {
             worker.kill().await;
         }
-        self.db.close().await;
+        self.db.close();
         verdict
     }
 }

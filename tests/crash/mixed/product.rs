@@ -205,7 +205,7 @@ async fn two_versions_serve_one_product_through_the_roll_and_back() {
     for process in [api_of_this, api_of_last, scheduler_of_last] {
         end(process).await;
     }
-    db.close().await;
+    db.close();
     site.gateway.stop().await;
     site.database.drop().await;
 }

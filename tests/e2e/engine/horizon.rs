@@ -72,6 +72,6 @@ async fn a_pinned_snapshot_a_prepared_transaction_and_a_slot_are_each_named() {
     run(&mut writer, "select pg_drop_replication_slot('left_behind')").await;
     assert!(horizon(&db).await.holders.iter().all(|held| held.holder == "session"));
     assert!(!horizon(&db).await.is_old);
-    db.close().await;
+    db.close();
     cluster.stop().await.unwrap();
 }

@@ -75,7 +75,7 @@ async fn a_scheduler_cut_off_before_its_commit_has_made_nothing_and_another_fire
     stalled.commit().await.expect_err("its transaction is gone");
     fire_due(&world.db, &all()).await.unwrap();
     assert_eq!(world.number(TICKS).await, 2);
-    far.close().await;
+    far.close();
     world.finish().await;
 }
 
@@ -92,7 +92,7 @@ async fn a_scheduler_that_comes_back_in_time_commits_and_the_others_find_the_tic
     stalled.commit().await.unwrap();
     fire_due(&world.db, &hourly()).await.unwrap();
     assert_eq!(world.number(TICKS).await, 1);
-    far.close().await;
+    far.close();
     world.finish().await;
 }
 
@@ -115,7 +115,7 @@ async fn what_a_scheduler_holds_that_stands_still_is_freed_by_the_server_itself(
     .await;
     stalled.commit().await.expect_err("its transaction is gone");
     assert_eq!(world.number(TICKS).await, 1);
-    far.close().await;
+    far.close();
     world.finish().await;
 }
 

@@ -150,7 +150,7 @@ impl EngineWorld {
 
     /// The database goes, whatever is in it.
     pub async fn abandon(self) {
-        self.db.close().await;
+        self.db.close();
         self.database.drop().await;
     }
     /// The laws that hold whatever a test did; then the database goes.
