@@ -27,6 +27,7 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<access::Prune>()
         .add::<campaigns::CancelRest>()
         .add::<campaigns::ExpandAudience>()
+        .add::<campaigns::lost::FollowSends>()
         .add::<campaigns::progress::CampaignProgress>()
         .add::<campaigns::send::SendToRecipient>()
         .add::<contacts::import::EndImport>()

@@ -1,7 +1,11 @@
-//! Messages whose send job ended without a word of its own: each gets a state with a reason, and waits again where the job is run again.
+//! Messages and recipients whose send job ended without a word of its own: each gets a state with a reason, and waits again where the job is run
+//! again.
+
+use std::time::Duration;
 
 use e2e::{Operator, Tenant, World, eventually};
 use serde_json::{Value, json};
+use sim::bluebubbles::Behaviour;
 
 const ADDRESS: &str = "+13055560001";
 
@@ -27,6 +31,11 @@ async fn is(tenant: &Tenant, status: &str, reason: Option<&str>) {
         message["status"] == status && message["reason"] == json!(reason)
     })
     .await;
+}
+async fn gate_of(operator: &Operator, line: &str) -> String {
+    let gates = operator.items("/gates").await;
+    let gate = gates.iter().find(|gate| gate["key"] == format!("line/{line}")).expect("a gate of the line");
+    format!("/gates/{}", gate["id"])
 }
 async fn lane_of(operator: &Operator, job: i64) -> String {
     format!("/lanes/{}", operator.get(&format!("/jobs/{job}")).await.expect(200)["lane_id"])
@@ -138,8 +147,8 @@ async fn recipients_whose_campaign_loses_its_jobs_have_failed_and_it_completes()
     let (acme, operator) = (world.tenant("acme").await, world.operator());
     let line = acme.line(&world, json!({})).await;
     let contacts = acme.contacts(3).await;
-    let gate = operator.items("/gates").await[0]["id"].clone();
-    operator.post(&format!("/gates/{gate}/pause"), &because("hold it")).await.expect(200);
+    let gate = gate_of(&operator, &line).await;
+    operator.post(&format!("{gate}/pause"), &because("hold it")).await.expect(200);
     let campaign = acme.draft(&line, &contacts, json!({})).await;
     acme.launch(&campaign).await;
     acme.until_count(&campaign, "pending", 3).await;
@@ -151,4 +160,146 @@ async fn recipients_whose_campaign_loses_its_jobs_have_failed_and_it_completes()
     assert_eq!(ended["causes"], json!([{ "state": "failed", "reason": "job_given_up", "count": 3 }]));
     assert_eq!(world.sim.summary().total, 0);
     world.finish().await;
+}
+
+/// A campaign to three people whose first job an operator has called off, and which has completed with the other two. Answers that job too.
+async fn completed_without_one(world: &World) -> (Tenant, Operator, String, i64) {
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let line = acme.line(world, json!({})).await;
+    let contacts = acme.contacts(3).await;
+    let gate = gate_of(&operator, &line).await;
+    operator.post(&format!("{gate}/pause"), &because("hold it")).await.expect(200);
+    let campaign = acme.draft(&line, &contacts, json!({})).await;
+    acme.launch(&campaign).await;
+    acme.until_count(&campaign, "pending", 3).await;
+    let job = operator.items("/jobs?kind=campaigns.send").await[0]["id"].as_i64().unwrap();
+    operator.post(&format!("/jobs/{job}/cancel"), &because("not now")).await.expect(200);
+    acme.until_count(&campaign, "failed", 1).await;
+    operator.post(&format!("{gate}/resume"), &because("go")).await.expect(200);
+    let ended = acme.until(&campaign, "completed").await;
+    assert_eq!(ended["causes"], json!([{ "state": "failed", "reason": "job_given_up", "count": 1 }]));
+    world.settle().await;
+    assert_eq!(world.sim.summary().total, 2);
+    (acme, operator, campaign, job)
+}
+/// All three have got it, once.
+async fn all_have_it(world: World, acme: &Tenant, campaign: &str) {
+    eventually("three are out", || async { world.sim.summary().total == 3 }).await;
+    world.settle().await;
+    let ended = acme.until(campaign, "completed").await;
+    assert_eq!(
+        (&ended["causes"], &ended["eligible"], &ended["selected"]),
+        (&json!([]), &json!(3), &json!(3)),
+        "{ended}"
+    );
+    let out: u64 = ["sent", "delivered", "read"].iter().filter_map(|state| ended["counts"][state].as_u64()).sum();
+    assert_eq!(out, 3, "{ended}");
+    let sent = world.sim.summary();
+    assert_eq!((sent.total, sent.distinct_addresses, sent.duplicates), (3, 3, 0));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_send_that_is_run_again_after_its_campaign_has_completed_opens_it_and_goes_out_once() {
+    let world = World::new().await;
+    let (acme, operator, campaign, job) = completed_without_one(&world).await;
+    let lane = lane_of(&operator, job).await;
+    operator.post(&format!("{lane}/pause"), &because("look first")).await.expect(200);
+    operator.post(&format!("/jobs/{job}/retry"), &because("after all")).await.expect(200);
+    let open = acme.until(&campaign, "active").await;
+    assert_eq!((&open["counts"]["pending"], &open["causes"]), (&json!(1), &json!([])), "{open}");
+    // what is looked at and told meanwhile takes nothing back
+    eventually("its progress is told", || async {
+        operator.items("/jobs?kind=campaigns.progress").await.is_empty()
+            && operator.items("/jobs?kind=campaigns.follow_sends").await.is_empty()
+    })
+    .await;
+    assert_eq!(acme.progress(&campaign).await["counts"]["pending"], 1);
+    assert_eq!(acme.get(&format!("/campaigns/{campaign}")).await.expect(200)["completed_at"], Value::Null);
+    operator.post(&format!("{lane}/resume"), &because("go")).await.expect(200);
+    all_have_it(world, &acme, &campaign).await;
+}
+
+#[tokio::test]
+async fn a_send_that_starts_again_before_its_recipient_is_told_goes_out_all_the_same() {
+    let mut world = World::new().await;
+    let (acme, operator, campaign, job) = completed_without_one(&world).await;
+    world.stop_workers().await;
+    operator.post(&format!("/jobs/{job}/retry"), &because("after all")).await.expect(200);
+    // nobody will tell the recipient
+    sqlx::query("delete from jobs.fates").execute(&mut world.database.superuser().await).await.unwrap();
+    world.start_worker().await;
+    all_have_it(world, &acme, &campaign).await;
+}
+
+#[tokio::test]
+async fn a_send_that_is_given_up_once_more_completes_its_campaign_once_more() {
+    let world = World::new().await;
+    let (acme, operator, campaign, job) = completed_without_one(&world).await;
+    let lane = lane_of(&operator, job).await;
+    operator.post(&format!("{lane}/pause"), &because("look first")).await.expect(200);
+    operator.post(&format!("/jobs/{job}/retry"), &because("after all")).await.expect(200);
+    acme.until(&campaign, "active").await;
+    operator.post(&format!("/jobs/{job}/cancel"), &because("rather not")).await.expect(200);
+    let ended = acme.until(&campaign, "completed").await;
+    assert_eq!(ended["causes"], json!([{ "state": "failed", "reason": "job_given_up", "count": 1 }]));
+    assert_eq!(world.sim.summary().total, 2);
+    world.finish_with(&["campaigns.send"]).await;
+}
+
+#[tokio::test]
+async fn the_failures_of_a_completed_campaign_are_sent_once_when_its_batch_runs_them_again() {
+    let world = World::new().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let line = acme.line(&world, json!({})).await;
+    let contacts = acme.contacts(3).await;
+    let mut superuser = world.database.superuser().await;
+    // a fault that no handler records: the secret of the line can't be read
+    sqlx::query("create table kept as select id, password from crm.lines").execute(&mut superuser).await.unwrap();
+    let gate = gate_of(&operator, &line).await;
+    operator.post(&format!("{gate}/pause"), &because("hold it")).await.expect(200);
+    let campaign = acme.draft(&line, &contacts, json!({})).await;
+    acme.launch(&campaign).await;
+    acme.until_count(&campaign, "pending", 3).await;
+    sqlx::query("update crm.lines set password = 'x'").execute(&mut superuser).await.unwrap();
+    sqlx::query(
+        "update jobs.jobs j set max_attempts = 1 from jobs.kinds k where k.id = j.kind and k.name = 'campaigns.send'",
+    )
+    .execute(&mut superuser)
+    .await
+    .unwrap();
+    operator.post(&format!("{gate}/resume"), &because("go")).await.expect(200);
+    let ended = acme.until(&campaign, "completed").await;
+    assert_eq!(ended["counts"], json!({ "failed": 3 }));
+    sqlx::query("update crm.lines l set password = k.password from kept k where k.id = l.id")
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    world.settle().await;
+    let batches = operator.items("/batches").await;
+    let batch =
+        batches.iter().find(|batch| batch["name"] == format!("campaign/{campaign}")).expect("a batch of its own");
+    operator.post(&format!("/batches/{}/retry-failures", batch["id"]), &because("mended")).await.expect(200);
+    all_have_it(world, &acme, &campaign).await;
+}
+
+#[tokio::test]
+async fn a_recipient_whose_second_send_is_called_off_has_failed_and_its_campaign_completes() {
+    let mut world = World::new().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let line = acme.line(&world, json!({ "send_timeout_s": 1 })).await;
+    let contacts = acme.contacts(1).await;
+    world.sim.fail_next(1, Behaviour::DropBefore);
+    let campaign = acme.draft(&line, &contacts, json!({ "on_unknown": "resend_once" })).await;
+    acme.launch(&campaign).await;
+    acme.until_count(&campaign, "unknown", 1).await;
+    let gate = gate_of(&operator, &line).await;
+    operator.post(&format!("{gate}/pause"), &because("hold it")).await.expect(200);
+    world.later(Duration::from_secs(61)).await;
+    acme.until_count(&campaign, "pending", 1).await;
+    let job = operator.items("/jobs?kind=campaigns.send&state=available").await[0]["id"].as_i64().unwrap();
+    operator.post(&format!("/jobs/{job}/cancel"), &because("enough")).await.expect(200);
+    let ended = acme.until(&campaign, "completed").await;
+    assert_eq!(ended["counts"], json!({ "failed": 1 }));
+    world.finish_with(&["campaigns.send"]).await;
 }

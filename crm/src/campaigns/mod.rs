@@ -4,6 +4,7 @@ mod audience;
 mod campaign;
 mod expand;
 mod lifecycle;
+pub mod lost;
 pub mod outbox;
 pub mod progress;
 pub mod report;

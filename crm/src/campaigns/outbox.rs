@@ -116,6 +116,8 @@ pub enum Verdict {
     Shut,
     /// The text has changed since it was read: read again.
     Stale,
+    /// Its job had been given up, and the recipient has failed with it: take it back and read again.
+    GivenUp,
     /// Nothing is left to do: sent, skipped, cancelled or failed already, or not wanted any more.
     Over,
     /// A worker died between the mark and the result: nobody knows whether the call was made.
@@ -151,6 +153,7 @@ pub(crate) async fn mark(
              case
                when not jobs.is_held(a.job_id, a.fence, $10) then 'lost'
                when r.state = 'sending' and r.sending_fence is distinct from a.fence then 'in_doubt'
+               when r.state = 'failed' and r.reason = 'job_given_up' then 'given_up'
                when r.state not in ('pending', 'sending') then 'over'
                when c.state <> 'active' or l.paused_at is not null or l.cancelled_at is not null then 'shut'
                when c.body <> a.template then 'stale'
@@ -227,6 +230,7 @@ fn verdict(word: &str) -> Verdict {
         "go" => Verdict::Go,
         "shut" => Verdict::Shut,
         "stale" => Verdict::Stale,
+        "given_up" => Verdict::GivenUp,
         "in_doubt" => Verdict::InDoubt,
         "lost" => Verdict::Lost,
         _ => Verdict::Over,

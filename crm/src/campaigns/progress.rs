@@ -8,14 +8,18 @@ use db::{Scope, TenantTx};
 use jobs::{Cx, Done, Job, JobResult, KeyScope, Queue, Tenant, UniqueKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     App, Error,
-    campaigns::{Campaign, CampaignId, get, lane_key},
+    campaigns::{Campaign, CampaignId, get, lane_key, lost},
     events::{self, Event},
     messaging::lines,
     queue,
 };
+
+/// Recipients without a job that are failed by one statement.
+const ABANDONED_AT_ONCE: i64 = 5_000;
 
 /// The numbers of a campaign: selected = eligible + skipped, and eligible = the sum of the other states.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -165,28 +169,36 @@ impl Job<App> for CampaignProgress {
     }
 }
 
-/// Once all send jobs have ended, a recipient that still waits has lost its job (given up, or cancelled by an operator): it failed. Whether
-/// they have ended is asked first: until then the recipients, who may be many, are not looked at.
+/// Once all send jobs have ended, a recipient that still waits has lost its job and nobody has said so: it failed. Whether they have ended is
+/// asked first: until then the recipients, who may be many, are not looked at. One that an operator runs again is live, though its batch has
+/// completed.
 async fn fail_abandoned(tx: &mut TenantTx, id: CampaignId) -> Result<(), Error> {
-    let has_ended: bool = sqlx::query_scalar(
-        "select exists (
-           select from crm.campaigns c join jobs.batches b on b.id = c.batch_id and b.tenant_number = app.tenant_number()
-            where c.tenant_id = app.tenant_id() and c.id = $1 and c.state = 'active' and c.frozen_at is not null and b.completed_at is not null)",
+    let batch: Option<i64> = sqlx::query_scalar(
+        "select batch_id from crm.campaigns
+          where tenant_id = app.tenant_id() and id = $1 and state = 'active' and frozen_at is not null and batch_id is not null",
     )
     .bind(id)
-    .fetch_one(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    if !has_ended {
+    let Some(batch) = batch else { return Ok(()) };
+    let batch = jobs::batch::find(tx, batch).await?;
+    if batch.is_none_or(|batch| batch.completed_at.is_none() || batch.live_count() > 0) {
         return Ok(());
     }
-    sqlx::query(
-        "update crm.recipients set state = 'failed', reason = 'job_given_up'
-          where tenant_id = app.tenant_id() and campaign_id = $1 and state = 'pending' and resent_count = 0",
-    )
-    .bind(id)
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+    loop {
+        let abandoned: Vec<Uuid> = sqlx::query_scalar(
+            "select id from crm.recipients
+              where tenant_id = app.tenant_id() and campaign_id = $1 and state = 'pending' and resent_count = 0 order by id limit $2",
+        )
+        .bind(id)
+        .bind(ABANDONED_AT_ONCE)
+        .fetch_all(tx.conn())
+        .await?;
+        if abandoned.is_empty() {
+            return Ok(());
+        }
+        lost::give_up(tx, &abandoned).await?;
+    }
 }
 
 /// Adds the deltas up. Two folders at once take different rows, and the counters are sums, so nothing is counted twice.

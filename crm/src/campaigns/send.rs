@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use clients::gateway::SendText;
 use db::Id;
-use jobs::{Cx, Done, GroupError, Job, JobError, JobResult, Queue, Retry, Tenant};
+use jobs::{Cx, Done, GroupError, Job, JobError, JobResult, OnFate, Queue, Retry, Tenant};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     App,
     campaigns::{
         CampaignId, RecipientId,
+        lost::{self, FollowSends},
         outbox::{Loaded, Mark, Record, Verdict, Wanted},
     },
     messaging::{
@@ -42,6 +43,7 @@ impl Job<App> for SendToRecipient {
     const QUEUE: Queue = queue::OUTBOUND;
     const RETRY: Retry = call::RETRY;
     const TIMEOUT: Duration = call::TIMEOUT;
+    const ON_FATE: Option<OnFate> = Some(OnFate::tell::<App, FollowSends>());
 
     async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
         let wanted = Wanted { tenant_number: cx.tenant_number, recipient_id: self.recipient_id.uuid() };
@@ -63,6 +65,14 @@ impl Job<App> for SendToRecipient {
                     return self.record(&cx, ending).await;
                 }
                 Verdict::Stale => {}
+                // it was given up and runs again, before its recipient has been told so
+                Verdict::GivenUp => {
+                    let mut tx = cx.tx().await?;
+                    if lost::take_back(&mut tx, &[wanted.recipient_id]).await? == 0 {
+                        return Ok(Done::Now);
+                    }
+                    tx.commit().await?;
+                }
                 Verdict::Shut => return Err(JobError::Release),
                 Verdict::Over | Verdict::InDoubt => return Ok(Done::Now),
                 // the rescuer gave the job to somebody else
