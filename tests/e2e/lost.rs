@@ -1,11 +1,14 @@
 //! Messages and recipients whose send job ended without a word of its own: each gets a state with a reason, and waits again where the job is run
 //! again.
 
+#![expect(clippy::disallowed_methods, reason = "transactions of a superuser, beside the scopes")]
+
 use std::time::Duration;
 
 use e2e::{Operator, Tenant, World, eventually};
 use serde_json::{Value, json};
 use sim::bluebubbles::Behaviour;
+use sqlx::Connection;
 
 const ADDRESS: &str = "+13055560001";
 
@@ -36,6 +39,26 @@ async fn gate_of(operator: &Operator, line: &str) -> String {
     let gates = operator.items("/gates").await;
     let gate = gates.iter().find(|gate| gate["key"] == format!("line/{line}")).expect("a gate of the line");
     format!("/gates/{}", gate["id"])
+}
+/// Until nothing is left to be told of campaigns and their sends.
+async fn all_is_told(operator: &Operator) {
+    eventually("all is told", || async {
+        operator.items("/jobs?kind=campaigns.progress").await.is_empty()
+            && operator.items("/jobs?kind=campaigns.follow_sends").await.is_empty()
+    })
+    .await;
+}
+/// Whether somebody waits for a row; or one who tells recipients what became of their jobs, which is done one at a time.
+async fn waits_for_a_row(world: &World, who_tells: bool) -> bool {
+    sqlx::query_scalar(
+        "select exists (select from pg_locks l join pg_stat_activity a using (pid)
+          where a.datname = current_database() and l.locktype in ('transactionid', 'tuple') and not l.granted
+            and $1 = exists (select from pg_locks o where o.pid = l.pid and o.locktype = 'advisory'))",
+    )
+    .bind(who_tells)
+    .fetch_one(&mut world.database.superuser().await)
+    .await
+    .unwrap()
 }
 async fn lane_of(operator: &Operator, job: i64) -> String {
     format!("/lanes/{}", operator.get(&format!("/jobs/{job}")).await.expect(200)["lane_id"])
@@ -209,11 +232,7 @@ async fn a_send_that_is_run_again_after_its_campaign_has_completed_opens_it_and_
     let open = acme.until(&campaign, "active").await;
     assert_eq!((&open["counts"]["pending"], &open["causes"]), (&json!(1), &json!([])), "{open}");
     // what is looked at and told meanwhile takes nothing back
-    eventually("its progress is told", || async {
-        operator.items("/jobs?kind=campaigns.progress").await.is_empty()
-            && operator.items("/jobs?kind=campaigns.follow_sends").await.is_empty()
-    })
-    .await;
+    all_is_told(&operator).await;
     assert_eq!(acme.progress(&campaign).await["counts"]["pending"], 1);
     assert_eq!(acme.get(&format!("/campaigns/{campaign}")).await.expect(200)["completed_at"], Value::Null);
     operator.post(&format!("{lane}/resume"), &because("go")).await.expect(200);
@@ -230,6 +249,42 @@ async fn a_send_that_starts_again_before_its_recipient_is_told_goes_out_all_the_
     sqlx::query("delete from jobs.fates").execute(&mut world.database.superuser().await).await.unwrap();
     world.start_worker().await;
     all_have_it(world, &acme, &campaign).await;
+}
+
+/// The one who completes a campaign has counted, and then the last recipient begins to wait again.
+#[tokio::test]
+async fn a_send_that_runs_again_while_its_campaign_is_being_completed_goes_out_all_the_same() {
+    let world = World::new().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let line = acme.line(&world, json!({})).await;
+    let contacts = acme.contacts(2).await;
+    let gate = gate_of(&operator, &line).await;
+    operator.post(&format!("{gate}/pause"), &because("hold it")).await.expect(200);
+    let campaign = acme.draft(&line, &contacts, json!({})).await;
+    acme.launch(&campaign).await;
+    acme.until_count(&campaign, "pending", 2).await;
+    let job = operator.items("/jobs?kind=campaigns.send").await[0]["id"].as_i64().unwrap();
+    operator.post(&format!("/jobs/{job}/cancel"), &because("not now")).await.expect(200);
+    acme.until_count(&campaign, "failed", 1).await;
+    all_is_told(&operator).await;
+    let mut superuser = world.database.superuser().await;
+    let mut held = superuser.begin().await.unwrap();
+    sqlx::query("select from crm.campaigns for no key update").execute(&mut *held).await.unwrap();
+    operator.post(&format!("{gate}/resume"), &because("the other one")).await.expect(200);
+    eventually("it is being completed", || async { waits_for_a_row(&world, false).await }).await;
+    operator.post(&format!("{gate}/pause"), &because("hold it again")).await.expect(200);
+    operator.post(&format!("/jobs/{job}/retry"), &because("after all")).await.expect(200);
+    eventually("its recipient is told, or the one who tells it waits", || async {
+        acme.progress(&campaign).await["counts"]["pending"] == 1 || waits_for_a_row(&world, true).await
+    })
+    .await;
+    held.rollback().await.unwrap();
+    all_is_told(&operator).await;
+    operator.post(&format!("{gate}/resume"), &because("go")).await.expect(200);
+    eventually("it is out", || async { world.sim.summary().total == 2 }).await;
+    world.settle().await;
+    assert_eq!(acme.until(&campaign, "completed").await["counts"]["failed"], Value::Null);
+    world.finish().await;
 }
 
 #[tokio::test]

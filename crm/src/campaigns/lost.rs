@@ -89,8 +89,8 @@ pub(crate) async fn give_up(tx: &mut TenantTx, recipients: &[Uuid]) -> Result<()
     tell(tx, moved).await
 }
 
-/// Of these the ones that failed because their jobs were given up wait again, and their campaigns are open again. Answers how many did.
-pub(crate) async fn take_back(tx: &mut TenantTx, recipients: &[Uuid]) -> Result<usize, Error> {
+/// Of these the ones that failed because their jobs were given up wait again, and their campaigns are open again.
+pub(crate) async fn take_back(tx: &mut TenantTx, recipients: &[Uuid]) -> Result<(), Error> {
     let moved: Vec<Moved> = sqlx::query_as(
         "with r as materialized (
            select x.id from (select distinct u.id from unnest($1::uuid[]) u(id) order by u.id) w
@@ -112,9 +112,14 @@ pub(crate) async fn take_back(tx: &mut TenantTx, recipients: &[Uuid]) -> Result<
     .persistent(false)
     .fetch_all(tx.conn())
     .await?;
-    let count = moved.len();
     let campaigns: Vec<Uuid> = moved.iter().map(|row| row.campaign_id).collect();
-    // recipients first, then campaigns, as whoever completes one does
+    // recipients first, then campaigns, as whoever completes one does; and who is about to complete it is waited for
+    sqlx::query(
+        "select id from crm.campaigns where tenant_id = app.tenant_id() and id = any($1) order by id for no key update",
+    )
+    .bind(&campaigns)
+    .execute(tx.conn())
+    .await?;
     sqlx::query(
         "update crm.campaigns c set state = 'active', completed_at = null
           where c.tenant_id = app.tenant_id() and c.id = any($1) and c.state = 'completed'",
@@ -122,8 +127,7 @@ pub(crate) async fn take_back(tx: &mut TenantTx, recipients: &[Uuid]) -> Result<
     .bind(campaigns)
     .execute(tx.conn())
     .await?;
-    tell(tx, moved).await?;
-    Ok(count)
+    tell(tx, moved).await
 }
 
 async fn tell(tx: &mut TenantTx, moved: Vec<Moved>) -> Result<(), Error> {

@@ -153,7 +153,7 @@ pub(crate) async fn mark(
              case
                when not jobs.is_held(a.job_id, a.fence, $10) then 'lost'
                when r.state = 'sending' and r.sending_fence is distinct from a.fence then 'in_doubt'
-               when r.state = 'failed' and r.reason = 'job_given_up' then 'given_up'
+               when r.state = 'failed' and r.reason = 'job_given_up' and c.state <> 'cancelled' then 'given_up'
                when r.state not in ('pending', 'sending') then 'over'
                when c.state <> 'active' or l.paused_at is not null or l.cancelled_at is not null then 'shut'
                when c.body <> a.template then 'stale'

@@ -96,6 +96,14 @@ pub async fn progress(tx: &mut TenantTx, id: CampaignId) -> Result<Progress, Err
     Ok(progress)
 }
 
+impl Progress {
+    /// All recipients are known, and none can change any more by what the campaign does.
+    fn is_settled(&self) -> bool {
+        let open = ["pending", "sending", "unknown"];
+        self.is_frozen && open.iter().all(|state| self.counts.get(*state).copied().unwrap_or(0) == 0)
+    }
+}
+
 /// The pace is the smallest of the line's, the campaign's and the one measured since the launch.
 async fn finish_at(
     tx: &mut TenantTx,
@@ -143,19 +151,9 @@ impl Job<App> for CampaignProgress {
         fail_abandoned(&mut tx, self.campaign_id).await?;
         fold(&mut tx, self.campaign_id).await?;
         let mut progress = progress(&mut tx, self.campaign_id).await?;
-        let open =
-            ["pending", "sending", "unknown"].iter().any(|state| progress.counts.get(*state).copied().unwrap_or(0) > 0);
-        if !open && progress.is_frozen {
-            let completed = sqlx::query(
-                "update crm.campaigns set state = 'completed', completed_at = app.now()
-                  where tenant_id = app.tenant_id() and id = $1 and state = 'active' and frozen_at is not null",
-            )
-            .bind(self.campaign_id)
-            .execute(tx.conn())
-            .await?;
-            if completed.rows_affected() == 1 {
-                progress.state = "completed".to_owned();
-            }
+        if progress.is_settled() {
+            complete(&mut tx, self.campaign_id).await?;
+            progress = self::progress(&mut tx, self.campaign_id).await?;
         }
         let event = events::CampaignProgress {
             campaign_id: self.campaign_id.uuid(),
@@ -167,6 +165,25 @@ impl Job<App> for CampaignProgress {
         events::emit(&mut tx, tenant_id, &Event::CampaignProgress(event)).await?;
         Ok(Done::with(tx))
     }
+}
+
+/// Completes a campaign, unless a recipient has begun to wait again since it was looked at.
+async fn complete(tx: &mut TenantTx, id: CampaignId) -> Result<(), Error> {
+    sqlx::query("select from crm.campaigns where tenant_id = app.tenant_id() and id = $1 for no key update")
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    if !progress(tx, id).await?.is_settled() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update crm.campaigns set state = 'completed', completed_at = app.now()
+          where tenant_id = app.tenant_id() and id = $1 and state = 'active' and frozen_at is not null",
+    )
+    .bind(id)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Once all send jobs have ended, a recipient that still waits has lost its job and nobody has said so: it failed. Whether they have ended is

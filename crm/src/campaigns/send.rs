@@ -47,7 +47,7 @@ impl Job<App> for SendToRecipient {
 
     async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
         let wanted = Wanted { tenant_number: cx.tenant_number, recipient_id: self.recipient_id.uuid() };
-        // a text that changes between reading and marking is read again; it can't change for ever
+        // what changes between reading and marking is read again; it can't change for ever
         for _ in 0..5 {
             let Some(loaded) = cx.app.groups.load.submit(wanted).await.map_err(JobError::retry)? else {
                 return Ok(Done::Now);
@@ -65,12 +65,10 @@ impl Job<App> for SendToRecipient {
                     return self.record(&cx, ending).await;
                 }
                 Verdict::Stale => {}
-                // it was given up and runs again, before its recipient has been told so
+                // it was given up and runs again, before its recipient has been told so; or is told meanwhile, and then takes back nothing here
                 Verdict::GivenUp => {
                     let mut tx = cx.tx().await?;
-                    if lost::take_back(&mut tx, &[wanted.recipient_id]).await? == 0 {
-                        return Ok(Done::Now);
-                    }
+                    lost::take_back(&mut tx, &[wanted.recipient_id]).await?;
                     tx.commit().await?;
                 }
                 Verdict::Shut => return Err(JobError::Release),
@@ -79,7 +77,7 @@ impl Job<App> for SendToRecipient {
                 Verdict::Lost => return Ok(Done::Settled),
             }
         }
-        Err(JobError::retry("the text kept changing"))
+        Err(JobError::retry("the campaign kept changing"))
     }
 }
 
