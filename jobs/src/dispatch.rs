@@ -160,8 +160,10 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             running.get(&leased.id).map(|job| job.cancel.clone()).unwrap_or_default()
         };
         // a few more are leased than there are slots, so that short jobs do not wait for the next claim
-        let _slot = match inner.slots.get(&leased.queue) {
-            Some(slots) => tokio::select! {
+        let _slot = match inner.slots.get(&leased.queue).map(|slots| (slots, slots.try_acquire())) {
+            // there nearly always; asked for alone, since each other thing to wait for has a lock of its own
+            Some((_, Ok(slot))) => Some(slot),
+            Some((slots, Err(_))) => tokio::select! {
                 biased;
                 () = inner.stopping.cancelled() => None,
                 () = cancel.cancelled() => None,
@@ -218,6 +220,8 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         };
         let work = AssertUnwindSafe((kind.handler)(leased, raw)).catch_unwind().instrument(span.clone());
         let result = tokio::select! {
+            // a handler that is done at once needs no timer
+            biased;
             result = work => result.unwrap_or_else(|_| Err(JobError::retry("the handler panicked"))),
             error = no_end(kind.timeout, &pulse, inner.lease) => {
                 cancel.cancel();
@@ -240,13 +244,8 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             }
             other => other,
         });
-        let outcome = match result {
-            Ok(Done::Now) => Some(Outcome { code: Code::Completed, delay: 0.0, error: None }),
-            result => {
-                let tries = (attempt, max_attempts);
-                settle(result, lease, tries, (kind.retry, inner.lease)).instrument(span.clone()).await
-            }
-        };
+        let tries = (attempt, max_attempts);
+        let outcome = settle(result, lease, tries, (kind.retry, inner.lease)).instrument(span.clone()).await;
         let code = outcome.as_ref().map_or(Code::Completed, |outcome| outcome.code);
         self.meters.settled(kind.name, code as usize - 1);
         log(&span, code, outcome.as_ref());

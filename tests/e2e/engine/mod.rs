@@ -4,6 +4,7 @@ mod admission;
 mod batch_life;
 mod batch_race;
 mod batches;
+mod bells;
 mod breaker;
 mod connections;
 mod costs;
