@@ -1,5 +1,5 @@
 -- The claim as it was (0062), looking back at a lane from the place it was told (0064) and not from its beginning: what a transaction that is
--- kept open keeps of jobs long gone stands before it.
+-- kept open keeps of jobs long gone stands before it. And it notes how many lanes it has left waiting before gates, for the header of the cycle (0063).
 
 create or replace function jobs.claim(p_process uuid, q smallint, n int, p_lease interval, p_may_wait boolean default false, k int default 25)
 returns setof jobs.leased language plpgsql
@@ -12,7 +12,7 @@ declare
   lims int[]; absent bool[]; waits bigint[]; probes bool[]; capped text[]; m int; heavy int; quantum int; rest int := n;
   gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; gcapped bool[];
   grest timestamptz[]; gten int[]; ga float8[]; ghour int[]; gday int[]; ghour_end timestamptz[]; gday_end timestamptz[]; wg bigint[]; wd timestamptz[];
-  i int; g bigint; x int; lim int; most int; p timestamptz; at bigint; d timestamptz; probe bool; gs bigint[]; cs bigint[]; want float8; place record;
+  i int; g bigint; x int; lim int; most int; p timestamptz; at bigint; d timestamptz; probe bool; gs bigint[]; cs bigint[]; want float8; place record; refused bigint[];
 begin
   perform jobs.promote(q, t);
   perform jobs.hear_wakes(q);
@@ -240,5 +240,21 @@ begin
       wd := array_fill(t + interval '20ms', array[coalesce(cardinality(wd), 0)]);
     end if;
     perform jobs.write_waits(q, gids, coalesce(wg, '{}'), coalesce(wd, '{}'));
+    if wg is not null then
+      -- How many lanes are left waiting, by what keeps them. One that had no more jobs than it was let through waits for nothing. Of several causes
+      -- it is the last.
+      refused := coalesce(nullif(current_setting('paloma.refused', true), ''), '{0,0,0,0,0,0}')::bigint[];
+      for g in
+        select u.gate_id from unnest(lanes) l(id)
+         cross join lateral (select y.gate_id from jobs.turns y where y.queue = q and y.lane_id between l.id and l.id order by y.lane_id) u where u.gate_id is not null
+      loop
+        x := array_position(gids, g);
+        continue when x is null;
+        i := case when gpaused[x] then 6 when grest[x] > t - interval '10s' then 5 when gbrk[x] <> 'closed' then 4
+                  when ghour[x] <= 0 or gday[x] <= 0 then 3 when gcap[x] <= 0 then 2 else 1 end;
+        refused[i] := refused[i] + 1;
+      end loop;
+      perform set_config('paloma.refused', refused::text, true);
+    end if;
   end if;
 end $$;

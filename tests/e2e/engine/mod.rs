@@ -22,6 +22,7 @@ mod outcomes;
 mod plans;
 mod quarantine;
 mod races;
+mod refusals;
 mod rescue;
 mod schedule_races;
 mod schedules;
