@@ -60,7 +60,7 @@ begin
     wait := least(wait, case when got > 0 then 0 else greatest(due, 0.01) end);
   end loop;
   header.wake_s := wait;
-  -- how many lanes claims have left waiting before gates (0065); workers that do not know of it read past it
+  -- how many lanes claims have left waiting before gates (0062); workers that do not know of it read past it
   header.gates := nullif(current_setting('paloma.refused', true), '')::bigint[];
   return next header;
 end $$;
