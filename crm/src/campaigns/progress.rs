@@ -151,8 +151,9 @@ impl Job<App> for CampaignProgress {
         fail_abandoned(&mut tx, self.campaign_id).await?;
         fold(&mut tx, self.campaign_id).await?;
         let mut progress = progress(&mut tx, self.campaign_id).await?;
-        if progress.state == "active" && progress.is_settled() {
-            progress = complete(&mut tx, self.campaign_id).await?;
+        if progress.is_settled() {
+            complete(&mut tx, self.campaign_id).await?;
+            progress = self::progress(&mut tx, self.campaign_id).await?;
         }
         let event = events::CampaignProgress {
             campaign_id: self.campaign_id.uuid(),
@@ -166,23 +167,23 @@ impl Job<App> for CampaignProgress {
     }
 }
 
-/// Completes a campaign, unless a recipient has begun to wait again since it was looked at. Answers the numbers of then.
-async fn complete(tx: &mut TenantTx, id: CampaignId) -> Result<Progress, Error> {
+/// Completes a campaign, unless a recipient has begun to wait again since it was looked at.
+async fn complete(tx: &mut TenantTx, id: CampaignId) -> Result<(), Error> {
     sqlx::query("select from crm.campaigns where tenant_id = app.tenant_id() and id = $1 for no key update")
         .bind(id)
         .execute(tx.conn())
         .await?;
-    let mut progress = progress(tx, id).await?;
-    if progress.state == "active" && progress.is_settled() {
-        sqlx::query(
-            "update crm.campaigns set state = 'completed', completed_at = app.now() where tenant_id = app.tenant_id() and id = $1",
-        )
-        .bind(id)
-        .execute(tx.conn())
-        .await?;
-        "completed".clone_into(&mut progress.state);
+    if !progress(tx, id).await?.is_settled() {
+        return Ok(());
     }
-    Ok(progress)
+    sqlx::query(
+        "update crm.campaigns set state = 'completed', completed_at = app.now()
+          where tenant_id = app.tenant_id() and id = $1 and state = 'active' and frozen_at is not null",
+    )
+    .bind(id)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Once all send jobs have ended, a recipient that still waits has lost its job and nobody has said so: it failed. Whether they have ended is
