@@ -1,4 +1,6 @@
--- The claim as it was (0013), with each lane, turn and gate found by its key (0061) or its place, and with more of each lane where it takes many jobs.
+-- The claim as it was (0013), with each lane, turn and gate found by its key (0061) or its place, and with more of each lane where it takes many jobs. It
+-- looks back at a lane from the place it was told (0061) and not from its beginning: what a transaction that is kept open keeps of jobs long gone stands
+-- before it. And it notes how many lanes it has left waiting before gates, for the header of the cycle (0063).
 
 create or replace function jobs.claim(p_process uuid, q smallint, n int, p_lease interval, p_may_wait boolean default false, k int default 25)
 returns setof jobs.leased language plpgsql
@@ -7,11 +9,11 @@ set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_me
 set enable_bitmapscan = off set enable_sort = off as $$
 declare
   t timestamptz := app.clock(); v float8; due bigint[];
-  lanes bigint[]; places tid[]; tenants int[]; gl text[]; shut bool[]; weights int[]; credits int[]; owes int[]; was bigint[]; back bool[]; pp smallint[]; pr timestamptz[]; pi bigint[];
+  lanes bigint[]; places tid[]; tenants int[]; gl text[]; shut bool[]; weights int[]; credits int[]; owes int[]; was bigint[]; back bool[]; pp smallint[]; pr timestamptz[]; pi bigint[]; bp smallint[]; br timestamptz[];
   lims int[]; absent bool[]; waits bigint[]; probes bool[]; capped text[]; m int; heavy int; quantum int; rest int := n;
   gids bigint[]; grate float8[]; gburst float8[]; gtok float8[]; gat timestamptz[]; gcap int[]; gbrk text[]; gopen timestamptz[]; gpaused bool[]; gcapped bool[];
   grest timestamptz[]; gten int[]; ga float8[]; ghour int[]; gday int[]; ghour_end timestamptz[]; gday_end timestamptz[]; wg bigint[]; wd timestamptz[];
-  i int; g bigint; x int; lim int; most int; p timestamptz; at bigint; d timestamptz; probe bool; gs bigint[]; cs bigint[]; want float8; place record;
+  i int; g bigint; x int; lim int; most int; p timestamptz; at bigint; d timestamptz; probe bool; gs bigint[]; cs bigint[]; want float8; place record; refused bigint[];
 begin
   perform jobs.promote(q, t);
   perform jobs.hear_wakes(q);
@@ -24,15 +26,16 @@ begin
          -- not of those that waited before a gate, or the others would wait until these have caught up
          coalesce(min(s.vt) filter (where s.gate_id is null), min(s.vt)),
          array_agg(s.credit order by s.o), array_agg(s.owed order by s.o), array_agg(s.gate_id order by s.o),
-         array_agg(s.looks_back order by s.o), array_agg(s.passed_priority order by s.o), array_agg(s.passed_run_at order by s.o), array_agg(s.passed_id order by s.o)
-    into lanes, places, tenants, gl, shut, weights, v, credits, owes, was, back, pp, pr, pi
+         array_agg(s.looks_back order by s.o), array_agg(s.passed_priority order by s.o), array_agg(s.passed_run_at order by s.o), array_agg(s.passed_id order by s.o),
+         array_agg(case when s.is_told then s.back_priority end order by s.o), array_agg(case when s.is_told then s.back_run_at end order by s.o)
+    into lanes, places, tenants, gl, shut, weights, v, credits, owes, was, back, pp, pr, pi, bp, br
     from (select z.*, row_number() over (order by z.class, z.vt, z.lane_id) as o from (
             select * from (
-              select u.ctid as place, u.* from jobs.turns u where u.queue = q and u.idle_until is null and u.gate_id is null
+              select u.ctid as place, u.xmin = u.back_xid as is_told, u.* from jobs.turns u where u.queue = q and u.idle_until is null and u.gate_id is null
                order by u.class, u.vt, u.lane_id limit k for update skip locked) a
             union all
             select b.* from unnest(due) w(g) cross join lateral (
-              select u.ctid as place, u.* from jobs.turns u where u.queue = q and u.gate_id = w.g
+              select u.ctid as place, u.xmin = u.back_xid as is_told, u.* from jobs.turns u where u.queue = q and u.gate_id = w.g
                order by u.class, u.vt, u.lane_id limit k for update skip locked) b) z
            order by z.class, z.vt, z.lane_id limit k) s
     cross join lateral (select x.gates, x.paused_at, x.cancelled_at, x.weight from jobs.lanes x where x.id = s.lane_id offset 0) la;
@@ -42,9 +45,10 @@ begin
     begin
     perform set_config('lock_timeout', '50ms', true);
     select array[u.lane_id], array[u.place], array[u.tenant_number], array[la.gates::text], array[la.paused_at is not null or la.cancelled_at is not null], array[la.weight::int], u.vt,
-           array[u.credit], array[u.owed], array[u.gate_id], array[u.looks_back], array[u.passed_priority], array[u.passed_run_at], array[u.passed_id]
-      into lanes, places, tenants, gl, shut, weights, v, credits, owes, was, back, pp, pr, pi
-      from (select y.ctid as place, y.* from jobs.turns y where y.queue = q and y.idle_until is null and y.gate_id is null order by y.class, y.vt, y.lane_id limit 1 for update) u
+           array[u.credit], array[u.owed], array[u.gate_id], array[u.looks_back], array[u.passed_priority], array[u.passed_run_at], array[u.passed_id],
+           array[case when u.is_told then u.back_priority end], array[case when u.is_told then u.back_run_at end]
+      into lanes, places, tenants, gl, shut, weights, v, credits, owes, was, back, pp, pr, pi, bp, br
+      from (select y.ctid as place, y.xmin = y.back_xid as is_told, y.* from jobs.turns y where y.queue = q and y.idle_until is null and y.gate_id is null order by y.class, y.vt, y.lane_id limit 1 for update) u
       cross join lateral (select x.gates, x.paused_at, x.cancelled_at, x.weight from jobs.lanes x where x.id = u.lane_id offset 0) la;
     perform set_config('lock_timeout', '0', true);
     exception when lock_not_available then null;
@@ -162,8 +166,9 @@ begin
   -- the lease void from the start
   with fence as materialized (select nextval('jobs.fences') as number),
   pk as materialized (
-    select a.* from unnest(lanes, places, tenants, lims, absent, waits, was, shut, gl, probes, capped, weights, credits, owes, back, pp, pr, pi)
-      with ordinality a(lane_id, place, tenant_number, lim, is_absent, wait, was, is_shut, gt, is_probe, cp, weight, credit, owed, looks_back, passed_priority, passed_run_at, passed_id, o)),
+    select a.* from unnest(lanes, places, tenants, lims, absent, waits, was, shut, gl, probes, capped, weights, credits, owes, back, pp, pr, pi, bp, br)
+      with ordinality a(lane_id, place, tenant_number, lim, is_absent, wait, was, is_shut, gt, is_probe, cp, weight, credit, owed, looks_back, passed_priority, passed_run_at, passed_id,
+        back_priority, back_run_at, o)),
   got as materialized (
     select pk.*, y.* from pk cross join lateral (
       select count(*)::int as n, array_agg(z.id) as ids, array_agg(z.kind) as kinds, array_agg(z.starts) as attempts, array_agg(z.max_attempts) as max_attempts,
@@ -174,7 +179,8 @@ begin
            where j.lane_id = pk.lane_id
              and j.tenant_number = pk.tenant_number   -- a tenant may write what it likes into its own row
              and (j.priority, j.run_at, j.id) > (
-               case when pk.looks_back then -32768 else pk.passed_priority end, case when pk.looks_back then '-infinity' else pk.passed_run_at end, case when pk.looks_back then 0 else pk.passed_id end)
+               case when pk.looks_back then coalesce(pk.back_priority, -32768) else pk.passed_priority end,
+               case when pk.looks_back then coalesce(pk.back_run_at, '-infinity') else pk.passed_run_at end, case when pk.looks_back then 0 else pk.passed_id end)
              -- beyond that place nothing is leased
              and not (pk.looks_back and pk.passed_id is not null and j.id in (select unnest(l.job_ids) from jobs.leases l where l.lane_id = any(lanes)))
            order by j.priority, j.run_at, j.id limit pk.lim) z) y),
@@ -216,6 +222,7 @@ begin
        gate_id = case when k1.n = k1.lim and not k1.is_absent then k1.wait end,
        -- it has been looked at up to that place, and there may be more before it
        looks_back = k1.looks_back and k1.n = k1.lim and not k1.is_beyond,
+       back_priority = k1.back_priority, back_run_at = k1.back_run_at, back_xid = pg_current_xact_id()::xid,
        passed_priority = case when k1.is_beyond then k1.priorities[k1.n] else k1.passed_priority end,
        passed_run_at = case when k1.is_beyond then k1.run_ats[k1.n] else k1.passed_run_at end,
        passed_id = case when k1.is_beyond then k1.ids[k1.n] else k1.passed_id end
@@ -234,5 +241,21 @@ begin
       wd := array_fill(t + interval '20ms', array[coalesce(cardinality(wd), 0)]);
     end if;
     perform jobs.write_waits(q, gids, coalesce(wg, '{}'), coalesce(wd, '{}'));
+    if wg is not null then
+      -- How many lanes are left waiting, by what keeps them. One that had no more jobs than it was let through waits for nothing. Of several causes
+      -- it is the last.
+      refused := coalesce(nullif(current_setting('paloma.refused', true), ''), '{0,0,0,0,0,0}')::bigint[];
+      for g in
+        select u.gate_id from unnest(lanes) l(id)
+         cross join lateral (select y.gate_id from jobs.turns y where y.queue = q and y.lane_id between l.id and l.id order by y.lane_id) u where u.gate_id is not null
+      loop
+        x := array_position(gids, g);
+        continue when x is null;
+        i := case when gpaused[x] then 6 when grest[x] > t - interval '10s' then 5 when gbrk[x] <> 'closed' then 4
+                  when ghour[x] <= 0 or gday[x] <= 0 then 3 when gcap[x] <= 0 then 2 else 1 end;
+        refused[i] := refused[i] + 1;
+      end loop;
+      perform set_config('paloma.refused', refused::text, true);
+    end if;
   end if;
 end $$;

@@ -2,11 +2,11 @@
 -- from the others.
 
 -- Settles, tells the slots that this process uses, and claims for each queue with free slots. The last row is the header: its `fence` is
--- null, `settled` counts the leases ended, `wake_s` says when to look again.
+-- null, `settled` counts the leases ended, `wake_s` says when to look again, `gates` how many lanes were left waiting before gates, by what keeps them.
 create or replace function jobs.cycle(
   p_process uuid, p_lease_s float8, p_ids bigint[], p_fences bigint[], p_outcomes smallint[], p_delays float8[], p_errors text[],
   p_gates bigint[], p_running int[], p_done_claims bigint[], p_queues smallint[], p_free int[])
-returns setof jobs.leased language plpgsql as $$
+returns setof jobs.leased language plpgsql set enable_seqscan = off as $$
 declare
   header jobs.leased;
   wait float8 := 1;
@@ -29,7 +29,7 @@ begin
   end if;
   if cardinality(p_gates) > 0 then
     insert into jobs.gate_slots (gate_id, process, running)
-      select u.g, p_process, u.r from unnest(p_gates, p_running) u(g, r) join jobs.gates z on z.id = u.g order by u.g
+      select u.g, p_process, u.r from unnest(p_gates, p_running) u(g, r) where (select z.id from jobs.gates z where z.id = u.g) is not null order by u.g
       on conflict (gate_id, process) do update set running = excluded.running;
   end if;
   if cardinality(p_done_claims) > 0 then
@@ -60,5 +60,7 @@ begin
     wait := least(wait, case when got > 0 then 0 else greatest(due, 0.01) end);
   end loop;
   header.wake_s := wait;
+  -- how many lanes claims have left waiting before gates (0062); workers that do not know of it read past it
+  header.gates := nullif(current_setting('paloma.refused', true), '')::bigint[];
   return next header;
 end $$;

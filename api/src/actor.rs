@@ -8,11 +8,10 @@ use axum::{
 };
 use crm::{
     App, Error,
-    access::{Caller, Credential},
+    access::{Caller, Credential, operator},
 };
 use db::{Actor, PlatformTx, TenantTx, Why};
 use jobs::admin::By;
-use secrecy::ExposeSecret;
 
 use crate::{Api, problem::Problem};
 
@@ -79,9 +78,22 @@ pub fn cookie_name(public_url: &str) -> &'static str {
 /// The header that sets the cookie for that many seconds; zero removes it.
 #[must_use]
 pub fn set_cookie(public_url: &str, token: &str, seconds: i64) -> String {
-    let name = cookie_name(public_url);
+    cookie(cookie_name(public_url), token, seconds, "Lax")
+}
+
+/// The same for the operator's, which comes along from our own pages only.
+#[must_use]
+pub fn set_operator_cookie(public_url: &str, token: &str, seconds: i64) -> String {
+    cookie(operator_cookie_name(public_url), token, seconds, "Strict")
+}
+
+fn operator_cookie_name(public_url: &str) -> &'static str {
+    if public_url.starts_with("https://") { "__Host-paloma_operator" } else { "paloma_operator" }
+}
+
+fn cookie(name: &str, token: &str, seconds: i64, same_site: &str) -> String {
     let secure = if name.starts_with("__Host-") { "; Secure" } else { "" };
-    format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
+    format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}")
 }
 
 /// What the request brings to say who asks. A bearer token goes before a cookie.
@@ -90,13 +102,16 @@ pub fn credential(public_url: &str, headers: &HeaderMap) -> Option<Credential> {
     if let Some(token) = bearer(headers) {
         return Some(Credential::Key(token.to_owned()));
     }
-    let name = cookie_name(public_url);
+    find_cookie(headers, cookie_name(public_url)).map(|token| Credential::Session(token.to_owned()))
+}
+
+fn find_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     cookies
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(key, _)| *key == name)
-        .map(|(_, token)| Credential::Session(token.to_owned()))
+        .map(|(_, token)| token)
 }
 
 /// The token of an `Authorization: Bearer` header.
@@ -106,12 +121,16 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Refuses whoever is not the platform's operator. Tags are compared, in constant time, so that the answer's time tells nothing.
-pub fn require_operator(app: &App, headers: &HeaderMap) -> Result<(), Error> {
-    let expected = app.config.operator_token.as_ref().ok_or(Error::Unauthorized)?;
-    let given = bearer(headers).ok_or(Error::Unauthorized)?;
-    let tag = app.keys.sign("operator", expected.expose_secret().as_bytes());
-    if app.keys.verify("operator", given.as_bytes(), &tag) { Ok(()) } else { Err(Error::Unauthorized) }
+/// Refuses whoever is not the platform's operator: by the token in a header, or by the cookie that it was changed for.
+pub async fn require_operator(app: &App, headers: &HeaderMap) -> Result<(), Error> {
+    let is_operator = match bearer(headers) {
+        Some(token) => operator::is_token(app, token),
+        None => match find_cookie(headers, operator_cookie_name(&app.config.public_url)) {
+            Some(cookie) => operator::find(app, cookie).await?.is_some(),
+            None => false,
+        },
+    };
+    if is_operator { Ok(()) } else { Err(Error::Unauthorized) }
 }
 
 /// Where the request came from.

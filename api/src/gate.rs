@@ -199,7 +199,7 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<(), Problem> {
     match guard.access {
         Access::Public(_) => Ok(()),
         Access::Platform => {
-            actor::require_operator(app, request.headers())?;
+            actor::require_operator(app, request.headers()).await?;
             request.extensions_mut().insert(actor::IsOperator);
             Ok(())
         }

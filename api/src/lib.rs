@@ -14,6 +14,7 @@ mod origin;
 pub mod problem;
 mod routes;
 mod settings;
+mod spa;
 mod telemetry;
 mod upload;
 
@@ -26,7 +27,7 @@ use axum::{
     response::{IntoResponse, Response},
     serve::ListenerExt,
 };
-use crm::{App, Error};
+use crm::App;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -66,7 +67,7 @@ pub fn router_with(app: App, settings: Settings) -> Router {
     let api = Api { app, settings: Arc::new(settings), hub, guesses: Arc::default(), streams: Streams::default() };
     routes::all()
         .mount(&api)
-        .fallback(no_route)
+        .fallback(spa::serve)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(api.clone(), observe::request))
@@ -95,10 +96,6 @@ async fn serve_router(
 #[must_use]
 pub fn route_list() -> Vec<String> {
     routes::all().list()
-}
-
-async fn no_route() -> Problem {
-    Error::NotFound.into()
 }
 
 async fn wrong_method() -> Problem {

@@ -49,6 +49,8 @@ pub struct ImportQuery {
     has_header: Option<bool>,
     /// Country of numbers without a country code, ISO 3166.
     region: Option<String>,
+    /// true: the file is only kept, to be looked at, tried and then started; the answer is its preview.
+    hold: Option<bool>,
 }
 
 impl ImportQuery {
@@ -77,6 +79,7 @@ impl ImportQuery {
             delimiter: self.delimiter,
             has_header: self.has_header,
             region: self.region,
+            hold: self.hold.unwrap_or_default(),
         })
     }
 }
@@ -223,6 +226,10 @@ async fn settle(call: &Call, upload: Upload, once: Once, options: &Options) -> R
     let mut tx = call.tx().await?;
     if let Some(replay) = once.replay(&mut tx).await? {
         return Ok(replay);
+    }
+    if options.hold {
+        let preview = upload.hold(&mut tx, options).await?;
+        return once.created(tx, &preview).await;
     }
     let import = upload.finish(&mut tx, options).await?;
     once.created(tx, &import).await

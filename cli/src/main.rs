@@ -12,6 +12,7 @@ mod seed;
 use clap::{Parser, Subcommand};
 use cli::operate::{self, OperatorVerb};
 use cli::print;
+use cli::seeding::{self, SeedArguments};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
@@ -32,6 +33,8 @@ enum Verb {
     Operate(OperatorVerb),
     /// Show the main job, from a CSV file to delivered messages, on a stack of its own.
     Demo(demo::DemoArguments),
+    /// Fill a database with made-up tenants of any size, to measure and to try things on.
+    Seed(SeedArguments),
     /// Measure this machine.
     #[command(subcommand)]
     Bench(bench::BenchVerb),
@@ -54,6 +57,7 @@ async fn main() -> ExitCode {
             Ok(code) => return code,
             Err(error) => Err(error),
         },
+        Verb::Seed(arguments) => seeding::obey(arguments).await,
         Verb::Bench(verb) => bench::obey(verb).await,
         Verb::Reset(arguments) => cluster_command::reset(&arguments),
         Verb::Cluster(verb) => cluster_command::obey(verb).await,

@@ -5,6 +5,7 @@ use crate::{secrets, seed};
 use anyhow::{Context, Result};
 use clap::Args;
 use cli::cluster::{self, Cluster, DATABASE, Options, SUPERUSER};
+use cli::demo_inbox::{self, Place};
 use cli::print;
 use cli::stack::{Output, Program, Restart, Stack, StopSignal};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -28,6 +29,9 @@ pub struct RunArguments {
     /// How many workers to start.
     #[arg(long, env = "PALOMA_WORKERS", default_value_t = 1)]
     workers: usize,
+    /// Leave the demo tenant's inbox empty.
+    #[arg(long, env = "PALOMA_EMPTY")]
+    empty: bool,
     /// A PostgreSQL of yours instead of the embedded one.
     #[arg(long, env = "PALOMA_DATABASE_URL", hide_env_values = true, requires = "owner_database_url")]
     database_url: Option<String>,
@@ -81,10 +85,21 @@ async fn serve(arguments: &RunArguments, folder: &Path, database: &mut Database,
     api.ready_at(&format!("{address}/readyz"), READY_WITHIN).await?;
     let login = seed::login(folder)?;
     let line = seed::Line { base_url: &base_url, password: seed::SIM_PASSWORD };
-    seed::seed_demo(&address, &operator_token, &line, &login).await.context("making the demo tenant")?;
+    let cookie = seed::seed_demo(&address, &operator_token, &line, &login).await.context("making the demo tenant")?;
+    if !arguments.empty && arguments.workers > 0 {
+        let place = Place { api: &address, cookie: &cookie, sim: &base_url };
+        // it is there to be looked at: without it all else works
+        if let Err(error) = demo_inbox::fill(&place).await {
+            tracing::warn!("the demo inbox could not be filled: {error:#}");
+        }
+    }
     let ready =
         format!("\nPaloma is ready at {address}\n  login     {}\n  password  {}\n", login.email, login.password);
-    let data = format!("\nThe data are in {}; Ctrl-C stops everything.", folder.display());
+    let data = format!(
+        "\nThe queue is at {address}/operations; its token is in {}.\nThe data are in {}; Ctrl-C stops everything.",
+        folder.join("operator-token").display(),
+        folder.display()
+    );
     // it is there to serve, not to be read: a reader that has gone does not end it
     print::ended(print::line(ready + &data))?;
     database.watch().await

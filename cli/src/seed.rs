@@ -43,8 +43,8 @@ pub fn login(folder: &Path) -> Result<Login> {
     serde_json::from_str(&kept).with_context(|| format!("reading {LOGIN_FILE} in {}", folder.display()))
 }
 
-/// Makes the demo tenant, its owner and its line, as far as they are not there yet. `api` is the API's address.
-pub async fn seed_demo(api: &str, operator_token: &str, line: &Line<'_>, login: &Login) -> Result<()> {
+/// Makes the demo tenant, its owner and its line, as far as they are not there yet. `api` is the API's address. Answers the owner's cookie.
+pub async fn seed_demo(api: &str, operator_token: &str, line: &Line<'_>, login: &Login) -> Result<String> {
     let client = loopback_client(Duration::from_secs(30))?;
     let tenant = json!({
         "name": "Demo", "slug": "demo", "region": "US", "time_zone": "America/New_York",
@@ -55,10 +55,11 @@ pub async fn seed_demo(api: &str, operator_token: &str, line: &Line<'_>, login: 
     let cookie = log_in(&client, api, login).await?;
     let line = json!({
         "name": "Demo line", "address": "+15550000001", "base_url": line.base_url, "password": line.password,
-        "method": "apple_script", "rate_per_minute": 60, "cap": 1,
+        "method": "private_api", "rate_per_minute": 60, "cap": 1,
     });
-    let request = client.post(format!("{api}/api/v1/lines")).header(COOKIE, cookie).header(ORIGIN, api).json(&line);
-    made_or_there(request.send().await?).await.context("making the line")
+    let request = client.post(format!("{api}/api/v1/lines")).header(COOKIE, &cookie).header(ORIGIN, api).json(&line);
+    made_or_there(request.send().await?).await.context("making the line")?;
+    Ok(cookie)
 }
 
 /// The session's cookie, as it is to be sent back.

@@ -3,6 +3,7 @@
 
 mod egress;
 mod hosts;
+mod streamed;
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -12,7 +13,9 @@ use std::time::Duration;
 
 pub use governor::Quota;
 use opentelemetry::global;
+pub use reqwest::multipart::{Form, Part};
 pub use reqwest::{Method, StatusCode};
+use tokio::fs::File;
 use tracing::{Instrument, Span, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use url::{Position, Url};
@@ -20,6 +23,7 @@ use url::{Position, Url};
 pub use egress::Egress;
 pub use hosts::BreakerOptions;
 use hosts::Hosts;
+pub use streamed::{Downloaded, Opened};
 
 use crate::ClientError;
 
@@ -89,12 +93,29 @@ pub struct Call {
     pub url: Url,
     /// JSON to send, if any.
     pub json: Option<Vec<u8>>,
+    /// A form with files to send, if any.
+    pub form: Option<Form>,
+    /// A file to send as it is, if any.
+    pub file: Option<Outgoing>,
     /// Fixed extra headers.
     pub headers: &'static [(&'static str, &'static str)],
+    /// Which bytes of the answer, as the header says it; none for all.
+    pub range: Option<String>,
     /// Longest wait for the whole answer.
     pub timeout: Duration,
     /// What a lost answer means.
     pub effect: Effect,
+}
+
+/// A file on its way out: no more of it is in memory than a piece.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The file, from where it stands.
+    pub file: File,
+    /// So many bytes; fewer or more break the call off.
+    pub length: u64,
+    /// Its type.
+    pub mime: &'static str,
 }
 
 impl fmt::Debug for Call {
@@ -186,35 +207,61 @@ impl Http {
     }
 
     async fn guarded(&self, call: Call) -> Result<Answer, ClientError> {
+        let effect = call.effect;
+        let result = self.exchange(call).await;
+        result.inspect_err(|error| tracing::debug!(code = error.code(), ?effect, "call failed"))
+    }
+
+    /// Asks a host that may be asked, and remembers whether it is there. Where only the head is waited for, the body has no limit yet.
+    async fn reach(&self, call: Call, wait: Wait) -> Result<reqwest::Response, ClientError> {
         if !self.inner.egress.allows_url(&call.url) {
             return Err(egress_refused());
         }
         let host = self.inner.hosts.get(&call.url[Position::BeforeHost..Position::BeforePath]);
         host.admit().await?;
-        let effect = call.effect;
-        let result = self.exchange(call).await;
-        match &result {
-            Ok(answer) => host.record(!is_unreachable_behind_proxy(answer.status)),
+        let answered = self.ask(call, wait).await;
+        match &answered {
+            Ok(response) => host.record(!is_unreachable_behind_proxy(response.status())),
             Err(error) if host_is_away(error) => host.record(false),
             // Something answered or was cut off in the middle, or the call was refused here: that is no sign of absence.
             Err(_) => {}
         }
-        result.inspect_err(|error| tracing::debug!(code = error.code(), ?effect, "call failed"))
+        answered
     }
 
-    async fn exchange(&self, call: Call) -> Result<Answer, ClientError> {
-        let effect = call.effect;
-        let mut request = self.inner.client.request(call.method, call.url).timeout(call.timeout);
+    async fn ask(&self, call: Call, wait: Wait) -> Result<reqwest::Response, ClientError> {
+        let (effect, timeout) = (call.effect, call.timeout);
+        let mut request = self.inner.client.request(call.method, call.url);
         for (name, value) in call.headers {
             request = request.header(*name, *value);
         }
         for (name, value) in trace_headers() {
             request = request.header(name, value);
         }
+        if let Some(range) = call.range {
+            request = request.header("range", range);
+        }
+        if let Some(form) = call.form {
+            request = request.multipart(form);
+        }
+        if let Some(Outgoing { file, length, mime }) = call.file {
+            request = request.header("content-length", length).header("content-type", mime).body(file);
+        }
         if let Some(json) = call.json {
             request = request.header("content-type", "application/json").body(json);
         }
-        let response = request.send().await.map_err(|error| sort(&error, effect))?;
+        match wait {
+            Wait::Whole => request.timeout(timeout).send().await.map_err(|error| sort(&error, effect)),
+            Wait::Head => match tokio::time::timeout(timeout, request.send()).await {
+                Ok(answered) => answered.map_err(|error| sort(&error, effect)),
+                Err(_) => Err(effect.lost("timeout")),
+            },
+        }
+    }
+
+    async fn exchange(&self, call: Call) -> Result<Answer, ClientError> {
+        let effect = call.effect;
+        let response = self.reach(call, Wait::Whole).await?;
         let status = response.status();
         let retry_after = response
             .headers()
@@ -238,6 +285,15 @@ impl Http {
         }
         Ok(body)
     }
+}
+
+/// What the time limit of a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// The whole answer.
+    Whole,
+    /// Its head, and then each piece of its body.
+    Head,
 }
 
 /// What tells the other side which span calls it; nothing unless traces are recorded.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use db::{Db, Scope, Why};
+use db::{Db, PlatformTx, Scope, TenantTx, Why};
 use jobs::{Cx, Done, Job, JobResult, KeyScope, Platform, Queue, UniqueKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,19 +69,69 @@ pub enum Event {
     JobProgress(JobProgress),
     /// `message.status`: those of one group commit together.
     MessageStatus(Vec<MessageStatus>),
-    /// `message.new`: a message came in.
+    /// `message.new`: a message came in, or somebody wrote one.
     MessageNew {
         /// The message.
         message_id: Uuid,
         /// Its conversation.
         conversation_id: Uuid,
+        /// inbound or outbound.
+        direction: &'static str,
+    },
+    /// `line.health`: messages flow on a line, or do not, or some had been missing.
+    LineHealth {
+        /// The line.
+        line_id: Uuid,
+        /// ok, gap or unreachable.
+        health: &'static str,
+        /// Messages that were missing.
+        missed: i64,
+    },
+    /// `message.changed`: it was edited or taken back, somebody reacted to it, its files came.
+    MessageChanged {
+        /// The message.
+        message_id: Uuid,
+        /// Its conversation.
+        conversation_id: Uuid,
+    },
+    /// `conversation.updated`: it stands elsewhere, is somebody else's, has other labels or a note.
+    ConversationUpdated {
+        /// The conversation.
+        conversation_id: Uuid,
+    },
+    /// `unread.changed`, to the user who has read, for their other devices: nobody else's badge moves by it.
+    UnreadChanged {
+        /// The user.
+        user_id: Uuid,
+        /// The conversation.
+        conversation_id: Uuid,
+        /// What is unread in it now.
+        unread_count: i64,
+    },
+    /// `label.changed`: one was made, changed or removed.
+    LabelChanged {
+        /// The label.
+        label_id: Uuid,
     },
 }
 
 impl Event {
     /// Every kind there is, for the snapshot. Those of breakers are written by the database, with the change of the gate itself.
-    pub const KINDS: [&'static str; 6] =
-        ["breaker.closed", "breaker.opened", "campaign.progress", "job.progress", "message.new", "message.status"];
+    pub const KINDS: [&'static str; 11] = [
+        "breaker.closed",
+        "breaker.opened",
+        "campaign.progress",
+        "conversation.updated",
+        "job.progress",
+        "label.changed",
+        "line.health",
+        "message.changed",
+        "message.new",
+        "message.status",
+        "unread.changed",
+    ];
+    /// Kinds that are told and kept nowhere: they have no number and are not told again.
+    pub const WHISPERED: [&'static str; 2] = ["conversation.presence", "typing"];
 
     /// The name on the wire.
     #[must_use]
@@ -91,6 +141,11 @@ impl Event {
             Self::JobProgress(_) => "job.progress",
             Self::MessageStatus(_) => "message.status",
             Self::MessageNew { .. } => "message.new",
+            Self::LineHealth { .. } => "line.health",
+            Self::MessageChanged { .. } => "message.changed",
+            Self::ConversationUpdated { .. } => "conversation.updated",
+            Self::UnreadChanged { .. } => "unread.changed",
+            Self::LabelChanged { .. } => "label.changed",
         }
     }
     fn data(&self) -> Value {
@@ -98,22 +153,67 @@ impl Event {
             Self::CampaignProgress(progress) => serde_json::json!(progress),
             Self::JobProgress(progress) => serde_json::json!(progress),
             Self::MessageStatus(items) => serde_json::json!({ "items": items }),
-            Self::MessageNew { message_id, conversation_id } => {
+            Self::MessageNew { message_id, conversation_id, direction } => {
+                serde_json::json!({ "message_id": message_id, "conversation_id": conversation_id, "direction": direction })
+            }
+            Self::LineHealth { line_id, health, missed } => {
+                serde_json::json!({ "line_id": line_id, "health": health, "missed": missed })
+            }
+            Self::MessageChanged { message_id, conversation_id } => {
                 serde_json::json!({ "message_id": message_id, "conversation_id": conversation_id })
             }
+            Self::ConversationUpdated { conversation_id } => serde_json::json!({ "conversation_id": conversation_id }),
+            Self::UnreadChanged { user_id, conversation_id, unread_count } => {
+                serde_json::json!({ "user_id": user_id, "conversation_id": conversation_id, "unread_count": unread_count })
+            }
+            Self::LabelChanged { label_id } => serde_json::json!({ "label_id": label_id }),
         }
     }
 }
 
 /// Writes the event into the outbox of a tenant, in the transaction of what it tells.
 pub async fn emit<S: Scope>(tx: &mut S, tenant_id: Uuid, event: &Event) -> Result<(), sqlx::Error> {
-    sqlx::query("insert into crm.event_outbox (tenant_id, kind, data) values ($1, $2, $3)")
+    write(tx, tenant_id, None, event).await
+}
+
+/// The same for one user of the tenant alone.
+pub async fn emit_to<S: Scope>(tx: &mut S, tenant_id: Uuid, user_id: Uuid, event: &Event) -> Result<(), sqlx::Error> {
+    write(tx, tenant_id, Some(user_id), event).await
+}
+
+async fn write<S: Scope>(tx: &mut S, tenant_id: Uuid, user_id: Option<Uuid>, event: &Event) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into crm.event_outbox (tenant_id, kind, data, user_id) values ($1, $2, $3, $4)")
         .bind(tenant_id)
         .bind(event.kind())
         .bind(Json(event.data()))
+        .bind(user_id)
         .execute(tx.conn())
         .await?;
     tx.notify(OUTBOX);
+    Ok(())
+}
+
+/// What is told to the sockets of now and written nowhere: by the notice itself, with the commit.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Whisper {
+    /// Whose.
+    pub tenant_id: Uuid,
+    /// The name.
+    pub kind: String,
+    /// What it tells.
+    pub data: Value,
+    /// When it was said.
+    pub at: DateTime<Utc>,
+}
+
+/// The channel of what is written nowhere.
+pub const WHISPERS: &str = "paloma_whispers";
+
+/// Tells the tenant's sockets of now. For what loses its worth within seconds: an event a heartbeat would fill the log.
+pub async fn whisper(tx: &mut TenantTx, kind: &str, data: Value) -> Result<(), Error> {
+    let whisper = Whisper { tenant_id: tx.tenant_id(), kind: kind.to_owned(), data, at: tx.now() };
+    let text = serde_json::to_string(&whisper).map_err(anyhow::Error::from)?;
+    sqlx::query("select pg_notify($1, $2)").bind(WHISPERS).bind(text).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -123,6 +223,9 @@ pub struct Numbered {
     /// Whose.
     #[serde(skip)]
     pub tenant_id: Uuid,
+    /// For whom alone, if not for all of the tenant.
+    #[serde(skip)]
+    pub user_id: Option<Uuid>,
     /// Position in the tenant's log, without gaps.
     pub seq: i64,
     /// The name.
@@ -135,7 +238,7 @@ pub struct Numbered {
 
 /// Numbers what is committed, unless another process is doing it. Answers how many were numbered.
 pub async fn number(db: &Db) -> Result<i32, Error> {
-    let mut tx = db.platform(Why::Feed).await?;
+    let mut tx = feed(db).await?;
     let count: i32 = sqlx::query_scalar("select crm.number_events(5000)").fetch_one(tx.conn()).await?;
     if count > 0 {
         tx.notify(CHANNEL);
@@ -144,11 +247,15 @@ pub async fn number(db: &Db) -> Result<i32, Error> {
     Ok(count)
 }
 
+async fn feed(db: &Db) -> Result<PlatformTx, Error> {
+    Ok(db.platform(Why::Feed).await?)
+}
+
 /// The tenant's events after `seq`, oldest first.
 pub async fn after(db: &Db, tenant_id: Uuid, seq: i64, limit: i64) -> Result<Vec<Numbered>, Error> {
-    let mut tx = db.platform(Why::Feed).await?;
+    let mut tx = feed(db).await?;
     let events = sqlx::query_as(
-        "select tenant_id, seq, kind, data, at from crm.events where tenant_id = $1 and seq > $2 order by seq limit $3",
+        "select tenant_id, user_id, seq, kind, data, at from crm.events where tenant_id = $1 and seq > $2 order by seq limit $3",
     )
     .bind(tenant_id)
     .bind(seq)
@@ -158,14 +265,26 @@ pub async fn after(db: &Db, tenant_id: Uuid, seq: i64, limit: i64) -> Result<Vec
     Ok(events)
 }
 
-/// The number of the tenant's last event; 0 before the first.
-pub async fn last_seq(db: &Db, tenant_id: Uuid) -> Result<i64, Error> {
-    let mut tx = db.platform(Why::Feed).await?;
-    let seq: Option<i64> = sqlx::query_scalar("select seq from crm.event_counters where tenant_id = $1")
-        .bind(tenant_id)
-        .fetch_optional(tx.conn())
-        .await?;
-    Ok(seq.unwrap_or(0))
+/// Which of a tenant's events can be told.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Kept {
+    /// The number of the oldest that is kept; none where none is.
+    pub oldest: Option<i64>,
+    /// The number of the last; 0 before the first.
+    pub last: i64,
+}
+
+/// Which of the tenant's events can be told.
+pub async fn kept(db: &Db, tenant_id: Uuid) -> Result<Kept, Error> {
+    let mut tx = feed(db).await?;
+    let kept = sqlx::query_as(
+        "select (select min(e.seq) from crm.events e where e.tenant_id = $1) as oldest,
+                coalesce((select c.seq from crm.event_counters c where c.tenant_id = $1), 0) as last",
+    )
+    .bind(tenant_id)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(kept)
 }
 
 /// Removes numbered events that are older than a week; a client that was away for longer reads everything anew.

@@ -6,6 +6,7 @@ pub mod contacts;
 mod error;
 pub mod events;
 mod groups;
+pub mod inbox;
 pub mod intake;
 pub mod messaging;
 pub mod phone;
@@ -27,16 +28,35 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<access::Prune>()
         .add::<campaigns::CancelRest>()
         .add::<campaigns::ExpandAudience>()
+        .add::<campaigns::FreezeAudience>()
+        .add::<campaigns::deadline::EndCampaign>()
         .add::<campaigns::lost::FollowSends>()
         .add::<campaigns::progress::CampaignProgress>()
+        .add::<campaigns::schedule::LaunchScheduled>()
+        .add::<campaigns::send::SendInTime>()
         .add::<campaigns::send::SendToRecipient>()
+        .add::<contacts::bulk::EndBulk>()
+        .add::<contacts::bulk::RunBulk>()
         .add::<contacts::import::EndImport>()
         .add::<contacts::import::RunImport>()
         .add::<events::Prune>()
+        .add::<inbox::change::Wake>()
+        .add::<inbox::counts::Fold>()
+        .add::<messaging::changes::ReadAgain>()
+        .add::<messaging::health::CheckHooks>()
         .add::<messaging::inbound::Ingest>()
         .add::<messaging::lines::RegisterHook>()
         .add::<messaging::lost::FollowJobs>()
+        .add::<messaging::media::fetch::Fetch>()
+        .add::<messaging::media::prepare::Prepare>()
+        .add::<messaging::media::transcribe::FollowTranscripts>()
+        .add::<messaging::media::transcribe::Transcribe>()
+        .add::<messaging::media::transcribe::TranscribeMissed>()
+        .add::<messaging::media::upload::PruneUploads>()
+        .add::<messaging::send::SendAsSms>()
         .add::<messaging::send::SendMessage>()
+        .add::<messaging::typing::MarkRead>()
+        .add::<messaging::typing::ShowTyping>()
         .add::<messaging::sweep::Sweep>()
         .add::<messaging::sweep::SweepLines>()
 }
@@ -48,6 +68,25 @@ pub fn schedules() -> Vec<jobs::schedule::Schedule> {
     vec![
         Schedule::new::<App, _>("access.prune", "17 * * * *", chrono_tz::UTC, access::Prune {}),
         Schedule::new::<App, _>("events.prune", "47 * * * *", chrono_tz::UTC, events::Prune {}),
+        Schedule::new::<App, _>("inbox.fold", "* * * * *", chrono_tz::UTC, inbox::counts::Fold {}),
+        Schedule::new::<App, _>(
+            "messaging.check_hooks",
+            "*/10 * * * *",
+            chrono_tz::UTC,
+            messaging::health::CheckHooks {},
+        ),
+        Schedule::new::<App, _>(
+            "messaging.prune_uploads",
+            "27 * * * *",
+            chrono_tz::UTC,
+            messaging::media::upload::PruneUploads {},
+        ),
+        Schedule::new::<App, _>(
+            "messaging.transcribe_missed",
+            "*/5 * * * *",
+            chrono_tz::UTC,
+            messaging::media::transcribe::TranscribeMissed {},
+        ),
         // one that runs may have looked before what this one is for
         Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {})
             .overlap(Overlap::Queue),

@@ -3,12 +3,19 @@
 use std::sync::Arc;
 
 use clap::Args;
-use clients::{Egress, Http, HttpOptions};
+use clients::{Egress, Http, HttpOptions, blobs::Blobs};
 use db::Db;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::{groups::Groups, messaging::lines::LineCache, secrets::Keys};
+use crate::{
+    groups::Groups,
+    messaging::{
+        lines::LineCache,
+        media::{store, transcribe::Transcriber},
+    },
+    secrets::Keys,
+};
 
 /// Settings that every server binary takes. All faults are reported at once, then the process ends.
 #[derive(Debug, Clone, Args)]
@@ -31,6 +38,15 @@ pub struct Config {
     /// Lets gateways of lines stand at private and loopback addresses, as a Mac in the office does.
     #[arg(long, env = "PALOMA_ALLOW_PRIVATE_GATEWAYS", default_value_t = false, action = clap::ArgAction::Set)]
     pub allow_private_gateways: bool,
+    /// Where files of messages are kept: one folder for all processes of an installation. With a bucket, where each machine has what it works on.
+    #[arg(long, env = "PALOMA_MEDIA_FOLDER", default_value = "data/media")]
+    pub media_folder: std::path::PathBuf,
+    /// The bucket instead.
+    #[command(flatten)]
+    pub bucket: store::BucketConfig,
+    /// The ffmpeg that makes thumbnails and forms that every browser plays; without it files are kept as they came.
+    #[arg(long, env = "PALOMA_FFMPEG", default_value = "ffmpeg")]
+    pub ffmpeg: String,
     /// Most connections to the database of this process.
     #[arg(long, env = "PALOMA_DATABASE_CONNECTIONS", default_value_t = 10)]
     pub database_connections: u32,
@@ -50,6 +66,10 @@ pub struct App {
     pub http: Http,
     /// Keys derived from the secret.
     pub keys: Keys,
+    /// Files of messages.
+    pub blobs: Blobs,
+    /// What this process transcribes with, if it can.
+    pub transcriber: Option<Arc<dyn Transcriber>>,
     /// Group commits of this process.
     pub groups: Groups,
     /// Lines as this process last read them.
@@ -63,6 +83,8 @@ impl App {
     pub async fn start(config: Config, name: &'static str) -> anyhow::Result<Self> {
         install_tls();
         let keys = Keys::parse(&config.secret)?;
+        let blobs = config.bucket.store(&config.media_folder)?;
+        store::check(&blobs).await?;
         let db = Db::connect(db::Options {
             url: config.database_url.clone(),
             direct_url: config.direct_database_url.clone(),
@@ -75,10 +97,12 @@ impl App {
         let http = Http::new(HttpOptions::new(egress))?;
         let groups = Groups::start(&db);
         Ok(Self {
+            blobs,
             db,
             config: Arc::new(config),
             http,
             keys,
+            transcriber: None,
             groups,
             lines: LineCache::default(),
             stop: CancellationToken::new(),

@@ -6,7 +6,11 @@ use jobs::Queue;
 pub const OUTBOUND: Queue = Queue("outbound");
 /// What came in from gateways.
 pub const INBOUND: Queue = Queue("inbound");
+/// Files: fetched, and turned into what browsers show. Few at a time, each may take a processor.
+pub const MEDIA: Queue = Queue("media");
 /// Everything short.
 pub const DEFAULT: Queue = Queue("default");
 /// Imports: few at a time, they take memory.
 pub const IMPORT: Queue = Queue("import");
+/// Speech into text, one at a time: served by workers that have a model.
+pub const TRANSCRIBE: Queue = Queue("transcribe");

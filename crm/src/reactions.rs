@@ -77,11 +77,22 @@ pub async fn outcomes_unknown_in(
 /// Recipients whose send could not be confirmed and whose campaign sends once more: `(recipient, campaign)`.
 pub async fn send_again(tx: &mut TenantTx, recipients: impl IntoIterator<Item = (Uuid, Uuid)>) -> Result<(), Error> {
     for (recipient_id, campaign_id) in recipients {
-        let job = crate::campaigns::send::SendToRecipient {
-            recipient_id: recipient_id.into(),
-            campaign_id: campaign_id.into(),
-        };
-        jobs::Enqueue::new().lane(crate::campaigns::lane_key(campaign_id.into())).exempt().one(tx, &job).await?;
+        crate::campaigns::send::again(tx, recipient_id.into(), campaign_id.into()).await?;
     }
     Ok(())
+}
+
+/// A user can't work any more: what they had is nobody's.
+pub(crate) async fn user_deactivated(tx: &mut TenantTx, user_id: Uuid, name: &str) -> Result<(), Error> {
+    crate::inbox::change::release(tx, user_id.into(), name).await
+}
+
+/// A user works again, from now on.
+pub(crate) async fn user_reactivated(tx: &mut TenantTx, user_id: Uuid) -> Result<(), Error> {
+    crate::inbox::reading::begin_afresh(tx, user_id.into()).await
+}
+
+/// Two contacts are one: the conversations of the one that goes are the other's.
+pub(crate) async fn contacts_merged(tx: &mut TenantTx, kept: Uuid, gone: Uuid) -> Result<(), Error> {
+    crate::inbox::change::hand_over(tx, kept, gone).await
 }

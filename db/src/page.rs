@@ -49,12 +49,13 @@ impl<K: DeserializeOwned> PageOf<K> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;
         items.truncate(limit);
-        let next_cursor = if more { items.last().map(|row| encode(&key(row))) } else { None };
+        let next_cursor = if more { items.last().map(|row| cursor(&key(row))) } else { None };
         Page { items, next_cursor }
     }
 }
 
-fn encode<K: Serialize>(key: &K) -> String {
+/// The cursor of a key, for a list that is paged in both directions.
+pub fn cursor<K: Serialize>(key: &K) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
 }
 

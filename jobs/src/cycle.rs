@@ -2,6 +2,7 @@
 //! runs. A slot is free again only when the database has confirmed. A busy process has two round trips under way, one that writes and
 //! one that claims, so that claims do not wait for the disk and outcomes not for claims.
 
+mod next;
 mod outbox;
 mod trip;
 
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::{
+    next::Next,
     outbox::Outbox,
     trip::{Claimed, Known, Landed, Trip},
 };
@@ -125,13 +127,17 @@ impl Cycle {
                 break;
             }
             let start_at = self.start_at(&state, trips.len(), is_stopping);
-            if start_at.is_some_and(|at| at <= Instant::now())
-                && let Some(trip) = self.prepare(&mut state, trips.len())
-            {
-                trips.push(Box::pin(trip.fly()));
-                continue;
-            }
-            let until = start_at.filter(|at| *at > Instant::now());
+            let next = match Next::of(start_at, Instant::now()) {
+                Next::Now => {
+                    if let Some(trip) = self.prepare(&mut state, trips.len()) {
+                        trips.push(Box::pin(trip.fly()));
+                        continue;
+                    }
+                    // it has to be alone: the trip under way brings the next look
+                    Next::Told
+                }
+                later => later,
+            };
             tokio::select! {
                 biased;
                 Some(landed) = trips.next(), if !trips.is_empty() => self.land(landed, &mut state),
@@ -140,7 +146,7 @@ impl Cycle {
                     None => state.is_closed = true,
                 },
                 () = self.wake.notified(), if !is_stopping && !state.is_woken => state.is_woken = true,
-                () = until_or_ever(until) => {}
+                () = next.reached() => {}
                 () = self.stopping.cancelled(), if !is_stopping => {}
             }
         }
@@ -417,12 +423,5 @@ fn end_one(fence: i64, state: &mut State) {
             state.claims.remove(&fence);
             state.over.push(fence);
         }
-    }
-}
-
-async fn until_or_ever(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

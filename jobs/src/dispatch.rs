@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     gate::{GateHealth, Verdict},
-    job::{Done, JobError, JobResult, Lease},
+    job::{Done, JobError, Lease, Retry},
     metrics::{Meters, OUTCOMES},
     registry::{Raw, Registry},
     trace,
@@ -160,8 +160,10 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
             running.get(&leased.id).map(|job| job.cancel.clone()).unwrap_or_default()
         };
         // a few more are leased than there are slots, so that short jobs do not wait for the next claim
-        let _slot = match inner.slots.get(&leased.queue) {
-            Some(slots) => tokio::select! {
+        let _slot = match inner.slots.get(&leased.queue).map(|slots| (slots, slots.try_acquire())) {
+            // there nearly always; asked for alone, since each other thing to wait for has a lock of its own
+            Some((_, Ok(slot))) => Some(slot),
+            Some((slots, Err(_))) => tokio::select! {
                 biased;
                 () = inner.stopping.cancelled() => None,
                 () = cancel.cancelled() => None,
@@ -218,6 +220,8 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         };
         let work = AssertUnwindSafe((kind.handler)(leased, raw)).catch_unwind().instrument(span.clone());
         let result = tokio::select! {
+            // a handler that is done at once needs no timer
+            biased;
             result = work => result.unwrap_or_else(|_| Err(JobError::retry("the handler panicked"))),
             error = no_end(kind.timeout, &pulse, inner.lease) => {
                 cancel.cancel();
@@ -231,21 +235,12 @@ impl<S: Clone + Send + Sync + 'static> Dispatcher<S> {
         if is_probe && !has_reported.load(Ordering::Relaxed) {
             inner.health.tell(Verdict::NoWord { lane_id });
         }
-        let result = result.map_err(|error| match error {
-            JobError::Rest { gate, wait } => {
-                let wait = wait.min(LONGEST_REST);
-                inner.health.tell(Verdict::Rest { tenant_number, gate, wait });
-                // spread, so that they do not all come at once
-                JobError::Snooze { wait: wait.mul_f64(1.0 + rand::random_range(0.0..0.25)) }
-            }
-            other => other,
-        });
+        let failed = |error| inner.failed(error, tenant_number, (attempt, max_attempts), kind.retry);
         let outcome = match result {
             Ok(Done::Now) => Some(Outcome { code: Code::Completed, delay: 0.0, error: None }),
-            result => {
-                let tries = (attempt, max_attempts);
-                settle(result, lease, tries, (kind.retry, inner.lease)).instrument(span.clone()).await
-            }
+            Ok(Done::Settled) => None,
+            Ok(Done::With(tx)) => commit(*tx, lease, inner.lease).instrument(span.clone()).await.err().map(failed),
+            Err(error) => Some(failed(error)),
         };
         let code = outcome.as_ref().map_or(Code::Completed, |outcome| outcome.code);
         self.meters.settled(kind.name, code as usize - 1);
@@ -277,40 +272,46 @@ async fn no_end(timeout: Duration, pulse: &Pulse, limit: Duration) -> JobError {
     }
 }
 
-async fn settle(
-    result: JobResult,
-    lease: Lease,
-    (attempt, max_attempts): (i16, i16),
-    (retry, limit): (crate::job::Retry, Duration),
-) -> Option<Outcome> {
-    let error = match result {
-        Ok(Done::Now) => return Some(Outcome { code: Code::Completed, delay: 0.0, error: None }),
-        Ok(Done::Settled) => return None,
-        // without an answer it may have happened: then the row is gone, and what is said of it next changes nothing
-        Ok(Done::With(tx)) => match db::within(limit, complete(*tx, lease)).await {
-            Ok(true) => return None,
-            Ok(false) => {
-                tracing::warn!("the lease was lost before the effect could be committed: rolled back");
-                crate::metrics::leases_lost("commit", 1);
-                return None;
+impl<S> Inner<S> {
+    /// How the lease ends of a handler that has not done its work.
+    fn failed(
+        &self,
+        error: JobError,
+        tenant_number: i32,
+        (attempt, max_attempts): (i16, i16),
+        retry: Retry,
+    ) -> Outcome {
+        let snooze = |wait: Duration| Outcome { code: Code::Snooze, delay: wait.as_secs_f64(), error: None };
+        match error {
+            JobError::Retry { error, .. } if attempt >= max_attempts => {
+                Outcome { code: Code::Discarded, delay: 0.0, error: clean(error) }
             }
-            Err(error) => JobError::retry(error),
-        },
-        Err(error) => error,
-    };
-    Some(match error {
-        JobError::Retry { error, .. } if attempt >= max_attempts => {
-            Outcome { code: Code::Discarded, delay: 0.0, error: clean(error) }
+            JobError::Retry { error, after } => {
+                let wait = after.unwrap_or_else(|| retry.wait(attempt));
+                Outcome { code: Code::Retry, delay: wait.as_secs_f64(), error: clean(error) }
+            }
+            JobError::Snooze { wait } => snooze(wait),
+            JobError::Rest { gate, wait } => {
+                let wait = wait.min(LONGEST_REST);
+                self.health.tell(Verdict::Rest { tenant_number, gate, wait });
+                // spread, so that they do not all come at once
+                snooze(wait.mul_f64(1.0 + rand::random_range(0.0..0.25)))
+            }
+            JobError::Discard { error } => Outcome { code: Code::Discarded, delay: 0.0, error: clean(error) },
+            JobError::Cancel { reason } => Outcome { code: Code::Cancelled, delay: 0.0, error: clean(reason) },
+            JobError::Release => Outcome { code: Code::Release, delay: 0.0, error: None },
         }
-        JobError::Retry { error, after } => {
-            let wait = after.unwrap_or_else(|| retry.wait(attempt));
-            Outcome { code: Code::Retry, delay: wait.as_secs_f64(), error: clean(error) }
-        }
-        JobError::Snooze { wait } => Outcome { code: Code::Snooze, delay: wait.as_secs_f64(), error: None },
-        JobError::Discard { error } => Outcome { code: Code::Discarded, delay: 0.0, error: clean(error) },
-        JobError::Cancel { reason } => Outcome { code: Code::Cancelled, delay: 0.0, error: clean(reason) },
-        JobError::Release | JobError::Rest { .. } => Outcome { code: Code::Release, delay: 0.0, error: None },
-    })
+    }
+}
+
+/// Commits the effect with the completion. Without an answer it may have happened: then the row is gone, and what is said of it next changes
+/// nothing.
+async fn commit(tx: AnyTx, lease: Lease, limit: Duration) -> Result<(), JobError> {
+    if !db::within(limit, complete(tx, lease)).await.map_err(JobError::retry)? {
+        tracing::warn!("the lease was lost before the effect could be committed: rolled back");
+        crate::metrics::leases_lost("commit", 1);
+    }
+    Ok(())
 }
 
 /// The completion is the last statement before the commit; where the lease is lost nothing is committed.

@@ -69,6 +69,12 @@ pub const ALL: &[Metric] = &[
         "Leases found lost, by where: at settle, or at the commit of an effect.",
     ),
     metric("paloma_rescues_total", Type::Counter, Unit::Count, "Jobs that this process freed from dead workers."),
+    metric(
+        "paloma_gate_refusals_total",
+        Type::Counter,
+        Unit::Count,
+        "Lanes that a claim of this process left waiting before a gate, by what kept them: tokens, cap, budget, breaker, rest, pause.",
+    ),
     metric("paloma_breakers_opened_total", Type::Counter, Unit::Count, "Breakers that this process opened."),
     metric(
         "paloma_schedule_fires_total",
@@ -143,6 +149,9 @@ pub fn describe() {
     for at in ["settle", "commit"] {
         counter!("paloma_leases_lost_total", "at" => at).absolute(0);
     }
+    for by in REFUSALS {
+        counter!("paloma_gate_refusals_total", "by" => by).absolute(0);
+    }
     counter!("paloma_rescues_total").absolute(0);
     counter!("paloma_breakers_opened_total").absolute(0);
 }
@@ -202,6 +211,18 @@ pub(crate) fn cycled(took: Duration, jobs: Option<usize>) {
     counter!("paloma_claims_total", "result" => result).increment(1);
     if let Some(jobs) = jobs {
         histogram!("paloma_claim_jobs").record(jobs as f64);
+    }
+}
+
+/// What keeps a lane before a gate, in the order in which a cycle's header counts it.
+pub(crate) const REFUSALS: [&str; 6] = ["tokens", "cap", "budget", "breaker", "rest", "pause"];
+
+/// A claim left lanes waiting, so many for each of [`REFUSALS`].
+pub(crate) fn refused(counts: &[i64]) {
+    for (by, count) in REFUSALS.into_iter().zip(counts) {
+        if let Ok(count @ 1..) = u64::try_from(*count) {
+            counter!("paloma_gate_refusals_total", "by" => by).increment(count);
+        }
     }
 }
 

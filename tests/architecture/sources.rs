@@ -8,7 +8,7 @@ use std::{
 pub const CRATES: [&str; 10] = ["db", "jobs", "clients", "crm", "api", "worker", "scheduler", "cli", "sim", "tests"];
 const BANNED: [&str; 5] = ["util", "common", "helpers", "types", "misc"];
 /// Imports go one way: a feature may know those before it.
-const ORDER: [&str; 5] = ["tenancy", "access", "contacts", "messaging", "campaigns"];
+const ORDER: [&str; 6] = ["tenancy", "access", "contacts", "messaging", "inbox", "campaigns"];
 
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is inside the workspace").to_owned()

@@ -10,6 +10,7 @@ mod mixed;
 mod process;
 mod scene;
 mod traces;
+mod voice;
 
 /// Not a test: the process that holds the run's database cluster, started by the first test that needs one.
 #[test]

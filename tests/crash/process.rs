@@ -33,7 +33,12 @@ impl Process {
 
     /// The same with more settings.
     pub async fn start_with(world: &World, settings: &[(&str, &str)]) -> Self {
-        let process = Self::of(spawn(world, "paloma-worker", settings));
+        Self::registered(world, spawn(world, "paloma-worker", settings)).await
+    }
+
+    /// One that was just started, once the engine has registered it.
+    pub async fn registered(world: &World, child: Child) -> Self {
+        let process = Self::of(child);
         eventually("the worker is known to the engine", || process.is_registered(world)).await;
         process
     }

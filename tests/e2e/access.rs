@@ -38,6 +38,16 @@ async fn a_wrong_password_and_an_unknown_name_answer_alike_and_are_throttled_ali
     world.finish().await;
 }
 
+#[tokio::test]
+async fn an_office_behind_one_address_may_log_in_as_often_as_it_likes() {
+    let world = World::without_workers().await;
+    let _ = world.tenant("acme").await;
+    for _ in 0..20 {
+        assert_eq!(log_in(&world, "owner@acme.example", "a long enough password").await.0, StatusCode::OK);
+    }
+    world.finish().await;
+}
+
 async fn with_key(world: &World, token: &str, method: Method, path: &str) -> Answer {
     let url = format!("{}/api/v1{path}", world.base());
     let answer =
@@ -131,7 +141,9 @@ async fn another_tenants_thing_answers_as_a_missing_one_to_the_byte() {
         ("/imports/{}/errors", &import, &missing),
         ("/imports/{}/error-file", &import, &missing),
         ("/contacts/{}", &contact, &missing),
+        ("/conversations/{}", &conversation, &missing),
         ("/conversations/{}/messages", &conversation, &missing),
+        ("/conversations/{}/presence", &conversation, &missing),
         ("/jobs/{}", &job, "999999999999"),
     ] {
         assert_eq!(acme.get(&of(template, id)).await.status, StatusCode::OK, "{template}");

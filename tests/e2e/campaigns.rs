@@ -38,6 +38,32 @@ async fn each_recipient_gets_one_message_and_the_counters_equal_the_rows() {
     world.finish().await;
 }
 
+/// CAM-08, CAM-14
+#[tokio::test]
+async fn a_draft_says_whom_it_would_reach_and_what_is_wrong_with_it_without_being_launched() {
+    let world = World::new().await;
+    let (acme, line, import) = ready(&world, 3).await;
+    acme.post("/suppressions", &json!({ "address": "+13055560001", "reason": "blacklisted" })).await.expect(201);
+    let campaign = acme.draft(&line, &import, json!({})).await;
+    let path = format!("/campaigns/{campaign}/audience");
+    let told = acme.get(&path).await.expect(200);
+    assert_eq!(told, json!({ "selected": 3, "eligible": 2, "skipped": { "blacklisted": 1 } }));
+    assert_eq!(acme.get(&format!("/campaigns/{campaign}")).await.expect(200)["state"], "draft");
+    let wrong = acme.draft(&line, &import, json!({ "body": "Hola {{fistName}}" })).await;
+    let refused = acme.get(&format!("/campaigns/{wrong}/audience")).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (422, "template_unknown_variable"));
+    let launched = acme.launch(&campaign).await;
+    assert_eq!(launched["audience"], told, "the launch says the same");
+    let late = acme.get(&path).await;
+    assert_eq!((late.status.as_u16(), late.code()), (409, "campaign_state"));
+    let other = world.tenant("other").await;
+    assert_eq!(other.get(&path).await.status, 404);
+    acme.until(&campaign, "completed").await;
+    world.settle().await;
+    assert_eq!(world.sim.summary().total, 2);
+    world.finish().await;
+}
+
 /// CAM-02
 #[tokio::test]
 async fn of_twenty_parallel_launches_one_succeeds_and_the_others_conflict() {
@@ -103,7 +129,7 @@ async fn two_contacts_with_one_phone_get_one_message_and_the_reasons_add_up() {
     acme.post("/contacts", &json!({ "first_name": "Eva", "email": "eva@example.com" })).await.expect(201);
     acme.post("/contacts", &json!({ "first_name": "Bea", "phone": "+13055560002" })).await.expect(201);
     acme.post("/suppressions", &json!({ "address": "+13055560002", "reason": "blacklisted" })).await.expect(201);
-    let body = json!({ "name": "All", "line_id": line, "body": "Hola {{firstName}}" });
+    let body = json!({ "name": "All", "line_id": line, "body": "Hola {{firstName}}", "quiet_hours": false });
     let campaign = acme.post("/campaigns", &body).await.expect(201)["id"].as_str().unwrap().to_owned();
     let audience = acme.launch(&campaign).await["audience"].clone();
     assert_eq!(

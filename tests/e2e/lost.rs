@@ -169,12 +169,7 @@ async fn recipients_whose_campaign_loses_its_jobs_have_failed_and_it_completes()
     let world = World::new().await;
     let (acme, operator) = (world.tenant("acme").await, world.operator());
     let line = acme.line(&world, json!({})).await;
-    let contacts = acme.contacts(3).await;
-    let gate = gate_of(&operator, &line).await;
-    operator.post(&format!("{gate}/pause"), &because("hold it")).await.expect(200);
-    let campaign = acme.draft(&line, &contacts, json!({})).await;
-    acme.launch(&campaign).await;
-    acme.until_count(&campaign, "pending", 3).await;
+    let (_, campaign) = launched_and_held(&acme, &operator, &line, 3).await;
     let lanes = operator.items("/lanes").await;
     let lane = lanes.iter().find(|lane| lane["key"] == format!("campaign/{campaign}")).expect("a lane of its own");
     operator.post(&format!("/lanes/{}/cancel", lane["id"]), &because("the wrong list")).await.expect(200);
@@ -185,16 +180,22 @@ async fn recipients_whose_campaign_loses_its_jobs_have_failed_and_it_completes()
     world.finish().await;
 }
 
+/// A campaign to so many whose jobs wait before its line's gate; answers the gate too.
+async fn launched_and_held(acme: &Tenant, operator: &Operator, line: &str, count: usize) -> (String, String) {
+    let contacts = acme.contacts(count).await;
+    let gate = gate_of(operator, line).await;
+    operator.post(&format!("{gate}/pause"), &because("hold it")).await.expect(200);
+    let campaign = acme.draft(line, &contacts, json!({})).await;
+    acme.launch(&campaign).await;
+    acme.until_count(&campaign, "pending", count as u64).await;
+    (gate, campaign)
+}
+
 /// A campaign to three people whose first job an operator has called off, and which has completed with the other two. Answers that job too.
 async fn completed_without_one(world: &World) -> (Tenant, Operator, String, i64) {
     let (acme, operator) = (world.tenant("acme").await, world.operator());
     let line = acme.line(world, json!({})).await;
-    let contacts = acme.contacts(3).await;
-    let gate = gate_of(&operator, &line).await;
-    operator.post(&format!("{gate}/pause"), &because("hold it")).await.expect(200);
-    let campaign = acme.draft(&line, &contacts, json!({})).await;
-    acme.launch(&campaign).await;
-    acme.until_count(&campaign, "pending", 3).await;
+    let (gate, campaign) = launched_and_held(&acme, &operator, &line, 3).await;
     let job = operator.items("/jobs?kind=campaigns.send").await[0]["id"].as_i64().unwrap();
     operator.post(&format!("/jobs/{job}/cancel"), &because("not now")).await.expect(200);
     acme.until_count(&campaign, "failed", 1).await;
@@ -257,12 +258,7 @@ async fn a_send_that_runs_again_while_its_campaign_is_being_completed_goes_out_a
     let world = World::new().await;
     let (acme, operator) = (world.tenant("acme").await, world.operator());
     let line = acme.line(&world, json!({})).await;
-    let contacts = acme.contacts(2).await;
-    let gate = gate_of(&operator, &line).await;
-    operator.post(&format!("{gate}/pause"), &because("hold it")).await.expect(200);
-    let campaign = acme.draft(&line, &contacts, json!({})).await;
-    acme.launch(&campaign).await;
-    acme.until_count(&campaign, "pending", 2).await;
+    let (gate, campaign) = launched_and_held(&acme, &operator, &line, 2).await;
     let job = operator.items("/jobs?kind=campaigns.send").await[0]["id"].as_i64().unwrap();
     operator.post(&format!("/jobs/{job}/cancel"), &because("not now")).await.expect(200);
     acme.until_count(&campaign, "failed", 1).await;
@@ -307,15 +303,10 @@ async fn the_failures_of_a_completed_campaign_are_sent_once_when_its_batch_runs_
     let world = World::new().await;
     let (acme, operator) = (world.tenant("acme").await, world.operator());
     let line = acme.line(&world, json!({})).await;
-    let contacts = acme.contacts(3).await;
     let mut superuser = world.database.superuser().await;
     // a fault that no handler records: the secret of the line can't be read
     sqlx::query("create table kept as select id, password from crm.lines").execute(&mut superuser).await.unwrap();
-    let gate = gate_of(&operator, &line).await;
-    operator.post(&format!("{gate}/pause"), &because("hold it")).await.expect(200);
-    let campaign = acme.draft(&line, &contacts, json!({})).await;
-    acme.launch(&campaign).await;
-    acme.until_count(&campaign, "pending", 3).await;
+    let (gate, campaign) = launched_and_held(&acme, &operator, &line, 3).await;
     sqlx::query("update crm.lines set password = 'x'").execute(&mut superuser).await.unwrap();
     sqlx::query(
         "update jobs.jobs j set max_attempts = 1 from jobs.kinds k where k.id = j.kind and k.name = 'campaigns.send'",

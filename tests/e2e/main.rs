@@ -3,20 +3,35 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
 
 mod access;
+mod bucket;
 mod campaigns;
+mod campaigns_made;
+mod campaigns_timing;
 mod contacts;
+mod contacts_many;
+mod demo_inbox;
 mod engine;
+mod fallback;
 mod imports;
+mod imports_held;
+mod inbound;
+mod inbox;
 mod intake;
 mod lifecycle;
+mod line_health;
 mod live;
 mod lost;
+mod media;
 mod messaging;
 mod operate;
 mod operations;
+mod operator;
 mod schedules;
 mod sending;
 mod singles;
+mod spa;
+mod statements;
+mod users;
 mod versions;
 mod wall;
 

@@ -24,7 +24,16 @@ async fn a_schedule_is_listed_with_its_contract_its_next_time_and_its_last_job()
     let operator = world.operator();
     let all = stored(&operator).await;
     let names: Vec<&str> = all.iter().map(|row| row["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["access.prune", "events.prune", "messaging.sweep_lines"], "by name");
+    let declared = [
+        "access.prune",
+        "events.prune",
+        "inbox.fold",
+        "messaging.check_hooks",
+        "messaging.prune_uploads",
+        "messaging.sweep_lines",
+        "messaging.transcribe_missed",
+    ];
+    assert_eq!(names, declared, "by name");
     let row = operator.get(QUIET).await.expect(200);
     let contract = ["cron", "time_zone", "nonexistent", "ambiguous", "catch_up", "overlap", "kind", "queue"];
     let words: Vec<&str> = contract.iter().map(|part| row[part].as_str().unwrap()).collect();

@@ -13,16 +13,28 @@ const BETWEEN: Duration = Duration::from_millis(10);
 ///
 /// # Panics
 /// When it still does not after thirty seconds.
-pub async fn eventually<F, Fut>(what: &str, mut holds: F)
+pub async fn eventually<F, Fut>(what: &str, holds: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    assert!(in_time(holds).await, "not within {BOUND:?}: {what}");
+}
+
+/// Whether `holds` answers true within thirty seconds: for one who has more to say of it when it does not.
+pub async fn in_time<F, Fut>(mut holds: F) -> bool
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = bool>,
 {
     let until = Instant::now() + BOUND;
     while !holds().await {
-        assert!(Instant::now() < until, "not within {BOUND:?}: {what}");
+        if Instant::now() >= until {
+            return false;
+        }
         tokio::time::sleep(BETWEEN).await;
     }
+    true
 }
 
 /// Waits until `find` answers something, and answers that.

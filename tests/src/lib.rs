@@ -1,6 +1,7 @@
 //! The harness: a database cluster shared by a test run, a database for each test, and words that read like the product's.
 
 pub mod actors;
+pub mod bucket;
 pub mod cluster;
 mod database;
 mod eventually;
@@ -8,9 +9,10 @@ pub mod paloma;
 pub mod world;
 
 pub use actors::{Answer, Operator, Tenant};
+pub use bucket::{Bucket, Weather};
 pub use database::Database;
-pub use eventually::{eventually, eventually_some};
-pub use world::World;
+pub use eventually::{eventually, eventually_some, in_time};
+pub use world::{OPERATOR, World};
 
 /// For a test that this machine lacks something for: says so, and fails where nothing may be left out (`PALOMA_LEAVE_NOTHING_OUT`, set by `.ci/run`).
 ///

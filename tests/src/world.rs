@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crm::{App, Config};
+use crm::{App, Config, messaging::media::store::BucketConfig};
 use jobs::{Engine, Settings};
 use sim::bluebubbles::{Call, Config as SimConfig, Server, Sim};
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Database,
+    Bucket, Database,
     actors::{Operator, Tenant},
 };
 
@@ -29,6 +29,7 @@ pub struct World {
     /// The simulated gateway.
     pub sim: Sim,
     server: Server,
+    bucket: Option<Bucket>,
     config: Config,
     base: String,
     api: JoinHandle<()>,
@@ -78,21 +79,34 @@ impl World {
     /// The same over a database that is there already.
     pub async fn over(database: Database) -> Self {
         let url = database.url();
-        Self::on(database, url, None).await
+        // the same stories, with files elsewhere (`.ci/run`)
+        let wants_bucket = std::env::var_os("PALOMA_TEST_BUCKET").is_some();
+        let bucket = if wants_bucket { Bucket::start().await } else { None };
+        Self::on(database, url, None, bucket).await
+    }
+
+    /// A world with one worker that keeps its files in a bucket.
+    pub async fn with_bucket(bucket: Bucket) -> Self {
+        let database = Database::new().await;
+        let url = database.url();
+        let mut world = Self::on(database, url, None, Some(bucket)).await;
+        world.start_worker().await;
+        world
     }
 
     /// The same where all transactions go by the pooler at that address.
     pub async fn behind_a_pooler(database: Database, url: String) -> Self {
         let direct = database.url();
-        Self::on(database, url, Some(direct)).await
+        Self::on(database, url, Some(direct), None).await
     }
 
-    async fn on(database: Database, url: String, direct_url: Option<String>) -> Self {
+    async fn on(database: Database, url: String, direct_url: Option<String>, bucket: Option<Bucket>) -> Self {
         let config = SimConfig { password: Some(GATEWAY_PASSWORD.to_owned()), ..SimConfig::default() };
         let server = Server::start_local(config).await.expect("a simulated gateway");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let config = Self::config(url, direct_url, &base);
+        let mut config = Self::config(url, direct_url, &base);
+        config.bucket = bucket.as_ref().map(Bucket::config).unwrap_or_default();
         let app = App::start(config.clone(), "paloma-test").await.expect("an application behind its wall");
         let serving = app.clone();
         let api =
@@ -101,7 +115,7 @@ impl World {
         let scheduler = tokio::spawn(async move {
             jobs::schedule::run(&db, &crm::schedules(), stop).await.expect("the scheduler ends without an error");
         });
-        Self { database, app, sim: server.sim(), server, config, base, api, scheduler, workers: Vec::new() }
+        Self { database, app, sim: server.sim(), server, bucket, config, base, api, scheduler, workers: Vec::new() }
     }
 
     fn config(database_url: String, direct_database_url: Option<String>, base: &str) -> Config {
@@ -112,6 +126,9 @@ impl World {
             operator_token: Some(OPERATOR.into()),
             public_url: base.to_owned(),
             allow_private_gateways: true,
+            media_folder: std::env::temp_dir().join(format!("paloma-test-{}", uuid::Uuid::new_v4().simple())),
+            bucket: BucketConfig::default(),
+            ffmpeg: "ffmpeg".to_owned(),
             database_connections: 10,
             log_json: false,
         }
@@ -121,6 +138,15 @@ impl World {
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Where it keeps its files, if not in a folder.
+    ///
+    /// # Panics
+    /// Where it is a folder.
+    #[must_use]
+    pub fn bucket(&self) -> &Bucket {
+        self.bucket.as_ref().expect("a world with a bucket")
     }
 
     /// The platform's operator.
@@ -150,6 +176,7 @@ impl World {
                 (crm::queue::INBOUND, 2),
                 (crm::queue::DEFAULT, 4),
                 (crm::queue::IMPORT, 1),
+                (crm::queue::MEDIA, 2),
             ];
             Engine::start(app.db.clone(), app, crm::registry(), Settings::new("worker", queues))
                 .await
@@ -282,6 +309,8 @@ impl World {
         .await
         .expect("rows can be read");
         assert_eq!(stored, 0, "a secret was stored where it may not be");
+        // most tests have made none
+        let _ = std::fs::remove_dir_all(&self.config.media_folder);
         let _ = (self.api.await, self.scheduler.await);
         self.server.stop().await;
         self.app.db.close();

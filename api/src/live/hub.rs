@@ -7,9 +7,15 @@ use std::{
 };
 
 use axum::extract::ws::Utf8Bytes;
-use crm::{App, Error, access::Permission, events};
+use crm::{
+    App, Error,
+    access::{Caller, Permission},
+    events::{self, Numbered, Whisper},
+};
 use tokio::sync::{Mutex, Notify, broadcast};
 use uuid::Uuid;
+
+use super::watch::Watch;
 
 /// Frames that a socket may be behind before it is closed.
 const BEHIND: usize = 2048;
@@ -25,14 +31,33 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 pub struct Frame {
     /// What somebody needs to see it.
     pub permission: Permission,
+    /// For whom alone, if not for all of the tenant.
+    pub user_id: Option<Uuid>,
+    /// Its number, if it is one that is kept.
+    pub seq: Option<i64>,
     /// The text.
     pub text: Utf8Bytes,
+}
+
+impl Frame {
+    /// The frame of a numbered event.
+    pub fn of(event: &Numbered) -> Result<Self, Error> {
+        let text = serde_json::to_string(event).map_err(|error| Error::Internal(error.into()))?;
+        let (permission, user_id) = (permission(&event.kind), event.user_id);
+        Ok(Self { permission, user_id, seq: Some(event.seq), text: text.into() })
+    }
+    /// Whether that caller gets it.
+    pub fn is_for(&self, caller: &Caller) -> bool {
+        caller.permissions.contains(self.permission) && self.user_id.is_none_or(|id| caller.user_id.uuid() == id)
+    }
 }
 
 /// Hands a tenant's events to its sockets.
 #[derive(Clone)]
 pub struct Hub {
     app: App,
+    /// Who still may listen.
+    pub watch: Watch,
     feeds: Arc<Mutex<HashMap<Uuid, Feed>>>,
     joined: Arc<Notify>,
 }
@@ -48,7 +73,7 @@ fn permission(kind: &str) -> Permission {
     match kind {
         "campaign.progress" => Permission::CampaignsView,
         "job.progress" => Permission::ContactsView,
-        // message.status, message.new, and whatever is not decided yet
+        // of messages and conversations, and whatever is not decided yet
         _ => Permission::ConversationsView,
     }
 }
@@ -56,12 +81,13 @@ fn permission(kind: &str) -> Permission {
 impl Hub {
     /// Starts the loops; they end with `app.stop`.
     pub fn start(app: App) -> Self {
-        let hub = Self { app, feeds: Arc::default(), joined: Arc::default() };
+        let hub = Self { app, watch: Watch::default(), feeds: Arc::default(), joined: Arc::default() };
         let outbox = Arc::new(Notify::new());
         let numbered = Arc::new(Notify::new());
-        hub.spawn(listen(hub.app.clone(), outbox.clone(), numbered.clone()));
+        hub.spawn(listen(hub.clone(), outbox.clone(), numbered.clone()));
         hub.spawn(number(hub.app.clone(), outbox));
         hub.spawn(hub.clone().pump(numbered));
+        hub.spawn(hub.watch.clone().look(hub.app.clone()));
         hub
     }
 
@@ -76,7 +102,7 @@ impl Hub {
         let feed = match feeds.entry(tenant_id) {
             Entry::Occupied(feed) => feed.into_mut(),
             Entry::Vacant(place) => {
-                let seq = events::last_seq(&self.app.db, tenant_id).await?;
+                let seq = events::kept(&self.app.db, tenant_id).await?.last;
                 place.insert(Feed { frames: broadcast::channel(BEHIND).0, seq })
             }
         };
@@ -102,6 +128,17 @@ impl Hub {
         }
     }
 
+    /// Hands on what is written nowhere; it has no number.
+    async fn whisper(&self, payload: &str) {
+        let Ok(whisper) = serde_json::from_str::<Whisper>(payload) else { return };
+        let feeds = self.feeds.lock().await;
+        let Some(feed) = feeds.get(&whisper.tenant_id) else { return };
+        let text = serde_json::json!({ "kind": whisper.kind, "data": whisper.data, "at": whisper.at }).to_string();
+        let frame = Frame { permission: permission(&whisper.kind), user_id: None, seq: None, text: text.into() };
+        // nobody listening is no fault
+        let _ = feed.frames.send(Arc::new(frame));
+    }
+
     /// Tenants with sockets, and where their feeds stand; feeds without a socket are forgotten.
     async fn listened_to(&self) -> Vec<(Uuid, i64)> {
         let mut feeds = self.feeds.lock().await;
@@ -119,9 +156,8 @@ impl Hub {
             let Some(feed) = feeds.get_mut(&tenant_id) else { return Ok(()) };
             feed.seq = seq;
             for event in events {
-                let text = serde_json::to_string(&event).map_err(|error| Error::Internal(error.into()))?;
                 // nobody listening is no fault
-                let _ = feed.frames.send(Arc::new(Frame { permission: permission(&event.kind), text: text.into() }));
+                let _ = feed.frames.send(Arc::new(Frame::of(&event)?));
             }
             drop(feeds);
             if !full {
@@ -132,10 +168,10 @@ impl Hub {
     }
 }
 
-/// The process's one listener: wakes the numbering and the pump.
-async fn listen(app: App, outbox: Arc<Notify>, numbered: Arc<Notify>) {
+/// The process's one listener: wakes the numbering and the pump, and hands on what comes with the notice itself.
+async fn listen(hub: Hub, outbox: Arc<Notify>, numbered: Arc<Notify>) {
     loop {
-        let mut listener = match app.db.listen(&[events::OUTBOX, events::CHANNEL]).await {
+        let mut listener = match hub.app.db.listen(&[events::OUTBOX, events::CHANNEL, events::WHISPERS]).await {
             Ok(listener) => listener,
             Err(error) => {
                 tracing::warn!(%error, "live: can't listen, polling meanwhile");
@@ -146,6 +182,7 @@ async fn listen(app: App, outbox: Arc<Notify>, numbered: Arc<Notify>) {
         while let Ok(notice) = listener.recv().await {
             match notice.channel() {
                 events::OUTBOX => outbox.notify_one(),
+                events::WHISPERS => hub.whisper(notice.payload()).await,
                 _ => numbered.notify_one(),
             }
         }

@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::{FromRequest, Multipart, Request, State},
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use crm::{
@@ -12,8 +12,10 @@ use crm::{
     contacts::import::{
         Import, ImportId,
         errors::{self, ErrorKey, ImportError},
+        held::{self, DryRun, Preview},
         progress,
         report::{ErrorFile, Language},
+        start::Options,
     },
 };
 use db::Page;
@@ -40,6 +42,10 @@ pub fn routes() -> Routes {
     Routes::new()
         .private(Permission::ContactsView, routes!(list))
         .upload(Permission::ContactsImport, routes!(create))
+        .private(Permission::ContactsImport, routes!(preview))
+        .private(Permission::ContactsImport, routes!(dry_run))
+        .private(Permission::ContactsImport, routes!(start))
+        .private(Permission::ContactsImport, routes!(drop_held))
         .private(Permission::ContactsView, routes!(get))
         .private(Permission::ContactsImport, routes!(list_errors))
         .private(Permission::ContactsImport, routes!(error_file))
@@ -57,7 +63,7 @@ async fn list(call: Call, Query(paging): Query<Paging>) -> Result<Json<Page<Impo
 #[utoipa::path(
     post, path = "/api/v1/imports", tag = "imports", params(ImportQuery),
     request_body(content((ImportForm = "multipart/form-data"), (String = "text/csv"), (String = "application/octet-stream"))),
-    responses((status = 201, description = "Queued", body = Import))
+    responses((status = 201, description = "Queued; with `hold` the preview of a file that is only kept", body = Import))
 )]
 async fn create(
     State(api): State<Api>,
@@ -77,6 +83,54 @@ async fn create(
         tokio::spawn(upload::raw(call, once, options, request.into_body()))
     };
     task.await.map_err(|fault| Problem::internal(fault.into()))?
+}
+
+/// How the first rows of an upload that is held are read, by these options.
+#[utoipa::path(
+    post, path = "/api/v1/imports/{id}/preview", tag = "imports", params(("id" = Uuid, Path)), request_body = Options,
+    responses((status = 200, body = Preview))
+)]
+async fn preview(call: Call, Path(id): Path<ImportId>, Json(options): Json<Options>) -> Result<Json<Preview>, Problem> {
+    let mut tx = call.tx().await?;
+    Ok(Json(held::preview(&mut tx, id, &options).await?))
+}
+
+/// What an import of the upload would do: tried by the code that imports, on its first 10,000 rows, and taken back.
+#[utoipa::path(
+    post, path = "/api/v1/imports/{id}/dry-run", tag = "imports", params(("id" = Uuid, Path), Shown), request_body = Options,
+    responses((status = 200, body = DryRun))
+)]
+async fn dry_run(
+    call: Call,
+    Path(id): Path<ImportId>,
+    Query(shown): Query<Shown>,
+    Json(options): Json<Options>,
+) -> Result<Json<DryRun>, Problem> {
+    let tx = call.tx().await?;
+    Ok(Json(held::dry_run(tx, id, &options, shown.language.unwrap_or_default()).await?))
+}
+
+/// Starts the import of an upload that was held; of parallel calls one succeeds.
+#[utoipa::path(
+    post, path = "/api/v1/imports/{id}/start", tag = "imports", params(("id" = Uuid, Path)), request_body = Options,
+    responses((status = 200, body = Import))
+)]
+async fn start(call: Call, Path(id): Path<ImportId>, Json(options): Json<Options>) -> Result<Json<Import>, Problem> {
+    let mut tx = call.tx().await?;
+    let import = held::begin(&mut tx, id, &options).await?;
+    tx.commit().await?;
+    Ok(Json(import))
+}
+
+/// Drops an upload that was held and not started.
+#[utoipa::path(
+    delete, path = "/api/v1/imports/{id}", tag = "imports", params(("id" = Uuid, Path)), responses((status = 204, description = "Dropped"))
+)]
+async fn drop_held(call: Call, Path(id): Path<ImportId>) -> Result<StatusCode, Problem> {
+    let mut tx = call.tx().await?;
+    held::drop(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// An import.

@@ -43,18 +43,29 @@ struct SuppressionBody {
     reason: Reason,
 }
 
+/// Which of them are wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Wanted {
+    /// Only this reason.
+    reason: Option<Reason>,
+    /// Only this address, however it is written.
+    address: Option<String>,
+}
+
 /// The addresses nobody may write to, in their order.
 #[utoipa::path(
-    get, path = "/api/v1/suppressions", tag = "contacts", params(For, Paging),
+    get, path = "/api/v1/suppressions", tag = "contacts", params(Wanted, Paging),
     responses((status = 200, body = Page<Suppression>))
 )]
 async fn list(
     call: Call,
-    Query(wanted): Query<For>,
+    Query(wanted): Query<Wanted>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Suppression>>, Problem> {
     let mut tx = call.tx().await?;
-    Ok(Json(suppressions::list(&mut tx, wanted.reason, &paging.of()?).await?))
+    let filter = suppressions::Filter { reason: wanted.reason, address: wanted.address };
+    Ok(Json(suppressions::list(&mut tx, &filter, &paging.of()?).await?))
 }
 
 /// Puts an address on the list; one that is there already stays as it is.

@@ -1,14 +1,16 @@
-//! `paloma bench`: what the queue engine can do on this machine, on a durable cluster of its own and through the same worker path as
-//! in production. Measures and checks; judges nothing.
+//! `paloma bench`: what the queue engine, the inbox and the live feed can do on this machine, on a durable cluster and through the same
+//! programs as in production. Measures and checks; judges nothing.
 
 mod coalesced;
 mod cpu;
 mod fleet;
 mod ground;
+mod inbox;
 mod latency;
 mod noop;
 mod peer;
 mod singles;
+mod sockets;
 mod workloads;
 
 use anyhow::Result;
@@ -26,6 +28,13 @@ pub use peer::PeerArguments;
 pub enum BenchVerb {
     /// Measure the queue with jobs that do nothing, and print one line.
     Queue(QueueArguments),
+    /// Measure the inbox over HTTP on a database of any size, and print a table.
+    Inbox(inbox::InboxArguments),
+    /// Measure the live feed: memory of silent sockets, and how soon events reach all of them.
+    Sockets(sockets::SocketsArguments),
+    /// The other ends of the sockets.
+    #[command(hide = true)]
+    Listen(sockets::ListenArguments),
     /// One step of a comparison with other queues, for the driver of that comparison.
     #[command(hide = true)]
     Peer(PeerArguments),
@@ -154,6 +163,9 @@ pub async fn obey(verb: BenchVerb) -> Result<()> {
     match verb {
         BenchVerb::Peer(arguments) => peer::obey(arguments).await,
         BenchVerb::Worker(arguments) => noop::work(&arguments).await,
+        BenchVerb::Sockets(arguments) => sockets::obey(&arguments).await,
+        BenchVerb::Listen(arguments) => sockets::listen(&arguments).await,
+        BenchVerb::Inbox(arguments) => inbox::obey(&arguments).await,
         BenchVerb::Queue(arguments) => {
             let stop = StopSignal::listen()?;
             let mut ground = Ground::start(arguments.location.as_deref(), arguments.tenants()).await?;

@@ -41,7 +41,13 @@ impl Client {
         });
         let request = http.post(format!("{api}/api/v1/platform/tenants")).bearer_auth(operator_token).json(&new);
         fine(request.send().await?).await.context("making the tenant")?;
-        let login = json!({ "email": tenant.email, "password": tenant.password });
+        Self::log_in(api, &tenant.email, &tenant.password).await
+    }
+
+    /// Logs in.
+    pub async fn log_in(api: &str, email: &str, password: &str) -> Result<Self> {
+        let http = loopback_client(PATIENCE)?;
+        let login = json!({ "email": email, "password": password });
         let request = http.post(format!("{api}/api/v1/session")).header(ORIGIN, api).json(&login);
         let answer = fine(request.send().await?).await.context("logging in")?;
         let cookies = answer.headers().get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
@@ -60,9 +66,27 @@ impl Client {
         self.answer(self.http.get(self.url(path))).await.with_context(|| format!("reading {path}"))
     }
 
+    /// The bytes of what is at `path`, unread, and how long they took to come.
+    pub async fn timed(&self, path: &str) -> Result<(Duration, usize)> {
+        let began = Instant::now();
+        let answer = fine(self.http.get(self.url(path)).headers(self.headers.clone()).send().await?).await;
+        let bytes = answer.with_context(|| format!("reading {path}"))?.bytes().await?;
+        Ok((began.elapsed(), bytes.len()))
+    }
+
+    /// The session's cookie, as it is to be sent back.
+    pub fn cookie(&self) -> &str {
+        self.headers.get(COOKIE).and_then(|cookie| cookie.to_str().ok()).unwrap_or_default()
+    }
+
     /// Posts JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.answer(self.http.post(self.url(path)).json(body)).await
+    }
+
+    /// Changes something.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        self.answer(self.http.patch(self.url(path)).json(body)).await.with_context(|| format!("changing {path}"))
     }
 
     /// Posts a file of any length as it is.

@@ -106,6 +106,16 @@ impl Ground {
         of_wanted.map(|(_, handle)| handle.rss_mb()).reduce(f64::max)
     }
 
+    /// What the api has resident now, in MiB; the peak where that can't be told.
+    pub fn api_rss_mb(&self) -> Result<f64> {
+        let api = self.stack.children().find(|child| child.name() == "api").context("the api was started")?;
+        let pid = api.pid().context("the api runs")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+        Ok(kib.map_or_else(|| api.rss_mb(), |kib| kib / 1024.0))
+    }
+
     /// The programs that ended unasked.
     pub fn crashed(&self) -> Vec<String> {
         let crashed = self.stack.children().filter(|child| matches!(child.state(), State::Crashed(_)));

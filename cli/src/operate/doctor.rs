@@ -6,6 +6,7 @@ use crate::cluster;
 use crate::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use crm::messaging::media::store::BucketConfig;
 use db::{Db, PageOf, PlatformTx, Scope, Why};
 use jobs::admin::{self, SEEN_WITHIN_S, WorkerRow};
 use serde::Serialize;
@@ -22,6 +23,8 @@ const DUE_WITHIN_S: f64 = 60.0;
 pub struct DoctorArguments {
     #[command(flatten)]
     operator: Operator,
+    #[command(flatten)]
+    bucket: BucketConfig,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,6 +55,9 @@ pub async fn doctor(arguments: &DoctorArguments) -> Result<()> {
     let operator = &arguments.operator;
     let mut findings = Findings::default();
     secret(&mut findings);
+    if arguments.bucket.bucket.is_some() {
+        files(&arguments.bucket, &mut findings).await;
+    }
     match reach(operator, &mut findings).await {
         Ok(db) => {
             if let Err(error) = examine(&db, &mut findings).await {
@@ -88,6 +94,21 @@ fn secret(findings: &mut Findings) {
             Err(error) => findings.note("secret", false, format!("{place}: {error}")),
         },
     }
+}
+
+/// The bucket of the environment, tried as a process that starts does.
+async fn files(bucket: &BucketConfig, findings: &mut Findings) {
+    let folder = std::env::temp_dir().join(format!("paloma-doctor-{}", std::process::id()));
+    let checked = match bucket.store(&folder) {
+        Ok(store) => store.check().await.map_err(anyhow::Error::from),
+        Err(error) => Err(error),
+    };
+    match checked {
+        Ok(()) => findings.note("files", true, "the bucket keeps, gives and removes them"),
+        Err(error) => findings.note("files", false, told(&error)),
+    }
+    // there only where it was written to
+    let _ = std::fs::remove_dir_all(folder);
 }
 
 async fn reach(operator: &Operator, findings: &mut Findings) -> Result<Db> {

@@ -202,13 +202,17 @@ pub struct MigrateArguments {
 
 /// Brings the database to the schema of this version.
 async fn migrate(arguments: &MigrateArguments) -> Result<()> {
-    let given = arguments.owner_database_url.as_deref();
-    let url = address_or_embedded(given, SUPERUSER, "--owner-database-url or PALOMA_OWNER_DATABASE_URL")?;
+    let url = owner_address(arguments.owner_database_url.as_deref())?;
     let version = db::migrate::run(&url).await.context("migrating the database")?;
     if arguments.json {
         return print::json(&serde_json::json!({ "schema_version": version }));
     }
     print::line(format_args!("the schema is at version {version}"))
+}
+
+/// The address of the database for its owner, as it was given, or of the embedded one.
+pub fn owner_address(given: Option<&str>) -> Result<String> {
+    address_or_embedded(given, SUPERUSER, "--owner-database-url or PALOMA_OWNER_DATABASE_URL")
 }
 
 fn address_or_embedded(given: Option<&str>, user: &str, settings: &str) -> Result<String> {

@@ -4,7 +4,10 @@
 mod address;
 pub mod bluebubbles;
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, Utc};
+use tokio::fs::File;
 
 pub use address::{ChatGuid, normalise_address, text_key};
 pub use bluebubbles::{BlueBubbles, BlueBubblesLine};
@@ -81,6 +84,8 @@ pub struct SendText {
     pub chat_guid: Option<String>,
     /// What it says.
     pub text: String,
+    /// The message it answers, by the gateway's id. Only the helper can say so; the script leaves it out.
+    pub reply_to: Option<String>,
     /// How to send, if not in the line's usual way.
     pub method: Option<SendMethod>,
 }
@@ -89,6 +94,19 @@ impl std::fmt::Debug for SendText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SendText").field("client_guid", &self.client_guid).finish_non_exhaustive()
     }
+}
+
+/// A file to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendFile {
+    /// Where its bytes are.
+    pub path: PathBuf,
+    /// What the other side sees as its name.
+    pub name: String,
+    /// Its type.
+    pub mime: String,
+    /// A voice message.
+    pub is_voice: bool,
 }
 
 /// The gateway's answer to a send: there is a message, which may already be marked as failed.
@@ -130,6 +148,10 @@ pub struct GatewayMessage {
     pub chat_guid: Option<String>,
     /// In a group. False also when the chat is not told.
     pub is_group: bool,
+    /// Which group, in one spelling whatever the service is called.
+    pub group_id: Option<String>,
+    /// What the group is called, where it is called something.
+    pub group_name: Option<String>,
     /// What carries it.
     pub service: Service,
     /// The code with which it failed; None while all is well.
@@ -144,6 +166,8 @@ pub struct GatewayMessage {
     pub read_at: Option<DateTime<Utc>>,
     /// When it was edited or unsent; the two look alike.
     pub edited_at: Option<DateTime<Utc>>,
+    /// Whether the edit took the message back: None where the report does not say.
+    pub is_unsent: Option<bool>,
     /// Our id from the send, echoed once at most.
     pub temp_guid: Option<String>,
     /// The message this row reacts to, bare of its part.
@@ -154,8 +178,31 @@ pub struct GatewayMessage {
     pub reply_to_guid: Option<String>,
     /// 0 is a message; others tell of changes in a group.
     pub item_type: i64,
-    /// How many files belong to it, as far as the gateway knows yet.
-    pub attachment_count: usize,
+    /// The row only draws the preview of a link in another one.
+    pub is_preview: bool,
+    /// A voice message. False also where the report does not say.
+    pub is_voice: bool,
+    /// The files that belong to it, as far as the gateway knows yet.
+    pub attachments: Vec<GatewayAttachment>,
+}
+
+/// A file of a message, as a gateway tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayAttachment {
+    /// The gateway's id.
+    pub guid: String,
+    /// What it is called there.
+    pub name: Option<String>,
+    /// Its type by the gateway's word, which may be that of a converted file.
+    pub mime: Option<String>,
+    /// Apple's word for the type of what is stored.
+    pub uti: Option<String>,
+    /// Its length, as far as known.
+    pub byte_count: Option<i64>,
+    /// Of a picture or video.
+    pub width: Option<i32>,
+    /// Of a picture or video.
+    pub height: Option<i32>,
 }
 
 /// What a gateway reports by webhook.
@@ -225,6 +272,22 @@ impl ParseError {
     }
 }
 
+/// What became of fetching a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// It is there.
+    Done {
+        /// Its length.
+        length: u64,
+    },
+    /// It is longer than was asked for.
+    TooLong,
+    /// The gateway knows it and has no bytes of it, for now: it was not downloaded there yet, or was purged.
+    NotThere,
+    /// The gateway knows no such file.
+    Unknown,
+}
+
 /// A chat that already exists at the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayChat {
@@ -234,6 +297,10 @@ pub struct GatewayChat {
     pub address: Option<String>,
     /// In a group.
     pub is_group: bool,
+    /// Which group, in one spelling.
+    pub group_id: Option<String>,
+    /// What the group is called.
+    pub name: Option<String>,
     /// Filed by the device among unknown senders or spam.
     pub is_filtered: bool,
     /// Which of our own addresses it uses.
@@ -259,6 +326,54 @@ impl Gateway {
     pub async fn send_text(&self, message: &SendText) -> Result<Sent, ClientError> {
         match self {
             Self::BlueBubbles(mac) => mac.send_text(message).await,
+        }
+    }
+
+    /// Sends files, and a text with them, as one message. An outcome may be unknown.
+    pub async fn send_files(&self, message: &SendText, files: &[SendFile]) -> Result<Sent, ClientError> {
+        match self {
+            Self::BlueBubbles(mac) => mac.send_files(message, files).await,
+        }
+    }
+
+    /// Writes a file of a message where it is asked to: as it was sent, or in the form into which the gateway converts it.
+    pub async fn download(
+        &self,
+        guid: &str,
+        is_original: bool,
+        into: &mut File,
+        limit: u64,
+    ) -> Result<Fetched, ClientError> {
+        match self {
+            Self::BlueBubbles(mac) => mac.download(guid, is_original, into, limit).await,
+        }
+    }
+
+    /// Sends one text over SMS, whatever the other side has. As with [`Gateway::send_text`], an outcome may be unknown.
+    pub async fn send_sms(&self, message: &SendText) -> Result<Sent, ClientError> {
+        match self {
+            Self::BlueBubbles(mac) => mac.send_sms(message).await,
+        }
+    }
+
+    /// Whether it can send SMS at all; None where it can't say.
+    pub async fn relays_sms(&self) -> Result<Option<bool>, ClientError> {
+        match self {
+            Self::BlueBubbles(mac) => mac.relays_sms().await,
+        }
+    }
+
+    /// Shows the other side of a chat that somebody types. It ends by itself.
+    pub async fn show_typing(&self, chat_guid: &str) -> Result<(), ClientError> {
+        match self {
+            Self::BlueBubbles(mac) => mac.act_on_chat("typing", chat_guid).await,
+        }
+    }
+
+    /// Marks a chat as read, which tells the other side where the device does so.
+    pub async fn mark_read(&self, chat_guid: &str) -> Result<(), ClientError> {
+        match self {
+            Self::BlueBubbles(mac) => mac.act_on_chat("read", chat_guid).await,
         }
     }
 
@@ -307,6 +422,18 @@ impl Gateway {
     ) -> Result<Vec<GatewayMessage>, ClientError> {
         match self {
             Self::BlueBubbles(mac) => mac.messages_between(after_ms, before_ms, from_me, limit, offset).await,
+        }
+    }
+
+    /// Messages edited or unsent after that time, oldest first, however long ago they were made.
+    pub async fn messages_edited_since(
+        &self,
+        after_ms: i64,
+        limit: u32,
+        offset: u32,
+    ) -> Result<Vec<GatewayMessage>, ClientError> {
+        match self {
+            Self::BlueBubbles(mac) => mac.messages_edited_since(after_ms, limit, offset).await,
         }
     }
 

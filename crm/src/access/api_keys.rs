@@ -171,6 +171,35 @@ pub(super) async fn find(app: &App, token: &str) -> Result<Option<Live>, Error> 
     Ok(live)
 }
 
+/// Those of these keys that work, and writes as seldom that they were used: a row that somebody else holds is written the next time.
+pub(super) async fn find_all(app: &App, ids: &[(Uuid, ApiKeyId)]) -> Result<Vec<Live>, Error> {
+    let mut tx = app.db.platform(Why::Login).await?;
+    let live = sqlx::query_as(
+        "with live as (
+           select k.id, k.tenant_id, k.created_by, k.permissions, u.role as creator_role, t.state as tenant_state,
+                  coalesce(k.used_at < app.now() - interval '1 minute', true) as is_stale
+             from unnest($1::uuid[], $2::uuid[]) w(tenant_id, id)
+             join crm.api_keys k on k.tenant_id = w.tenant_id and k.id = w.id
+             join crm.users u on u.tenant_id = k.tenant_id and u.id = k.created_by
+             join crm.tenants t on t.id = k.tenant_id
+            where k.revoked_at is null and (k.expires_at is null or k.expires_at > app.now())
+              and u.disabled_at is null and t.state <> $3),
+         stale as (
+           select k.tenant_id, k.id from live l join crm.api_keys k on k.tenant_id = l.tenant_id and k.id = l.id
+            where l.is_stale for update of k skip locked),
+         used as (
+           update crm.api_keys k set used_at = app.now() from stale z where k.tenant_id = z.tenant_id and k.id = z.id)
+         select l.* from live l",
+    )
+    .bind(ids.iter().map(|(tenant_id, _)| *tenant_id).collect::<Vec<_>>())
+    .bind(ids.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+    .bind(State::Closed)
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(live)
+}
+
 /// The prefix of a token of our form, `pk_<8 hex>_<64 hex>`.
 fn read_prefix(token: &str) -> Option<&str> {
     let (prefix, secret) = token.strip_prefix("pk_")?.split_once('_')?;

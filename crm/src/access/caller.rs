@@ -1,11 +1,14 @@
 //! Who asks: the answer to a cookie or a bearer token, looked up once a request.
 
+use std::collections::HashMap;
+
 use db::{Actor, TenantTx};
 use uuid::Uuid;
 
 use super::{
     api_keys::{self, ApiKeyId},
     permission::{Permission, Permissions},
+    role::Role,
     sessions::{self, SessionId},
     users::UserId,
 };
@@ -21,7 +24,7 @@ pub enum Credential {
 }
 
 /// By what somebody is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Via {
     /// A session.
     Session(SessionId),
@@ -30,7 +33,7 @@ pub enum Via {
 }
 
 /// Who asks, in which tenant, and what they may do.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The tenant.
     pub tenant_id: Uuid,
@@ -48,6 +51,16 @@ impl Caller {
     /// Refuses whoever lacks the permission.
     pub fn require(&self, permission: Permission) -> Result<(), Error> {
         if self.permissions.contains(permission) { Ok(()) } else { Err(Error::Forbidden(permission.name())) }
+    }
+    /// Refuses to give a role, or to take it away, by which somebody may what the caller may not.
+    pub fn may_grant(&self, role: Role) -> Result<(), Error> {
+        match role.permissions().without(self.permissions).iter().next() {
+            None => Ok(()),
+            Some(beyond) => {
+                let message = format!("this role may {beyond}, which you may not");
+                Err(Error::conflict("role_beyond_own", message))
+            }
+        }
     }
     /// Who acts, for the audit trail.
     #[must_use]
@@ -76,25 +89,51 @@ pub async fn identify(app: &App, credential: &Credential) -> Result<Caller, Erro
     let caller = match credential {
         Credential::Session(token) => {
             let id = sessions::read_token(&app.keys, token).ok_or(Error::Unauthorized)?;
-            let live = sessions::find(app, id).await?.ok_or(Error::Unauthorized)?;
-            Caller {
-                tenant_id: live.tenant_id,
-                user_id: live.user_id,
-                permissions: live.role.permissions(),
-                via: Via::Session(id),
-                is_suspended: live.tenant_state == State::Suspended,
-            }
+            of_session(&sessions::find(app, id).await?.ok_or(Error::Unauthorized)?)
         }
-        Credential::Key(token) => {
-            let live = api_keys::find(app, token).await?.ok_or(Error::Unauthorized)?;
-            Caller {
-                tenant_id: live.tenant_id,
-                user_id: live.created_by,
-                permissions: live.permissions(),
-                via: Via::Key(live.id),
-                is_suspended: live.tenant_state == State::Suspended,
-            }
-        }
+        Credential::Key(token) => of_key(&api_keys::find(app, token).await?.ok_or(Error::Unauthorized)?),
     };
     Ok(caller)
+}
+
+/// Who of these is still known, and what they may do now: one look for all that stay connected, a statement for each kind of credential
+/// that there is. Who is missing is known no more.
+pub async fn recheck(app: &App, known: &[(Uuid, Via)]) -> Result<HashMap<Via, Caller>, Error> {
+    let (mut of_sessions, mut of_keys) = (Vec::new(), Vec::new());
+    for (tenant_id, via) in known {
+        match via {
+            Via::Session(id) => of_sessions.push((*tenant_id, *id)),
+            Via::Key(id) => of_keys.push((*tenant_id, *id)),
+        }
+    }
+    let mut found = HashMap::with_capacity(known.len());
+    if !of_sessions.is_empty() {
+        found.extend(
+            sessions::find_all(app, &of_sessions).await?.iter().map(of_session).map(|caller| (caller.via, caller)),
+        );
+    }
+    if !of_keys.is_empty() {
+        found.extend(api_keys::find_all(app, &of_keys).await?.iter().map(of_key).map(|caller| (caller.via, caller)));
+    }
+    Ok(found)
+}
+
+fn of_session(live: &sessions::Live) -> Caller {
+    Caller {
+        tenant_id: live.tenant_id,
+        user_id: live.user_id,
+        permissions: live.role.permissions(),
+        via: Via::Session(live.id),
+        is_suspended: live.tenant_state == State::Suspended,
+    }
+}
+
+fn of_key(live: &api_keys::Live) -> Caller {
+    Caller {
+        tenant_id: live.tenant_id,
+        user_id: live.created_by,
+        permissions: live.permissions(),
+        via: Via::Key(live.id),
+        is_suspended: live.tenant_state == State::Suspended,
+    }
 }

@@ -3,6 +3,8 @@
 pub mod api_keys;
 mod caller;
 pub mod idempotency;
+pub mod invitations;
+pub mod operator;
 pub mod password;
 pub mod permission;
 mod prune;
@@ -11,7 +13,7 @@ pub mod sessions;
 pub mod throttle;
 pub mod users;
 
-pub use caller::{Caller, Credential, identify};
+pub use caller::{Caller, Credential, Via, identify, recheck};
 pub use permission::{Permission, Permissions};
 pub use prune::Prune;
 pub use role::Role;

@@ -29,6 +29,9 @@ impl Job<App> for Prune {
         sqlx::query("delete from crm.sessions where least(expires_at, revoked_at) < app.now() - interval '30 days'")
             .execute(tx.conn())
             .await?;
+        sqlx::query("delete from crm.invitations where expires_at < app.now() - interval '30 days'")
+            .execute(tx.conn())
+            .await?;
         Ok(Done::with(tx))
     }
 }

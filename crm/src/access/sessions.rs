@@ -119,6 +119,7 @@ pub async fn revoke(tx: &mut TenantTx, id: SessionId) -> Result<(), Error> {
 /// What a live session says about who asks.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Live {
+    pub id: SessionId,
     pub tenant_id: Uuid,
     pub user_id: UserId,
     pub role: Role,
@@ -130,7 +131,7 @@ pub(super) struct Live {
 pub(super) async fn find(app: &App, id: SessionId) -> Result<Option<Live>, Error> {
     let mut tx = app.db.platform(Why::Login).await?;
     let live: Option<Live> = sqlx::query_as(
-        "select s.tenant_id, s.user_id, u.role, t.state as tenant_state, s.seen_at < app.now() - interval '1 minute' as is_stale
+        "select s.id, s.tenant_id, s.user_id, u.role, t.state as tenant_state, s.seen_at < app.now() - interval '1 minute' as is_stale
          from crm.sessions s
          join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
          join crm.tenants t on t.id = s.tenant_id
@@ -152,6 +153,33 @@ pub(super) async fn find(app: &App, id: SessionId) -> Result<Option<Live>, Error
         .await?;
         tx.commit().await?;
     }
+    Ok(live)
+}
+
+/// Those of these sessions that are live, and writes as seldom that they were seen: a row that somebody else holds is written the next time.
+pub(super) async fn find_all(app: &App, ids: &[(Uuid, SessionId)]) -> Result<Vec<Live>, Error> {
+    let mut tx = app.db.platform(Why::Login).await?;
+    let live = sqlx::query_as(
+        "with live as (
+           select s.id, s.tenant_id, s.user_id, u.role, t.state as tenant_state, s.seen_at < app.now() - interval '1 minute' as is_stale
+             from unnest($1::uuid[], $2::uuid[]) w(tenant_id, id)
+             join crm.sessions s on s.tenant_id = w.tenant_id and s.id = w.id
+             join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
+             join crm.tenants t on t.id = s.tenant_id
+            where s.revoked_at is null and s.expires_at > app.now() and u.disabled_at is null and t.state <> $3),
+         stale as (
+           select s.tenant_id, s.id from live l join crm.sessions s on s.tenant_id = l.tenant_id and s.id = l.id
+            where l.is_stale for update of s skip locked),
+         seen as (
+           update crm.sessions s set seen_at = app.now() from stale z where s.tenant_id = z.tenant_id and s.id = z.id)
+         select l.* from live l",
+    )
+    .bind(ids.iter().map(|(tenant_id, _)| *tenant_id).collect::<Vec<_>>())
+    .bind(ids.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+    .bind(State::Closed)
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
     Ok(live)
 }
 

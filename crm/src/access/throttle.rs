@@ -30,8 +30,9 @@ pub async fn admit(app: &App, name: &str, address: IpAddr) -> Result<Attempt, Er
     let subjects = [format!("name:{name}"), format!("ip:{}", network(address))];
     let mut tx = app.db.platform(Why::Login).await?;
     let at: DateTime<Utc> = sqlx::query_scalar(
-        "with added as (
-           insert into app.login_failures (subject, at) select unnest($1::text[]), app.clock() returning at)
+        // one time for both rows: by it they are found again
+        "with t as materialized (select app.clock() as at),
+         added as (insert into app.login_failures (subject, at) select u.subject, t.at from unnest($1::text[]) u(subject), t returning at)
          select min(at) from added",
     )
     .bind(&subjects[..])

@@ -1,14 +1,14 @@
 //! People of a tenant. They are found by e-mail before their tenant is known, so one e-mail may be several users.
 
 use chrono::{DateTime, Utc};
-use db::{Id, Scope, TenantTx, Why};
+use db::{Id, Page, PageOf, Scope, TenantTx, Why};
 use secrecy::SecretString;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{password, role::Role};
-use crate::{App, Error, tenancy::State};
+use super::{Caller, invitations, password, role::Role};
+use crate::{App, Error, reactions, tenancy::State};
 
 /// The id of a user.
 pub type UserId = Id<User>;
@@ -25,6 +25,10 @@ pub struct User {
     pub name: String,
     /// What they may do.
     pub role: Role,
+    /// Whether they can log in, once they have a password.
+    pub is_active: bool,
+    /// Whether they have been invited and have not set a password yet.
+    pub is_invited: bool,
     /// Since when they can't log in any more.
     pub disabled_at: Option<DateTime<Utc>>,
     /// When they were made.
@@ -37,12 +41,18 @@ pub struct NewUser {
     email: String,
     name: String,
     role: Role,
-    password_hash: String,
+    password_hash: Option<String>,
 }
 
 impl NewUser {
     /// Checks what was given and hashes the password.
     pub async fn prepare(email: &str, name: &str, role: Role, password: SecretString) -> Result<Self, Error> {
+        let mut user = Self::invited(email, name, role)?;
+        user.password_hash = Some(password::hash("password", password).await?);
+        Ok(user)
+    }
+    /// The same for somebody who will set the password.
+    pub fn invited(email: &str, name: &str, role: Role) -> Result<Self, Error> {
         let email = normal_email(email);
         let (local, domain) = email.split_once('@').unwrap_or_default();
         let shaped =
@@ -50,12 +60,16 @@ impl NewUser {
         if !shaped || email.len() > 254 {
             return Err(Error::invalid("email", "email_malformed", "this is not an e-mail address"));
         }
-        let name = name.trim().to_owned();
-        if name.is_empty() || name.chars().count() > 200 {
-            return Err(Error::invalid("name", "name_length", "a name has 1 to 200 characters"));
-        }
-        Ok(Self { email, name, role, password_hash: password::hash("password", password).await? })
+        Ok(Self { email, name: normal_name(name)?, role, password_hash: None })
     }
+}
+
+pub(super) fn normal_name(name: &str) -> Result<String, Error> {
+    let name = name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > 200 {
+        return Err(Error::invalid("name", "name_length", "a name has 1 to 200 characters"));
+    }
+    Ok(name)
 }
 
 /// The form in which e-mails are stored and compared.
@@ -68,7 +82,7 @@ pub fn normal_email(email: &str) -> String {
 pub async fn create<S: Scope>(tx: &mut S, tenant_id: Uuid, user: NewUser) -> Result<User, Error> {
     let created = sqlx::query_as(
         "insert into crm.users (tenant_id, id, email, name, role, password_hash) values ($1, $2, $3, $4, $5, $6)
-         returning id, email, name, role, disabled_at, created_at",
+         returning id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, disabled_at, created_at",
     )
     .bind(tenant_id)
     .bind(UserId::new())
@@ -88,7 +102,7 @@ pub async fn create<S: Scope>(tx: &mut S, tenant_id: Uuid, user: NewUser) -> Res
 /// A user of the tenant.
 pub async fn get(tx: &mut TenantTx, id: UserId) -> Result<User, Error> {
     let user = sqlx::query_as(
-        "select id, email, name, role, disabled_at, created_at from crm.users where tenant_id = app.tenant_id() and id = $1",
+        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, disabled_at, created_at from crm.users where tenant_id = app.tenant_id() and id = $1",
     )
     .bind(id)
     .fetch_one(tx.conn())
@@ -99,12 +113,93 @@ pub async fn get(tx: &mut TenantTx, id: UserId) -> Result<User, Error> {
 /// The user of that e-mail, if the tenant has one.
 pub async fn find_by_email(tx: &mut TenantTx, email: &str) -> Result<Option<User>, Error> {
     let user = sqlx::query_as(
-        "select id, email, name, role, disabled_at, created_at from crm.users where tenant_id = app.tenant_id() and email = $1",
+        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, disabled_at, created_at from crm.users where tenant_id = app.tenant_id() and email = $1",
     )
     .bind(normal_email(email))
     .fetch_optional(tx.conn())
     .await?;
     Ok(user)
+}
+
+/// The people of the tenant, in the order in which they were made.
+pub async fn list(tx: &mut TenantTx, page: &PageOf<UserId>) -> Result<Page<User>, Error> {
+    let users: Vec<User> = sqlx::query_as(
+        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, disabled_at, created_at
+           from crm.users where tenant_id = app.tenant_id() and ($1::uuid is null or id > $1) order by id limit $2",
+    )
+    .bind(page.after)
+    .bind(page.fetch())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(page.finish(users, |user| user.id))
+}
+
+/// What is to become of a user; what is absent stays.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = UserChange)]
+pub struct Change {
+    /// The name.
+    pub name: Option<String>,
+    /// What they may do: no more than whoever says so.
+    pub role: Option<Role>,
+    /// Whether they can log in. Sessions of one who can't end, and what was theirs is nobody's.
+    pub is_active: Option<bool>,
+}
+
+/// Changes a user. Nobody gives what they lack, nor changes somebody who may more than they do; the last owner stays.
+pub async fn change(tx: &mut TenantTx, caller: &Caller, id: UserId, change: Change) -> Result<User, Error> {
+    let name = change.name.as_deref().map(normal_name).transpose()?;
+    // owners are locked in one order before any of them is changed: of two that would each leave the other the second sees what the first did
+    let owners: Vec<UserId> = sqlx::query_scalar(
+        "select u.id from crm.users u where u.tenant_id = app.tenant_id() and u.role = 'owner' and u.disabled_at is null and u.password_hash is not null
+          order by u.id for no key update",
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    sqlx::query_scalar::<_, bool>(
+        "select true from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1 for no key update",
+    )
+    .bind(id)
+    .fetch_one(tx.conn())
+    .await?;
+    let before = get(tx, id).await?;
+    let changes_rights = change.role.is_some_and(|role| role != before.role)
+        || change.is_active.is_some_and(|is_active| is_active != before.is_active);
+    if changes_rights {
+        caller.may_grant(before.role)?;
+        caller.may_grant(change.role.unwrap_or(before.role))?;
+    }
+    let stays_owner = change.role.unwrap_or(before.role) == Role::Owner && change.is_active.unwrap_or(before.is_active);
+    if owners == [id] && !stays_owner {
+        let message = "this is the last owner: make somebody else an owner first";
+        return Err(Error::conflict("last_owner", message));
+    }
+    sqlx::query(
+        "update crm.users u set name = coalesce($2, u.name), role = coalesce($3, u.role),
+             disabled_at = case when $4 then null when not $4 then coalesce(u.disabled_at, app.now()) else u.disabled_at end,
+             -- what came in while somebody was away is no work of theirs
+             read_from = case when $4 and u.disabled_at is not null then crm.last_position() else u.read_from end
+          where u.tenant_id = app.tenant_id() and u.id = $1",
+    )
+    .bind(id)
+    .bind(name)
+    .bind(change.role)
+    .bind(change.is_active)
+    .execute(tx.conn())
+    .await?;
+    if change.is_active == Some(false) {
+        sqlx::query("update crm.sessions set revoked_at = app.now() where tenant_id = app.tenant_id() and user_id = $1 and revoked_at is null")
+            .bind(id)
+            .execute(tx.conn())
+            .await?;
+        invitations::revoke(tx, id).await?;
+        reactions::user_deactivated(tx, id.uuid(), &before.name).await?;
+    }
+    if change.is_active == Some(true) && !before.is_active {
+        reactions::user_reactivated(tx, id.uuid()).await?;
+    }
+    get(tx, id).await
 }
 
 /// What a log-in needs to know of a user.

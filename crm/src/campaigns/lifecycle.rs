@@ -8,15 +8,14 @@ use utoipa::ToSchema;
 use crate::{
     App, Error,
     campaigns::{
-        Audience, CampaignId, CancelRest, ExpandAudience,
-        audience::{check_variables, count},
-        campaign::{Campaign, get},
-        lane_key,
+        Audience, CampaignId, CancelRest,
+        audience::{Chosen, check_variables, count},
+        campaign::{Campaign, check_body, get},
+        deadline, expand, lane_key,
         progress::CampaignProgress,
     },
     messaging::lines,
     queue, reactions,
-    text::Template,
 };
 
 /// The answer to a launch.
@@ -28,11 +27,55 @@ pub struct Launched {
     pub audience: Audience,
 }
 
-/// Launches a draft: counts, freezes in a job, sends by jobs.
+/// Whom a draft or a scheduled campaign would reach as things stand, and whether its text can be sent to them: what a launch would say, without one.
+pub async fn check(tx: &mut TenantTx, id: CampaignId) -> Result<Audience, Error> {
+    let campaign = get(tx, id).await?;
+    if !matches!(campaign.state.as_str(), "draft" | "scheduled") {
+        return Err(Error::conflict("campaign_state", format!("the campaign is {}", campaign.state)));
+    }
+    let chosen = Chosen::of(tx, &campaign).await?;
+    check_text(tx, &campaign, &chosen).await?;
+    count(tx, &chosen).await
+}
+
+async fn check_text(tx: &mut TenantTx, campaign: &Campaign, chosen: &Chosen) -> Result<(), Error> {
+    let template = check_body(&campaign.body)?;
+    check_variables(tx, chosen, &template).await
+}
+
+/// Launches a draft, or what was scheduled: counts, freezes in a job, sends by jobs.
 pub async fn launch(tx: &mut TenantTx, id: CampaignId) -> Result<Launched, Error> {
-    let campaign = step(tx, id, &["draft"], "active").await?;
-    let template =
-        Template::parse(&campaign.body).map_err(|error| Error::invalid("body", error.code(), error.to_string()))?;
+    launch_from(tx, id, &["draft", "scheduled"]).await
+}
+
+pub(super) async fn launch_from(tx: &mut TenantTx, id: CampaignId, from: &[&str]) -> Result<Launched, Error> {
+    let campaign = step(tx, id, from, "active").await?;
+    let audience = may_launch(tx, &campaign).await?;
+    configure_lane(tx, &campaign).await?;
+    // opened by the expansion, once the audience is frozen
+    lane::pause(tx, queue::OUTBOUND, &lane_key(id)).await?;
+    let batch =
+        jobs::batch::open::<App, CampaignProgress>(tx, &lane_key(id), &CampaignProgress { campaign_id: id }).await?;
+    jobs::batch::own_lane(tx, batch, queue::OUTBOUND, &lane_key(id)).await?;
+    sqlx::query(
+        "update crm.campaigns set batch_id = $2, launch_problem = null where tenant_id = app.tenant_id() and id = $1",
+    )
+    .bind(id)
+    .bind(batch)
+    .execute(tx.conn())
+    .await?;
+    expand::enqueue(tx, &campaign).await?;
+    deadline::watch(tx, &campaign).await?;
+    reactions::campaigns_moved(tx, [id.uuid()]).await?;
+    Ok(Launched { campaign: get(tx, id).await?, audience })
+}
+
+/// Whom it would reach if it were launched now; else why it can't be.
+pub(super) async fn may_launch(tx: &mut TenantTx, campaign: &Campaign) -> Result<Audience, Error> {
+    if campaign.ends_at.is_some_and(|end| end <= tx.now()) {
+        return Err(deadline::passed("its deadline has passed: give another, or none"));
+    }
+    check_body(&campaign.body)?;
     if let Some(import) = campaign.import_id {
         let state: String =
             sqlx::query_scalar("select state from crm.imports where tenant_id = app.tenant_id() and id = $1")
@@ -46,28 +89,16 @@ pub async fn launch(tx: &mut TenantTx, id: CampaignId) -> Result<Launched, Error
             ));
         }
     }
-    let audience = count(tx, campaign.import_id).await?;
+    let chosen = Chosen::of(tx, campaign).await?;
+    let audience = count(tx, &chosen).await?;
     if audience.eligible == 0 {
         let reasons: Vec<String> =
             audience.skipped.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
         let reasons = if reasons.is_empty() { "the audience is empty".to_owned() } else { reasons.join(", ") };
         return Err(Error::invalid("audience", "audience_empty", format!("nobody would get this message ({reasons})")));
     }
-    check_variables(tx, campaign.import_id, &template).await?;
-    configure_lane(tx, &campaign).await?;
-    // opened by the expansion, once the audience is frozen
-    lane::pause(tx, queue::OUTBOUND, &lane_key(id)).await?;
-    let batch =
-        jobs::batch::open::<App, CampaignProgress>(tx, &lane_key(id), &CampaignProgress { campaign_id: id }).await?;
-    jobs::batch::own_lane(tx, batch, queue::OUTBOUND, &lane_key(id)).await?;
-    sqlx::query("update crm.campaigns set batch_id = $2 where tenant_id = app.tenant_id() and id = $1")
-        .bind(id)
-        .bind(batch)
-        .execute(tx.conn())
-        .await?;
-    Enqueue::<App, ExpandAudience>::new().one(tx, &ExpandAudience { campaign_id: id }).await?;
-    reactions::campaigns_moved(tx, [id.uuid()]).await?;
-    Ok(Launched { campaign, audience })
+    check_text(tx, campaign, &chosen).await?;
+    Ok(audience)
 }
 
 /// The campaign's lane passes its own gate, where it has a rate, and always the line's.
@@ -104,36 +135,39 @@ pub async fn resume(tx: &mut TenantTx, id: CampaignId) -> Result<Campaign, Error
 
 /// What was not sent stays unsent. There is no way back.
 pub async fn cancel(tx: &mut TenantTx, id: CampaignId) -> Result<Campaign, Error> {
-    let campaign = step(tx, id, &["draft", "active", "paused"], "cancelled").await?;
+    let campaign = step(tx, id, &["draft", "scheduled", "active", "paused"], "cancelled").await?;
     lane::cancel(tx, queue::OUTBOUND, &lane_key(id)).await?;
     Enqueue::<App, CancelRest>::new().one(tx, &CancelRest { campaign_id: id }).await?;
     reactions::campaigns_moved(tx, [id.uuid()]).await?;
     Ok(campaign)
 }
 
-async fn step(tx: &mut TenantTx, id: CampaignId, from: &[&str], to: &'static str) -> Result<Campaign, Error> {
-    let moved: Option<Campaign> = sqlx::query_as(
+/// Moves a campaign from one of these states to another; Conflict where it is in none of them.
+pub(super) async fn step(
+    tx: &mut TenantTx,
+    id: CampaignId,
+    from: &[&str],
+    to: &'static str,
+) -> Result<Campaign, Error> {
+    let moved = sqlx::query(
         "update crm.campaigns set state = $3,
                 launched_at = case when $3 = 'active' then coalesce(launched_at, app.now()) else launched_at end,
                 completed_at = case when $3 = 'cancelled' then app.now() else completed_at end
-          where tenant_id = app.tenant_id() and id = $1 and state = any($2)
-         returning id, name, line_id, import_id, body, on_unknown, rate_per_minute, state, frozen_at, launched_at, completed_at, created_at",
+          where tenant_id = app.tenant_id() and id = $1 and state = any($2)",
     )
     .bind(id)
     .bind(from)
     .bind(to)
-    .fetch_optional(tx.conn())
+    .execute(tx.conn())
     .await?;
-    match moved {
-        Some(campaign) => Ok(campaign),
-        None => {
-            let campaign = get(tx, id).await?;
-            let code = match (to, campaign.state.as_str()) {
-                ("active", "active") => "campaign_already_active",
-                ("paused", "paused") => "campaign_already_paused",
-                _ => "campaign_state",
-            };
-            Err(Error::conflict(code, format!("the campaign is {}", campaign.state)))
-        }
+    let campaign = get(tx, id).await?;
+    if moved.rows_affected() > 0 {
+        return Ok(campaign);
     }
+    let code = match (to, campaign.state.as_str()) {
+        ("active", "active") => "campaign_already_active",
+        ("paused", "paused") => "campaign_already_paused",
+        _ => "campaign_state",
+    };
+    Err(Error::conflict(code, format!("the campaign is {}", campaign.state)))
 }

@@ -64,22 +64,23 @@ struct Moved {
     status: Option<String>,
 }
 
-/// Of these the ones that wait have failed, unless their campaign is cancelled: then they are.
+/// Of these the ones that wait have failed, unless their campaign is cancelled: then they are; or its deadline has passed: then they are skipped.
 pub(crate) async fn give_up(tx: &mut TenantTx, recipients: &[Uuid]) -> Result<(), Error> {
     let moved: Vec<Moved> = sqlx::query_as(
         "with r as materialized (
-           select x.id from (select distinct u.id from unnest($1::uuid[]) u(id) order by u.id) w
+           select x.id, x.is_late from (select distinct u.id from unnest($1::uuid[]) u(id) order by u.id) w
             cross join lateral (
-              select y.id from crm.recipients y
+              select y.id, coalesce((select c.ends_at <= app.now() from crm.campaigns c where c.tenant_id = y.tenant_id and c.id = y.campaign_id), false) as is_late
+                from crm.recipients y
                where y.tenant_id = app.tenant_id() and y.id = w.id and y.state = 'pending'
                  and (select c.state from crm.campaigns c where c.tenant_id = y.tenant_id and c.id = y.campaign_id) in ('active', 'paused')
                  for update) x),
          f as (
-           update crm.recipients y set state = 'failed', reason = 'job_given_up' from r
-            where y.tenant_id = app.tenant_id() and y.id = r.id returning y.id, y.campaign_id),
+           update crm.recipients y set state = case when r.is_late then 'skipped' else 'failed' end, reason = case when r.is_late then 'deadline_passed' else 'job_given_up' end
+             from r where y.tenant_id = app.tenant_id() and y.id = r.id returning y.id, y.campaign_id),
          m as (
-           update crm.messages y set status = 'failed', reason = 'job_given_up' from r
-            where y.tenant_id = app.tenant_id() and y.id = r.id and y.status = 'queued' returning y.id, y.conversation_id, y.status)
+           update crm.messages y set status = case when r.is_late then 'cancelled' else 'failed' end, reason = case when r.is_late then 'deadline_passed' else 'job_given_up' end
+             from r where y.tenant_id = app.tenant_id() and y.id = r.id and y.status = 'queued' returning y.id, y.conversation_id, y.status)
          select f.id, f.campaign_id, m.conversation_id, m.status from f left join m on m.id = f.id",
     )
     .bind(recipients)

@@ -2,18 +2,25 @@
 
 mod audience;
 mod campaign;
+pub mod deadline;
 mod expand;
+pub mod hours;
 mod lifecycle;
 pub mod lost;
 pub mod outbox;
+pub mod preview;
 pub mod progress;
+pub mod quiet;
 pub mod report;
+pub mod schedule;
+pub mod segments;
 pub mod send;
+pub mod zones;
 
-pub use audience::Audience;
-pub use campaign::{Campaign, CampaignChange, NewCampaign, create, get, list, update};
-pub use expand::{CancelRest, ExpandAudience};
-pub use lifecycle::{Launched, cancel, launch, pause, resume};
+pub use audience::{Audience, Chosen, count};
+pub use campaign::{Campaign, CampaignChange, NewCampaign, Pace, Per, create, get, list, update};
+pub use expand::{CancelRest, ExpandAudience, FreezeAudience};
+pub use lifecycle::{Launched, cancel, check, launch, pause, resume};
 
 use db::Id;
 

@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use db::{PlatformTx, Scope};
 use jobs::{GroupError, Lease};
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
+use super::{hours::Window, quiet::Rule};
 use crate::{
     events::{self, Event, MessageStatus},
     messaging::{call::Ending, lines::LineId},
@@ -42,13 +44,30 @@ pub struct Loaded {
     pub resent_count: i16,
     /// draft, active, paused, completed or cancelled.
     pub campaign_state: String,
+    /// pending, or what has become of it since.
+    pub state: String,
+    /// The zones the contact may be in, frozen at launch; none: the tenant's.
+    pub zones: Option<String>,
+    /// The regions the contact is in, frozen at launch, by commas.
+    pub regions: Option<String>,
+    /// The tenant's zone.
+    pub time_zone: String,
+    /// The tenant's own quiet hours of now.
+    pub quiet_rules: Json<Vec<Rule>>,
+    /// Days and hours in which the campaign sends.
+    pub window: Option<Json<Window>>,
+    /// Whether the quiet hours hold.
+    pub quiet_hours: bool,
+    /// The time.
+    pub now: DateTime<Utc>,
 }
 
 /// Reads recipients, one answer a wish.
 pub(crate) async fn load(mut tx: PlatformTx, wanted: Vec<Wanted>) -> Result<Vec<Option<Loaded>>, GroupError> {
     let rows: Vec<Loaded> = sqlx::query_as(
         // `offset 0` keeps each look-up by its own key: without statistics the planner would take all recipients of the campaign instead
-        "select u.ord, r.address, r.variables, c.body, c.line_id, v.chat_guid, r.resent_count, c.state as campaign_state
+        "select u.ord, r.address, r.variables, c.body, c.line_id, v.chat_guid, r.resent_count, c.state as campaign_state,
+                r.state, r.zones, r.regions, t.time_zone, t.quiet_hours as quiet_rules, c.sending_window as window, c.quiet_hours, app.now() as now
            from unnest($1::int[], $2::uuid[]) with ordinality u(tenant_number, id, ord)
            join crm.tenants t on t.number = u.tenant_number
            cross join lateral (select x.* from crm.recipients x where x.tenant_id = t.id and x.id = u.id offset 0) r
@@ -105,6 +124,10 @@ pub struct Mark {
     pub conversation_id: Uuid,
     /// Our id of the message at the gateway.
     pub client_guid: String,
+    /// Until when it may be sent, by the hours that were read; none: it heeds no clock.
+    pub open_until: Option<DateTime<Utc>>,
+    /// The account's own quiet hours that were heeded; others by now make the mark stale.
+    pub quiet_rules: String,
 }
 
 /// What a mark came to.
@@ -114,7 +137,7 @@ pub enum Verdict {
     Go,
     /// The lane or the campaign is paused or cancelled: give the job back.
     Shut,
-    /// The text has changed since it was read: read again.
+    /// The text or the hours have changed since they were read, or the hours are over: read again.
     Stale,
     /// Its job had been given up, and the recipient has failed with it: take it back and read again.
     GivenUp,
@@ -143,8 +166,8 @@ pub(crate) async fn mark(
 ) -> Result<Vec<Verdict>, GroupError> {
     let rows: Vec<Marked> = sqlx::query_as(
         "with a as materialized (
-           select u.*, t.id as tenant_id from unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::uuid[], $9::text[])
-             with ordinality u(tenant_number, recipient_id, job_id, fence, lane_id, template, text, conversation_id, client_guid, ord)
+           select u.*, t.id as tenant_id, t.quiet_hours from unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::uuid[], $9::text[], $11::timestamptz[], $12::text[])
+             with ordinality u(tenant_number, recipient_id, job_id, fence, lane_id, template, text, conversation_id, client_guid, open_until, quiet_rules, ord)
            join crm.tenants t on t.number = u.tenant_number),
          r as materialized (
            select r.* from crm.recipients r join a on a.tenant_id = r.tenant_id and a.recipient_id = r.id order by r.id for update of r),
@@ -157,7 +180,9 @@ pub(crate) async fn mark(
                when r.state not in ('pending', 'sending') then 'over'
                when c.state <> 'active' or l.paused_at is not null or l.cancelled_at is not null then 'shut'
                when c.body <> a.template then 'stale'
+               when r.state = 'pending' and (a.open_until <= app.now() or c.quiet_hours and a.quiet_hours <> a.quiet_rules::jsonb) then 'stale'
                when s.reason is not null then 'suppressed'
+               when c.ends_at <= app.now() then 'late'
                else 'go' end as verdict, s.reason as suppressed
              from a
              join r on r.tenant_id = a.tenant_id and r.id = a.recipient_id
@@ -182,10 +207,14 @@ pub(crate) async fn mark(
          rec as (
            update crm.recipients r set
                state = case v.verdict when 'go' then 'sending' when 'in_doubt' then 'unknown' else 'skipped' end,
-               reason = case v.verdict when 'go' then null when 'in_doubt' then 'worker_died' else v.suppressed end,
+               reason = case v.verdict when 'go' then null when 'in_doubt' then 'worker_died' when 'late' then 'deadline_passed' else v.suppressed end,
                sending_at = case when v.verdict = 'go' then app.now() else r.sending_at end,
                sending_fence = case when v.verdict = 'go' then v.fence else r.sending_fence end
-             from v where r.tenant_id = v.tenant_id and r.id = v.recipient_id and v.verdict in ('go', 'in_doubt', 'suppressed')),
+             from v where r.tenant_id = v.tenant_id and r.id = v.recipient_id and v.verdict in ('go', 'in_doubt', 'suppressed', 'late')),
+         gone as (
+           -- one whose call was to be made again
+           update crm.messages x set status = 'cancelled', reason = case v.verdict when 'late' then 'deadline_passed' else v.suppressed end
+             from v where v.verdict in ('suppressed', 'late') and x.tenant_id = v.tenant_id and x.id = v.recipient_id and x.status = 'queued'),
          doubt as (
            update crm.messages x set status = crm.next_status(x.status, 'unknown'), reason = 'worker_died'
              from v where v.verdict = 'in_doubt' and x.tenant_id = v.tenant_id and x.id = v.recipient_id)
@@ -202,13 +231,15 @@ pub(crate) async fn mark(
     .bind(marks.iter().map(|row| row.conversation_id).collect::<Vec<_>>())
     .bind(marks.iter().map(|row| row.client_guid.as_str()).collect::<Vec<_>>())
     .bind(marks.first().map(|row| row.lease.process))
+    .bind(marks.iter().map(|row| row.open_until).collect::<Vec<_>>())
+    .bind(marks.iter().map(|row| row.quiet_rules.as_str()).collect::<Vec<_>>())
     .persistent(false)
     .fetch_all(tx.conn())
     .await?;
     // a result follows each mark and asks for the progress in any case, so of marks it is asked for only now and then
     let moved = rows.iter().filter_map(|row| Some((row.verdict.as_str(), (row.tenant_number, row.campaign_id?))));
     let moved: BTreeSet<(i32, Uuid)> = moved
-        .filter(|(verdict, _)| matches!(*verdict, "go" | "in_doubt" | "suppressed"))
+        .filter(|(verdict, _)| matches!(*verdict, "go" | "in_doubt" | "suppressed" | "late"))
         .filter(|(verdict, campaign)| *verdict != "go" || lately.is_due(*campaign))
         .map(|(_, campaign)| campaign)
         .collect();
@@ -266,10 +297,7 @@ struct Recorded {
 /// Writes results and ends the jobs, in one transaction. "Sent" counts whoever holds the lease by now, since it is proof; the rest only
 /// while the lease is ours.
 pub(crate) async fn record(mut tx: PlatformTx, records: Vec<Record>) -> Result<Vec<()>, GroupError> {
-    let guid = |row: &Record| match &row.ending {
-        Ending::Sent { guid, .. } => guid.clone(),
-        _ => None,
-    };
+    let guid = |row: &Record| row.ending.guid().map(str::to_owned);
     let service = |row: &Record| match &row.ending {
         Ending::Sent { service, .. } => *service,
         _ => "unknown",
@@ -355,7 +383,7 @@ async fn settle(tx: &mut PlatformTx, records: &[Record]) -> Result<(), GroupErro
         _ => 1,
     };
     let delay = |row: &Record| match row.ending {
-        Ending::Again { after_s, .. } | Ending::Later { after_s } => after_s,
+        Ending::Again { after_s, .. } | Ending::Later { after_s, .. } => after_s,
         _ => 0.0,
     };
     let error = |row: &Record| if let Ending::Again { reason, .. } = &row.ending { Some(reason.clone()) } else { None };

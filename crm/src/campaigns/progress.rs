@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use db::{Scope, TenantTx};
 use jobs::{Cx, Done, Job, JobResult, KeyScope, Queue, Tenant, UniqueKey};
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use crate::{
     App, Error,
-    campaigns::{Campaign, CampaignId, get, lane_key, lost},
+    campaigns::{Campaign, CampaignId, get, lane_key, lost, quiet},
     events::{self, Event},
     messaging::lines,
     queue,
+    tenancy::tenants,
 };
 
 /// Recipients without a job that are failed by one statement.
@@ -36,6 +37,8 @@ pub struct Progress {
     pub skipped: BTreeMap<String, i64>,
     /// Failed, held and unknown recipients by state and cause.
     pub causes: Vec<Cause>,
+    /// Pending recipients that wait for their hours, by cause; the others wait for their turn.
+    pub waiting: Vec<Waiting>,
     /// Whether the audience has been frozen to its end.
     pub is_frozen: bool,
     /// Whether the line's breaker keeps the campaign waiting.
@@ -46,6 +49,7 @@ pub struct Progress {
 
 /// Recipients that did not get the message for one cause.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = RecipientCause)]
 pub struct Cause {
     /// failed, held or unknown.
     pub state: String,
@@ -53,6 +57,30 @@ pub struct Cause {
     pub reason: String,
     /// How many.
     pub count: i64,
+}
+
+/// Recipients that wait for their hours of sending.
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[schema(as = WaitingRecipients)]
+pub struct Waiting {
+    /// quiet_hours or outside_window.
+    pub reason: String,
+    /// How many.
+    pub count: i64,
+    /// When the first of them may be sent to.
+    pub next_at: DateTime<Utc>,
+}
+
+async fn waiting(tx: &mut TenantTx, id: CampaignId) -> Result<Vec<Waiting>, Error> {
+    let waiting = sqlx::query_as(
+        "select r.reason, count(*) as count, min(r.waits_until) as next_at from crm.recipients r
+          where r.tenant_id = app.tenant_id() and r.campaign_id = $1 and r.waits_until > app.now() and r.state = 'pending' and r.reason is not null
+          group by 1 order by 1",
+    )
+    .bind(id)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(waiting)
 }
 
 /// The numbers of now, exact: what is folded and what is not.
@@ -75,6 +103,7 @@ pub async fn progress(tx: &mut TenantTx, id: CampaignId) -> Result<Progress, Err
         counts: BTreeMap::new(),
         skipped: BTreeMap::new(),
         causes: Vec::new(),
+        waiting: Vec::new(),
         is_frozen: campaign.frozen_at.is_some(),
         waits_for_line: false,
         finish_at: None,
@@ -96,6 +125,15 @@ pub async fn progress(tx: &mut TenantTx, id: CampaignId) -> Result<Progress, Err
     Ok(progress)
 }
 
+/// The same as people are shown it, with what waits for its hours.
+pub async fn shown(tx: &mut TenantTx, id: CampaignId) -> Result<Progress, Error> {
+    let mut progress = progress(tx, id).await?;
+    if progress.counts.get("pending").is_some_and(|count| *count > 0) {
+        progress.waiting = waiting(tx, id).await?;
+    }
+    Ok(progress)
+}
+
 impl Progress {
     /// All recipients are known, and none can change any more by what the campaign does.
     fn is_settled(&self) -> bool {
@@ -104,7 +142,8 @@ impl Progress {
     }
 }
 
-/// The pace is the smallest of the line's, the campaign's and the one measured since the launch.
+/// The pace is the smallest of the line's, the campaign's and the one measured since the launch; of one with hours, which are counted, no other is
+/// measured, since it has rested in between.
 async fn finish_at(
     tx: &mut TenantTx,
     campaign: &Campaign,
@@ -118,14 +157,20 @@ async fn finish_at(
     };
     let elapsed = (tx.now() - launched_at).as_seconds_f64();
     let sent = progress.eligible - left;
-    let measured = (sent > 0 && elapsed > 1.0).then(|| sent as f64 / elapsed);
+    let rules = quiet::own(tx).await?;
+    let hours = campaign.hours(&rules);
     let own = jobs::gate::find(tx, &lane_key(campaign.id)).await?.and_then(|gate| gate.rate);
+    let is_told = hours.is_any() && (own.is_some() || line_rate.is_some());
+    let measured = (sent > 0 && elapsed > 1.0 && !is_told).then(|| sent as f64 / elapsed);
     let pace = [measured, own, line_rate].into_iter().flatten().fold(f64::INFINITY, f64::min);
     if !pace.is_finite() || pace <= 0.0 {
         return Ok(None);
     }
-    let wait = Duration::from_secs_f64((left as f64 / pace).min(10.0 * 365.0 * 86_400.0));
-    Ok(Some(tx.now() + wait))
+    let work = Duration::from_secs_f64((left as f64 / pace).min(10.0 * 365.0 * 86_400.0));
+    let zone = tenants::own(tx).await?.time_zone.parse().unwrap_or(chrono_tz::UTC);
+    let done = hours.done_at(tx.now(), TimeDelta::from_std(work).unwrap_or(TimeDelta::MAX), zone);
+    // what is left then is skipped
+    Ok(done.map(|done| campaign.ends_at.map_or(done, |end| done.min(end))))
 }
 
 /// Folds, tells, and completes a campaign whose last recipient has been settled. Collapses by its key: at most two a second.
@@ -151,9 +196,8 @@ impl Job<App> for CampaignProgress {
         fail_abandoned(&mut tx, self.campaign_id).await?;
         fold(&mut tx, self.campaign_id).await?;
         let mut progress = progress(&mut tx, self.campaign_id).await?;
-        if progress.is_settled() {
-            complete(&mut tx, self.campaign_id).await?;
-            progress = self::progress(&mut tx, self.campaign_id).await?;
+        if progress.state == "active" && progress.is_settled() {
+            progress = complete(&mut tx, self.campaign_id).await?;
         }
         let event = events::CampaignProgress {
             campaign_id: self.campaign_id.uuid(),
@@ -167,23 +211,23 @@ impl Job<App> for CampaignProgress {
     }
 }
 
-/// Completes a campaign, unless a recipient has begun to wait again since it was looked at.
-async fn complete(tx: &mut TenantTx, id: CampaignId) -> Result<(), Error> {
+/// Completes a campaign, unless a recipient has begun to wait again since it was looked at. Answers the numbers of then.
+async fn complete(tx: &mut TenantTx, id: CampaignId) -> Result<Progress, Error> {
     sqlx::query("select from crm.campaigns where tenant_id = app.tenant_id() and id = $1 for no key update")
         .bind(id)
         .execute(tx.conn())
         .await?;
-    if !progress(tx, id).await?.is_settled() {
-        return Ok(());
+    let mut progress = progress(tx, id).await?;
+    if progress.state == "active" && progress.is_settled() {
+        sqlx::query(
+            "update crm.campaigns set state = 'completed', completed_at = app.now() where tenant_id = app.tenant_id() and id = $1",
+        )
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+        "completed".clone_into(&mut progress.state);
     }
-    sqlx::query(
-        "update crm.campaigns set state = 'completed', completed_at = app.now()
-          where tenant_id = app.tenant_id() and id = $1 and state = 'active' and frozen_at is not null",
-    )
-    .bind(id)
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+    Ok(progress)
 }
 
 /// Once all send jobs have ended, a recipient that still waits has lost its job and nobody has said so: it failed. Whether they have ended is
@@ -221,9 +265,14 @@ async fn fail_abandoned(tx: &mut TenantTx, id: CampaignId) -> Result<(), Error> 
 /// Adds the deltas up. Two folders at once take different rows, and the counters are sums, so nothing is counted twice.
 async fn fold(tx: &mut TenantTx, id: CampaignId) -> Result<(), Error> {
     sqlx::query(
+        // what is found to be out now went out within half a second of it: that is told and folded twice a second
         "with d as (
            delete from crm.campaign_deltas x where x.ctid = any(array(
-             select y.ctid from crm.campaign_deltas y where y.tenant_id = app.tenant_id() and y.campaign_id = $1 for update skip locked)) returning x.state, x.reason, x.delta)
+             select y.ctid from crm.campaign_deltas y where y.tenant_id = app.tenant_id() and y.campaign_id = $1 for update skip locked)) returning x.state, x.reason, x.delta),
+         rates as (
+           insert into crm.campaign_rates (campaign_id, at, count)
+             select $1, date_bin('10 seconds', app.now(), 'epoch'::timestamptz), sum(d.delta) from d where d.state in ('sent', 'delivered', 'read') having sum(d.delta) > 0
+           on conflict (tenant_id, campaign_id, at) do update set count = crm.campaign_rates.count + excluded.count)
          insert into crm.campaign_counts (campaign_id, state, reason, count)
            select $1, d.state, d.reason, sum(d.delta) from d group by d.state, d.reason order by d.state, d.reason
          on conflict (tenant_id, campaign_id, state, reason) do update set count = crm.campaign_counts.count + excluded.count",

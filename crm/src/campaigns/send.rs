@@ -3,23 +3,28 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clients::gateway::SendText;
-use db::Id;
-use jobs::{Cx, Done, GroupError, Job, JobError, JobResult, OnFate, Queue, Retry, Tenant};
+use db::{Id, Scope, TenantTx};
+use jobs::{Cx, Done, Enqueue, GroupError, Job, JobError, JobResult, OnFate, Queue, Retry, Tenant};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
-    App,
+    App, Error,
     campaigns::{
         CampaignId, RecipientId,
+        hours::{Hours, Turn},
+        lane_key,
         lost::{self, FollowSends},
         outbox::{Loaded, Mark, Record, Verdict, Wanted},
+        quiet, zones,
     },
     messaging::{
         call::{self, Ending},
         lines::LineGateway,
     },
-    queue,
+    queue, reactions,
     text::Template,
 };
 
@@ -37,6 +42,28 @@ pub struct SendToRecipient {
     pub campaign_id: CampaignId,
 }
 
+/// The same of a campaign with hours or a deadline. A kind of its own: a worker that knows nothing of them would send at any time.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SendInTime {
+    /// The recipient, whose row is the outbox.
+    pub recipient_id: RecipientId,
+    /// The campaign.
+    pub campaign_id: CampaignId,
+}
+
+impl Job<App> for SendInTime {
+    type Scope = Tenant;
+    const KIND: &'static str = "campaigns.send_in_time";
+    const QUEUE: Queue = queue::OUTBOUND;
+    const RETRY: Retry = call::RETRY;
+    const TIMEOUT: Duration = call::TIMEOUT;
+    const ON_FATE: Option<OnFate> = Some(OnFate::tell::<App, FollowSends>());
+
+    async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
+        Outgoing { recipient_id: self.recipient_id }.run(cx).await
+    }
+}
+
 impl Job<App> for SendToRecipient {
     type Scope = Tenant;
     const KIND: &'static str = "campaigns.send";
@@ -46,6 +73,31 @@ impl Job<App> for SendToRecipient {
     const ON_FATE: Option<OnFate> = Some(OnFate::tell::<App, FollowSends>());
 
     async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
+        Outgoing { recipient_id: self.recipient_id }.run(cx).await
+    }
+}
+
+/// Has a recipient sent to once more, by the kind of job that its campaign needs.
+pub(crate) async fn again(tx: &mut TenantTx, recipient_id: RecipientId, campaign_id: CampaignId) -> Result<(), Error> {
+    let campaign = super::get(tx, campaign_id).await?;
+    if campaign.has_hours() || campaign.ends_at.is_some() {
+        let job = SendInTime { recipient_id, campaign_id };
+        Enqueue::<App, _>::new().lane(lane_key(campaign_id)).exempt().one(tx, &job).await?;
+    } else {
+        let job = SendToRecipient { recipient_id, campaign_id };
+        Enqueue::<App, _>::new().lane(lane_key(campaign_id)).exempt().one(tx, &job).await?;
+    }
+    Ok(())
+}
+
+/// One send, whichever job it came by.
+#[derive(Debug, Clone, Copy)]
+struct Outgoing {
+    recipient_id: RecipientId,
+}
+
+impl Outgoing {
+    async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
         let wanted = Wanted { tenant_number: cx.tenant_number, recipient_id: self.recipient_id.uuid() };
         // what changes between reading and marking is read again; it can't change for ever
         for _ in 0..5 {
@@ -53,13 +105,17 @@ impl Job<App> for SendToRecipient {
                 return Ok(Done::Now);
             };
             let Some(address) = loaded.address.clone() else { return Ok(Done::Now) };
+            let open_until = match self.heed_hours(&cx, &loaded).await? {
+                Heeded::Go(until) => until,
+                Heeded::Ended(ended) => return ended,
+            };
             let line = cx.app.lines.open(&cx.app, &cx, loaded.line_id).await?;
             let text = match render(&loaded) {
                 Ok(text) => text,
-                Err(reason) => return self.record(&cx, Ending::Failed { reason }).await,
+                Err(reason) => return self.record(&cx, Ending::Failed { reason, guid: None }).await,
             };
             let message = self.message(&loaded, &line, address, text);
-            match self.mark(&cx, &loaded, &message).await? {
+            match self.mark(&cx, &loaded, &message, open_until).await? {
                 Verdict::Go => {
                     let ending = call::send(&cx, &line, loaded.line_id, message, proven(&cx, wanted)).await;
                     return self.record(&cx, ending).await;
@@ -81,13 +137,70 @@ impl Job<App> for SendToRecipient {
     }
 }
 
+/// What the hours of a recipient say.
+enum Heeded {
+    /// It may go out, until then; none: no clock is heeded.
+    Go(Option<DateTime<Utc>>),
+    /// It waits, or never may: so its job ends.
+    Ended(JobResult),
+}
+
 fn render(loaded: &Loaded) -> Result<String, String> {
     let template = Template::parse(&loaded.body).map_err(|error| error.code().to_owned())?;
     let text = template.render(&loaded.variables.0);
     if text.trim().is_empty() { Err("text_empty".to_owned()) } else { Ok(text) }
 }
 
-impl SendToRecipient {
+impl Outgoing {
+    /// Outside its hours a recipient waits for them, or is skipped where it has none, and its job with it.
+    async fn heed_hours(&self, cx: &Cx<App, Tenant>, loaded: &Loaded) -> Result<Heeded, JobError> {
+        let quiet = loaded.quiet_hours.then(|| quiet::of(&loaded.quiet_rules, loaded.regions.as_deref()));
+        let hours = Hours { window: loaded.window.as_deref(), quiet };
+        if !hours.is_any() {
+            return Ok(Heeded::Go(None));
+        }
+        // what was begun is ended whatever the hour; one that becomes sendable before its mark is read again for it
+        if loaded.state != "pending" || loaded.campaign_state != "active" {
+            return Ok(Heeded::Go(Some(loaded.now)));
+        }
+        let tenant = loaded.time_zone.parse().unwrap_or(chrono_tz::UTC);
+        let zones = zones::read(loaded.zones.as_deref(), tenant);
+        if let Some(until) = hours.open_until(loaded.now, &zones, tenant) {
+            return Ok(Heeded::Go(Some(until)));
+        }
+        let (then, cause) = match hours.turn(loaded.now, &zones, tenant) {
+            Turn::Now => return Ok(Heeded::Go(Some(loaded.now))),
+            Turn::Later(then, cause) => (Some(then), cause),
+            Turn::Never => (None, "no_sending_time"),
+        };
+        let mut tx = cx.keyed_tx().await?;
+        if !jobs::hold(&mut tx, cx.lease).await? {
+            return Ok(Heeded::Ended(Ok(Done::Settled)));
+        }
+        let campaigns: Vec<Uuid> = sqlx::query_scalar(
+            "with gone as (
+               -- one whose call was to be made again
+               update crm.messages m set status = 'cancelled', reason = $3
+                where $2::timestamptz is null and m.tenant_id = app.tenant_id() and m.id = $1 and m.status = 'queued')
+             update crm.recipients r set state = case when $2::timestamptz is null then 'skipped' else r.state end, waits_until = $2, reason = $3
+              where r.tenant_id = app.tenant_id() and r.id = $1 and r.state = 'pending' returning r.campaign_id",
+        )
+        .bind(self.recipient_id)
+        .bind(then)
+        .bind(cause)
+        .fetch_all(tx.conn())
+        .await?;
+        reactions::campaigns_moved(&mut tx, campaigns).await?;
+        match then {
+            None => Ok(Heeded::Ended(Ok(Done::with(tx)))),
+            Some(then) => {
+                tx.commit().await?;
+                let wait = (then - loaded.now).to_std().unwrap_or_default();
+                Ok(Heeded::Ended(Err(JobError::Snooze { wait })))
+            }
+        }
+    }
+
     /// Everything about the call follows from the recipient's id, so a repeated run finds its own traces.
     fn message(&self, loaded: &Loaded, line: &LineGateway, address: String, text: String) -> SendText {
         SendText {
@@ -95,11 +208,18 @@ impl SendToRecipient {
             chat_guid: Some(loaded.chat_guid.clone().unwrap_or_else(|| format!("{};-;{address}", line.chat_prefix))),
             address,
             text,
+            reply_to: None,
             method: None,
         }
     }
 
-    async fn mark(&self, cx: &Cx<App, Tenant>, loaded: &Loaded, message: &SendText) -> Result<Verdict, JobError> {
+    async fn mark(
+        &self,
+        cx: &Cx<App, Tenant>,
+        loaded: &Loaded,
+        message: &SendText,
+        open_until: Option<DateTime<Utc>>,
+    ) -> Result<Verdict, JobError> {
         let mark = Mark {
             tenant_number: cx.tenant_number,
             recipient_id: self.recipient_id.uuid(),
@@ -109,6 +229,8 @@ impl SendToRecipient {
             text: message.text.clone(),
             conversation_id: Id::<Mark>::new().uuid(),
             client_guid: message.client_guid.clone(),
+            open_until,
+            quiet_rules: serde_json::to_string(&loaded.quiet_rules.0).map_err(JobError::retry)?,
         };
         // a mark whose commit was lost on the way is found again as our own
         for _ in 0..3 {

@@ -9,11 +9,13 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use super::{
+    filter::{ContactFilter, Terms},
     home_region,
     import::{
         ImportId,
         map::{MAX_VALUE_CHARS, is_email},
     },
+    labels::LabelId,
 };
 use crate::{
     Error,
@@ -69,6 +71,9 @@ pub struct Contact {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+    /// Its labels.
+    #[schema(value_type = Vec<Uuid>)]
+    pub label_ids: Vec<LabelId>,
 }
 
 /// What is said of a contact: an absent field says nothing, null empties it.
@@ -153,6 +158,7 @@ pub async fn create(tx: &mut TenantTx, fields: ContactFields) -> Result<Contact,
         import_id: None,
         created_at: tx.now(),
         updated_at: tx.now(),
+        label_ids: Vec::new(),
     };
     let region = home_region(tx).await?;
     fill(&mut contact, fields, region)?;
@@ -169,7 +175,9 @@ pub async fn create(tx: &mut TenantTx, fields: ContactFields) -> Result<Contact,
 pub async fn get(tx: &mut TenantTx, id: ContactId) -> Result<Contact, Error> {
     let contact = sqlx::query_as(
         "select c.id, c.first_name, c.last_name, c.phone, c.phone_extension, c.second_phone, c.email, c.company, c.address, c.city,
-           c.state, c.postal_code, c.country, c.time_zone, c.attributes, c.import_id, c.created_at, c.updated_at
+           c.state, c.postal_code, c.country, c.time_zone, c.attributes, c.import_id, c.created_at, c.updated_at,
+           array(select l.label_id from crm.contact_label_links l
+                  where l.tenant_id = c.tenant_id and l.contact_id = c.id order by l.label_id) as label_ids
          from crm.contacts c
          where c.tenant_id = app.tenant_id() and c.id = $1",
     )
@@ -179,39 +187,49 @@ pub async fn get(tx: &mut TenantTx, id: ContactId) -> Result<Contact, Error> {
     Ok(contact)
 }
 
-/// Which contacts are wanted.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Those of this phone, however it is written.
-    pub phone: Option<String>,
-    /// Those that this import made.
-    pub import_id: Option<ImportId>,
+/// The contacts of a filter, oldest first: those of an import in the order of its rows.
+pub async fn list(tx: &mut TenantTx, filter: &ContactFilter, page: &PageOf<ContactId>) -> Result<Page<Contact>, Error> {
+    let terms = filter.terms(tx).await?;
+    let ids: Vec<ContactId> = sqlx::query_scalar("select m.id from crm.match_contacts($1, $2, $3) m")
+        .bind(terms)
+        .bind(page.after)
+        .bind(page.fetch())
+        .fetch_all(tx.conn())
+        .await?;
+    let contacts = these(tx, &ids).await?;
+    Ok(page.finish(contacts, |contact| contact.id))
 }
 
-/// The contacts, oldest first: those of an import in the order of its rows.
-pub async fn list(tx: &mut TenantTx, filter: &Filter, page: &PageOf<ContactId>) -> Result<Page<Contact>, Error> {
-    let phone = match &filter.phone {
-        None => None,
-        Some(text) => Some(number("phone", text, home_region(tx).await?)?.phone.as_str().to_owned()),
-    };
-    let contacts: Vec<Contact> = sqlx::query_as(
+/// A few contacts for what somebody has typed so far: beginnings of names, of an e-mail address, digits of a number in any spelling.
+pub async fn suggest(tx: &mut TenantTx, typed: &str, limit: i64) -> Result<Vec<Contact>, Error> {
+    let terms = Terms::of(typed, home_region(tx).await?);
+    let Some(terms) = terms else { return Ok(Vec::new()) };
+    let ids: Vec<ContactId> = sqlx::query_scalar("select s.id from crm.suggest_contacts($1, $2, $3, $4) s")
+        .bind(Some(&terms.words).filter(|words| !words.is_empty()))
+        .bind(&terms.digits)
+        .bind(&terms.email)
+        .bind(i32::try_from(limit.clamp(1, 50)).unwrap_or(10))
+        .fetch_all(tx.conn())
+        .await?;
+    these(tx, &ids).await
+}
+
+/// Contacts in the order of the ids given; those that are gone are left out.
+async fn these(tx: &mut TenantTx, ids: &[ContactId]) -> Result<Vec<Contact>, Error> {
+    let contacts = sqlx::query_as(
         "select c.id, c.first_name, c.last_name, c.phone, c.phone_extension, c.second_phone, c.email, c.company, c.address, c.city,
-           c.state, c.postal_code, c.country, c.time_zone, c.attributes, c.import_id, c.created_at, c.updated_at
-         from crm.contacts c
-         where c.tenant_id = app.tenant_id()
-           and ($1::uuid is null or c.id > $1)
-           and ($2::text is null or c.phone = $2)
-           and ($3::uuid is null or c.import_id = $3)
-         order by c.id
-         limit $4",
+           c.state, c.postal_code, c.country, c.time_zone, c.attributes, c.import_id, c.created_at, c.updated_at,
+           array(select l.label_id from crm.contact_label_links l
+                  where l.tenant_id = c.tenant_id and l.contact_id = c.id order by l.label_id) as label_ids
+         from unnest($1::uuid[]) with ordinality u (id, nth)
+         cross join lateral (select x.* from crm.contacts x where x.tenant_id = app.tenant_id() and x.id = u.id offset 0) c
+         order by u.nth",
     )
-    .bind(page.after)
-    .bind(phone)
-    .bind(filter.import_id)
-    .bind(page.fetch())
+    .bind(ids)
+    .persistent(false)
     .fetch_all(tx.conn())
     .await?;
-    Ok(page.finish(contacts, |contact| contact.id))
+    Ok(contacts)
 }
 
 /// Changes what is said, leaves the rest.
@@ -239,13 +257,15 @@ pub async fn delete(tx: &mut TenantTx, id: ContactId) -> Result<(), Error> {
 
 async fn store(tx: &mut TenantTx, contact: Contact) -> Result<Contact, Error> {
     let stored = sqlx::query_as(
-        "update crm.contacts
+        "update crm.contacts c
          set first_name = $2, last_name = $3, phone = $4, phone_extension = $5, second_phone = $6, email = $7, company = $8,
            address = $9, city = $10, state = $11, postal_code = $12, country = $13, time_zone = $14, attributes = $15,
            updated_at = app.now()
          where tenant_id = app.tenant_id() and id = $1
          returning id, first_name, last_name, phone, phone_extension, second_phone, email, company, address, city, state,
-           postal_code, country, time_zone, attributes, import_id, created_at, updated_at",
+           postal_code, country, time_zone, attributes, import_id, created_at, updated_at,
+           array(select l.label_id from crm.contact_label_links l
+                  where l.tenant_id = c.tenant_id and l.contact_id = c.id order by l.label_id) as label_ids",
     )
     .bind(contact.id)
     .bind(contact.first_name)

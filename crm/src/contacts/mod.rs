@@ -1,7 +1,13 @@
 //! Contacts of a tenant: who can be written to, whom nobody may write to, and how they got here.
 
+pub mod bulk;
 pub mod contact;
+mod export;
+pub mod filter;
+pub mod household;
 pub mod import;
+pub mod labels;
+pub mod merge;
 pub mod suppressions;
 
 use db::TenantTx;

@@ -49,25 +49,40 @@ pub struct Suppression {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SuppressionKey(String, String);
 
+/// Narrows the list.
+#[derive(Debug, Default)]
+pub struct Filter {
+    /// Those of this reason.
+    pub reason: Option<Reason>,
+    /// Those of this address, however it is written.
+    pub address: Option<String>,
+}
+
 /// The list, by address.
 pub async fn list(
     tx: &mut TenantTx,
-    reason: Option<Reason>,
+    filter: &Filter,
     page: &PageOf<SuppressionKey>,
 ) -> Result<Page<Suppression>, Error> {
+    let address = match &filter.address {
+        Some(address) => Some(normalise(tx, address).await?),
+        None => None,
+    };
     let rows: Vec<Suppression> = sqlx::query_as(
         "select s.address, s.reason, s.source, s.message_id, s.created_by, s.created_at
          from crm.suppressions s
          where s.tenant_id = app.tenant_id()
            and ($1::text is null or (s.address, s.reason) > ($1, $2))
            and ($3::text is null or s.reason = $3)
+           and ($5::text is null or s.address = $5)
          order by s.address, s.reason
          limit $4",
     )
     .bind(page.after.as_ref().map(|key| key.0.as_str()))
     .bind(page.after.as_ref().map(|key| key.1.as_str()))
-    .bind(reason)
+    .bind(filter.reason)
     .bind(page.fetch())
+    .bind(address)
     .fetch_all(tx.conn())
     .await?;
     Ok(page.finish(rows, |row| SuppressionKey(row.address.clone(), row.reason.name().to_owned())))

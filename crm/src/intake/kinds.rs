@@ -21,9 +21,13 @@ pub struct SendTextPayload {
     /// A phone or an e-mail handle.
     #[schema(min_length = 1, max_length = 320)]
     pub address: String,
-    /// The text.
-    #[schema(min_length = 1, max_length = 10_000)]
+    /// The text; it may be empty where there are files.
+    #[schema(max_length = 10_000)]
     pub text: String,
+    /// Files taken in before, sent with the text as one message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 10)]
+    pub media_ids: Vec<Uuid>,
 }
 
 /// `messaging.sweep`: asks a line's gateway for what its webhooks may have lost.
@@ -81,7 +85,8 @@ impl PublicKind {
             Self::SendText => {
                 let payload: SendTextPayload = shaped(payload)?;
                 let length = payload.text.chars().count();
-                if payload.text.trim().is_empty() || length > MOST_TEXT {
+                let is_empty = payload.text.trim().is_empty() && payload.media_ids.is_empty();
+                if is_empty || length > MOST_TEXT {
                     let detail = format!("a text has 1 to {MOST_TEXT} characters");
                     return Err(Refusal::at("text_length", detail, "/payload/text"));
                 }

@@ -29,6 +29,7 @@ use crate::{
     contacts::{home_region, suppressions},
     messaging::{
         lines::{self, LineId},
+        media,
         send::{self, Draft, SendMessage},
         sweep::Sweep,
     },
@@ -149,6 +150,8 @@ struct Known {
     /// Addresses as they came: how messages carry them, or why they are none.
     addresses: HashMap<String, Result<String, Refusal>>,
     suppressed: HashSet<String>,
+    /// Files that may be sent.
+    media: HashSet<Uuid>,
 }
 
 impl Known {
@@ -180,7 +183,12 @@ impl Known {
         }
         let normal: Vec<&str> = addresses.values().filter_map(|address| address.as_deref().ok()).collect();
         let suppressed = suppressions::among(tx, &normal).await?;
-        Ok(Self { lines: gates.into_iter().collect(), batches, addresses, suppressed })
+        let named = rows.iter().flat_map(|row| match &row.payload {
+            PublicPayload::SendText(payload) => payload.media_ids.as_slice(),
+            PublicPayload::Sweep(_) => &[],
+        });
+        let media = media::upload::unsent(tx, &named.copied().collect::<Vec<_>>()).await?;
+        Ok(Self { lines: gates.into_iter().collect(), batches, addresses, suppressed, media })
     }
 
     fn place(&self, row: Taken) -> Result<Placed, Refusal> {
@@ -210,11 +218,15 @@ impl Known {
             let detail = "nobody may write to this address";
             return Err(Refusal::at("suppressed", detail, "/payload/address"));
         }
+        if !payload.media_ids.iter().all(|id| self.media.contains(id)) {
+            let detail = "a file is missing, or belongs to another message";
+            return Err(Refusal::at("media_not_found", detail, "/payload/media_ids"));
+        }
         let message_id = Id::<Draft>::new().uuid();
         let group = Group { line_id, batch_id, priority, is_keyed: unique_key.is_some() };
         // apart from the kind's own keys, which are ids
         let key = unique_key.map(|key| UniqueKey::from(format!("api/{key}").as_str()));
-        let draft = Draft { message_id, line_id, address, text: payload.text };
+        let draft = Draft { message_id, line_id, address, text: payload.text, media: payload.media_ids };
         Ok(Placed::Send(group, Send { index, job: SendMessage { message_id }, run_at, key, draft }))
     }
 }
@@ -260,6 +272,9 @@ async fn enqueue_sends(
     }
     if !drafts.is_empty() {
         send::store(tx, &drafts).await?;
+        for draft in &drafts {
+            media::upload::attach(tx, draft.message_id, &draft.media).await?;
+        }
     }
     Ok(answers)
 }

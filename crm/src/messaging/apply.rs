@@ -11,12 +11,21 @@ use uuid::Uuid;
 use crate::{
     Error,
     events::{self, Event, MessageStatus},
-    messaging::{arrivals, lines::LineId},
+    messaging::{
+        arrivals, attempts,
+        changes::{self, Change},
+        fallback,
+        lines::LineId,
+        media::{self, Noted},
+        tapbacks::{self, Tapback},
+    },
     reactions,
 };
 
 /// A message of ours that the gateway reports is matched to a send in flight for this long; after it, it counts as sent from the device.
 const IN_FLIGHT: &str = "15 minutes";
+/// A row that tells of a group's new name.
+const RENAMED: i64 = 2;
 
 /// What became of a batch of events.
 #[derive(Debug, Default)]
@@ -25,6 +34,8 @@ pub struct Applied {
     pub done: Vec<i64>,
     /// Events about a message that a send in flight may turn out to be.
     pub waiting: usize,
+    /// When the messages were made that are new to us, from whoever.
+    pub stored: Vec<DateTime<Utc>>,
 }
 
 /// What the gateway says about one message of ours, from all events of a batch.
@@ -43,6 +54,8 @@ struct Evidence {
     delivered_at: Option<DateTime<Utc>>,
     read_at: Option<DateTime<Utc>>,
     is_new: bool,
+    /// What is needed where it turns out to be from the device.
+    told: GatewayMessage,
 }
 
 impl Evidence {
@@ -50,17 +63,19 @@ impl Evidence {
         Self {
             events: vec![event],
             status: status(&message),
-            guid: message.guid,
-            temp_guid: message.temp_guid,
+            guid: message.guid.clone(),
+            temp_guid: message.temp_guid.clone(),
             error: message.error,
-            address: message.address.or(message.sender),
-            text: message.text,
+            // in a group nobody is the other side
+            address: message.address.clone().or_else(|| message.group_id.clone()).or_else(|| message.sender.clone()),
+            text: message.text.clone(),
             service: message.service,
-            chat_guid: message.chat_guid,
+            chat_guid: message.chat_guid.clone(),
             created_at: message.created_at,
             delivered_at: message.delivered_at,
             read_at: message.read_at,
             is_new: !is_update,
+            told: message,
         }
     }
     fn join(&mut self, other: Self) {
@@ -76,6 +91,9 @@ impl Evidence {
         self.created_at = self.created_at.or(other.created_at);
         self.delivered_at = self.delivered_at.or(other.delivered_at);
         self.read_at = self.read_at.or(other.read_at);
+        if self.told.chat_guid.is_none() {
+            self.told = other.told;
+        }
         self.is_new |= other.is_new;
         if self.service == Service::Unknown {
             self.service = other.service;
@@ -114,12 +132,20 @@ pub async fn apply(
 ) -> Result<Applied, Error> {
     let mut applied = Applied::default();
     let mut ours: HashMap<String, Evidence> = HashMap::new();
-    let mut theirs = Vec::new();
+    let (mut theirs, mut changes, mut tapbacks, mut files) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (event, is_update, message) in reports {
-        // changes of a group and reactions are no messages
-        if message.item_type != 0 || message.associated_guid.is_some() {
+        if message.item_type != 0 || message.associated_guid.is_some() || message.is_preview {
+            // changes of a group, reactions, and what draws a link are no messages
             applied.done.push(event);
-        } else if message.from_me {
+            tapbacks.extend(Tapback::of(&message));
+            if let (RENAMED, Some(group), Some(name)) = (message.item_type, &message.group_id, &message.group_name) {
+                arrivals::rename_group(tx, line_id, group, name).await?;
+            }
+            continue;
+        }
+        changes.extend(Change::of(&message));
+        files.extend(Noted::of(&message));
+        if message.from_me {
             let evidence = Evidence::of(event, is_update, message);
             match ours.get_mut(&evidence.guid) {
                 Some(known) => known.join(evidence),
@@ -133,9 +159,12 @@ pub async fn apply(
             theirs.push(message);
         }
     }
-    arrivals::store(tx, line_id, theirs).await?;
+    applied.stored = arrivals::store(tx, line_id, theirs).await?;
     let unmatched = match_ours(tx, line_id, ours.into_values().collect(), &mut applied).await?;
     settle_unmatched(tx, line_id, unmatched, &mut applied).await?;
+    changes::apply(tx, line_id, &changes).await?;
+    tapbacks::apply(tx, line_id, &tapbacks).await?;
+    media::note(tx, line_id, &files).await?;
     Ok(applied)
 }
 
@@ -228,6 +257,8 @@ async fn match_ours(
     .fetch_all(tx.conn())
     .await?;
     tell(tx, &moved).await?;
+    let failed = moved.iter().filter(|row| row.has_moved && row.status == "failed").map(|row| row.message_id);
+    fallback::consider(tx, &failed.collect::<Vec<_>>()).await?;
     let mut left: Vec<Option<Evidence>> = evidence.into_iter().map(Some).collect();
     for row in &moved {
         let place = usize::try_from(row.ord - 1).unwrap_or(usize::MAX);
@@ -256,6 +287,23 @@ async fn tell(tx: &mut TenantTx, moved: &[Moved]) -> Result<(), Error> {
     reactions::campaigns_moved(tx, moved.iter().filter_map(|row| row.campaign_id)).await
 }
 
+/// What is left after evidence about tries that were followed by another one.
+async fn note_past(
+    tx: &mut TenantTx,
+    line_id: LineId,
+    mut evidence: Vec<Evidence>,
+    applied: &mut Applied,
+) -> Result<Vec<Evidence>, Error> {
+    let reports: Vec<attempts::Report<'_>> = evidence
+        .iter()
+        .map(|row| attempts::Report { guid: &row.guid, temp_guid: row.temp_guid.as_deref(), status: row.status })
+        .collect();
+    for place in attempts::note(tx, line_id, &reports).await?.into_iter().rev() {
+        applied.done.extend(evidence.remove(place).events);
+    }
+    Ok(evidence)
+}
+
 /// Evidence about no message we know: a send in flight to that address may be it, so it waits; else it was sent from the device.
 async fn settle_unmatched(
     tx: &mut TenantTx,
@@ -263,6 +311,7 @@ async fn settle_unmatched(
     unmatched: Vec<Evidence>,
     applied: &mut Applied,
 ) -> Result<(), Error> {
+    let unmatched = note_past(tx, line_id, unmatched, applied).await?;
     if unmatched.is_empty() {
         return Ok(());
     }
@@ -289,19 +338,12 @@ async fn settle_unmatched(
     let mut from_device = Vec::new();
     for evidence in foreign {
         applied.done.extend(&evidence.events);
-        if let (Some(address), Some(text), true) = (evidence.address, evidence.text, evidence.is_new) {
-            from_device.push(arrivals::FromDevice {
-                address,
-                text,
-                guid: evidence.guid,
-                service: evidence.service,
-                status: evidence.status,
-                chat_guid: evidence.chat_guid,
-                created_at: evidence.created_at,
-            });
+        if evidence.is_new && (evidence.text.is_some() || !evidence.told.attachments.is_empty()) {
+            from_device.push((evidence.told, evidence.status));
         }
     }
-    arrivals::store_from_device(tx, line_id, from_device).await
+    applied.stored.extend(arrivals::store_from_device(tx, line_id, from_device).await?);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::{future::Future, time::Duration};
 
 use clients::{
     ClientError,
-    gateway::{SendText, Sent},
+    blobs::BlobError,
+    gateway::{SendFile, SendText, Sent},
 };
 use jobs::{Cx, Retry, Tenant};
 
@@ -17,6 +18,10 @@ use crate::{
 pub const RETRY: Retry = Retry::exponential(8).from_secs(2).up_to_secs(120);
 /// How long a gateway is left alone that does not say for how long.
 const LEFT_ALONE: Duration = Duration::from_secs(30);
+/// How long a message waits for a store of files that is away.
+const FILES_AWAY_S: f64 = 30.0;
+/// Why a message waits that the gateway does not want yet.
+const LIMITED: &str = "limited";
 /// Past the longest a gateway may be given for one send.
 pub const TIMEOUT: Duration = Duration::from_secs(700);
 
@@ -34,6 +39,8 @@ pub enum Ending {
     Failed {
         /// Stable code.
         reason: String,
+        /// The gateway's id of what did not go out, where there is one: later reports of it are no other message.
+        guid: Option<String>,
     },
     /// Nobody knows.
     Unknown {
@@ -47,10 +54,12 @@ pub enum Ending {
         /// Stable code.
         reason: String,
     },
-    /// It is not out, and nothing was wrong: the gateway asked to be left alone. No attempt is burnt.
+    /// It is not out, and nothing was wrong with it: the gateway asked to be left alone, or its files can't be had. No attempt is burnt.
     Later {
         /// Seconds.
         after_s: f64,
+        /// Stable code.
+        reason: &'static str,
     },
 }
 
@@ -64,15 +73,48 @@ impl Ending {
             Self::Again { .. } | Self::Later { .. } => "again",
         }
     }
+    /// The gateway's id, where the call brought one.
+    pub(crate) fn guid(&self) -> Option<&str> {
+        match self {
+            Self::Sent { guid, .. } | Self::Failed { guid, .. } => guid.as_deref(),
+            Self::Unknown { .. } | Self::Again { .. } | Self::Later { .. } => None,
+        }
+    }
     /// Why, as a stable code.
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
             Self::Sent { .. } => None,
-            Self::Failed { reason } | Self::Again { reason, .. } => Some(reason),
-            Self::Unknown { reason } => Some(reason),
-            Self::Later { .. } => Some("limited"),
+            Self::Failed { reason, .. } | Self::Again { reason, .. } => Some(reason),
+            Self::Unknown { reason } | Self::Later { reason, .. } => Some(reason),
         }
     }
+}
+
+/// What it means for a message that its files could not be brought: nothing of it has gone out.
+pub fn without_files(cx: &Cx<App, Tenant>, error: &BlobError) -> Ending {
+    match error {
+        BlobError::Missing => Ending::Failed { reason: "file_lost".to_owned(), guid: None },
+        BlobError::Away { .. } | BlobError::Refused { .. } => {
+            tracing::warn!(%error, "a message waits for its files");
+            Ending::Later { after_s: FILES_AWAY_S, reason: "files_away" }
+        }
+        BlobError::Disk(_) if cx.is_last_attempt() => Ending::Failed { reason: "disk".to_owned(), guid: None },
+        BlobError::Disk(_) => {
+            Ending::Again { after_s: RETRY.wait(cx.attempt).as_secs_f64(), reason: "disk".to_owned() }
+        }
+    }
+}
+
+/// Sends files, and the text with them, as one message.
+pub async fn send_files(
+    cx: &Cx<App, Tenant>,
+    line: &LineGateway,
+    line_id: LineId,
+    message: SendText,
+    files: &[SendFile],
+) -> Ending {
+    let result = line.gateway.send_files(&message, files).await;
+    judge(cx, line_id, result)
 }
 
 /// Sends one text and tells the line's gate how the gateway behaved. `proven` ends the wait early, when something else has shown that the
@@ -84,11 +126,10 @@ pub async fn send(
     message: SendText,
     proven: impl Future<Output = ()>,
 ) -> Ending {
-    let gate = lines::gate_key(line_id);
     let result = tokio::select! {
         result = line.gateway.send_text(&message) => result,
         () = proven => {
-            cx.report(&gate, true, "");
+            cx.report(&lines::gate_key(line_id), true, "");
             return Ending::Sent { guid: None, service: "unknown" };
         }
     };
@@ -97,10 +138,22 @@ pub async fn send(
         Err(ClientError::Rejected { code: "chat_not_found", .. }) => under_its_own_name(line, message).await,
         other => other,
     };
+    judge(cx, line_id, result)
+}
+
+/// The same over SMS, whatever the other side has.
+pub async fn send_as_sms(cx: &Cx<App, Tenant>, line: &LineGateway, line_id: LineId, message: SendText) -> Ending {
+    let result = line.gateway.send_sms(&message).await;
+    judge(cx, line_id, result)
+}
+
+/// Tells the gate of the line how the gateway behaved, and says what that means for the message.
+fn judge(cx: &Cx<App, Tenant>, line_id: LineId, result: Result<Sent, ClientError>) -> Ending {
+    let gate = lines::gate_key(line_id);
     let answered = match &result {
         Ok(_) | Err(ClientError::Limited { .. }) => true,
         // the gateway was not asked
-        Err(ClientError::Paced { wait }) => return Ending::Later { after_s: wait.as_secs_f64() },
+        Err(ClientError::Paced { wait }) => return Ending::Later { after_s: wait.as_secs_f64(), reason: LIMITED },
         Err(ClientError::Rejected { code, .. }) => !is_of_line(code),
         Err(ClientError::Transient { .. } | ClientError::Unauthorized | ClientError::UnknownOutcome { .. }) => false,
     };
@@ -108,7 +161,7 @@ pub async fn send(
     if let Err(ClientError::Limited { retry_after }) = &result {
         let wait = retry_after.unwrap_or(LEFT_ALONE);
         cx.rest(&gate, wait);
-        return Ending::Later { after_s: wait.as_secs_f64() };
+        return Ending::Later { after_s: wait.as_secs_f64(), reason: LIMITED };
     }
     ending(cx, result)
 }
@@ -140,7 +193,7 @@ fn is_of_line(code: &str) -> bool {
 fn ending(cx: &Cx<App, Tenant>, result: Result<Sent, ClientError>) -> Ending {
     let again = |reason: String| {
         if cx.is_last_attempt() {
-            Ending::Failed { reason }
+            Ending::Failed { reason, guid: None }
         } else {
             Ending::Again { after_s: RETRY.wait(cx.attempt).as_secs_f64(), reason }
         }
@@ -148,10 +201,12 @@ fn ending(cx: &Cx<App, Tenant>, result: Result<Sent, ClientError>) -> Ending {
     match result {
         Ok(sent) => match sent.error {
             None | Some(0) => Ending::Sent { guid: Some(sent.guid), service: sent.service.as_str() },
-            Some(code) => Ending::Failed { reason: format!("gateway_error_{code}") },
+            Some(code) => Ending::Failed { reason: format!("gateway_error_{code}"), guid: Some(sent.guid) },
         },
         Err(ClientError::UnknownOutcome { reason }) => Ending::Unknown { reason },
-        Err(ClientError::Rejected { code, .. }) if !is_of_line(code) => Ending::Failed { reason: code.to_owned() },
+        Err(ClientError::Rejected { code, .. }) if !is_of_line(code) => {
+            Ending::Failed { reason: code.to_owned(), guid: None }
+        }
         Err(error) => again(error.code().to_owned()),
     }
 }

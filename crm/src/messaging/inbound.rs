@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use clients::gateway::{GatewayEvent, bluebubbles::parse_event};
 use db::{PlatformTx, Scope, Why};
 use jobs::{Cx, Done, Enqueue, GroupError, Job, JobError, JobResult, KeyScope, Queue, Retry, Tenant, UniqueKey};
@@ -15,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     App, Error,
-    messaging::{apply, lines::LineId},
+    messaging::{apply, health, lines::LineId, typing},
     queue, secrets,
 };
 
@@ -137,8 +138,8 @@ impl Job<App> for Ingest {
         let mut after = 0_i64;
         loop {
             let mut tx = cx.keyed_tx().await?;
-            let events: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-                "select id, body from crm.hook_events where tenant_id = app.tenant_id() and line_id = $1 and error is null and id > $2
+            let events: Vec<Raw> = sqlx::query_as(
+                "select id, body, received_at from crm.hook_events where tenant_id = app.tenant_id() and line_id = $1 and error is null and id > $2
                   order by id limit $3 for update skip locked",
             )
             .bind(self.line_id)
@@ -147,7 +148,7 @@ impl Job<App> for Ingest {
             .fetch_all(tx.conn())
             .await?;
             let more = i64::try_from(events.len()).is_ok_and(|count| count == BATCH);
-            after = events.last().map_or(after, |(id, _)| *id);
+            after = events.last().map_or(after, |(id, _, _)| *id);
             let waiting = work_in(&mut tx, self.line_id, events).await?;
             if waiting > 0 && !more {
                 // a send to that address is in flight: its answer tells which message the event is about
@@ -168,15 +169,28 @@ impl Job<App> for Ingest {
     }
 }
 
+/// An event as it came: its number, its body, when.
+type Raw = (i64, Vec<u8>, DateTime<Utc>);
+
 /// Works a batch in; answers how many events have to wait.
-async fn work_in(tx: &mut db::TenantTx, line_id: LineId, events: Vec<(i64, Vec<u8>)>) -> Result<usize, Error> {
+async fn work_in(tx: &mut db::TenantTx, line_id: LineId, events: Vec<Raw>) -> Result<usize, Error> {
+    if !events.is_empty() {
+        health::note_event(tx, line_id).await?;
+    }
     let (mut done, mut messages, mut faulty) = (Vec::new(), Vec::new(), Vec::new());
     let mut restarted = false;
-    for (id, body) in events {
+    for (id, body, received_at) in events {
         match parse_event(&body) {
             Ok(GatewayEvent::MessageNew(message)) => messages.push((id, false, *message)),
             Ok(GatewayEvent::MessageUpdated(message) | GatewayEvent::SendError(message)) => {
                 messages.push((id, true, *message))
+            }
+            Ok(GatewayEvent::Typing { chat_guid, address, typing }) => {
+                // of a backlog nobody types any more
+                if tx.now() - received_at < typing::STALE {
+                    typing::tell(tx, line_id, &chat_guid, address.as_deref(), typing).await?;
+                }
+                done.push(id);
             }
             Ok(GatewayEvent::HelloWorld) => {
                 restarted = true;
@@ -186,12 +200,9 @@ async fn work_in(tx: &mut db::TenantTx, line_id: LineId, events: Vec<(i64, Vec<u
                 tracing::error!(line.id = %line_id, count = aliases.len(), "the gateway lost addresses: people can't be reached from them");
                 done.push(id);
             }
-            Ok(
-                GatewayEvent::Typing { .. }
-                | GatewayEvent::ReadByUs { .. }
-                | GatewayEvent::ServerMoved { .. }
-                | GatewayEvent::Other { .. },
-            ) => done.push(id),
+            Ok(GatewayEvent::ReadByUs { .. } | GatewayEvent::ServerMoved { .. } | GatewayEvent::Other { .. }) => {
+                done.push(id)
+            }
             Err(error) => faulty.push((id, error.code())),
         }
     }

@@ -14,7 +14,11 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{App, Error, messaging::inbound, queue, secrets};
+use crate::{
+    App, Error,
+    messaging::{fallback, inbound},
+    queue, secrets,
+};
 
 /// Marks ids of lines.
 #[derive(Debug)]
@@ -47,6 +51,26 @@ pub struct Line {
     pub cap: Option<i32>,
     /// closed, open or half_open: whether sends are let through.
     pub breaker: String,
+    /// Whether a message goes out over SMS where the other side proves to have no iMessage.
+    pub falls_back: bool,
+    /// Whether a phone relays SMS for this line; none: the gateway can't say.
+    pub sms_relay: Option<bool>,
+    /// Whether the other side is told that an agent has read what it wrote.
+    pub sends_read_receipts: bool,
+    /// Whether the other side is shown that an agent types.
+    pub sends_typing: bool,
+    /// Whether messages flow: unknown, ok, gap (some were missing), unreachable.
+    pub health: String,
+    /// Why it can't be reached: a stable code.
+    pub health_reason: Option<String>,
+    /// Since when its health is so.
+    pub health_at: Option<DateTime<Utc>>,
+    /// When it was last read back to the end.
+    pub swept_at: Option<DateTime<Utc>>,
+    /// When its gateway last told of anything.
+    pub last_event_at: Option<DateTime<Utc>>,
+    /// Messages that were found by reading back alone, since the line was made.
+    pub missed_count: i64,
     /// When the line was made.
     pub created_at: DateTime<Utc>,
 }
@@ -98,6 +122,12 @@ pub struct LineChange {
     pub cap: Option<i32>,
     /// Neither rate nor cap.
     pub unlimited: Option<bool>,
+    /// Whether a message goes out over SMS where the other side proves to have no iMessage.
+    pub falls_back: Option<bool>,
+    /// Whether the other side is told that an agent has read what it wrote.
+    pub sends_read_receipts: Option<bool>,
+    /// Whether the other side is shown that an agent types.
+    pub sends_typing: Option<bool>,
 }
 
 /// The gate before a line.
@@ -184,7 +214,8 @@ fn limits(
 pub async fn get(tx: &mut TenantTx, id: LineId) -> Result<Line, Error> {
     sqlx::query_as(
         "select l.id, l.name, l.address, l.base_url, l.method, l.hook_state, l.hook_error, g.rate * 60 as rate_per_minute,
-                g.burst, g.cap, g.breaker, l.created_at
+                g.burst, g.cap, g.breaker, l.falls_back, l.sms_relay, l.sends_read_receipts, l.sends_typing,
+                l.health, l.health_reason, l.health_at, l.swept_at, l.last_event_at, l.missed_count, l.created_at
            from crm.lines l join jobs.gates g on g.tenant_number = app.tenant_number() and g.key = 'line/' || l.id
           where l.tenant_id = app.tenant_id() and l.id = $1",
     )
@@ -198,7 +229,8 @@ pub async fn get(tx: &mut TenantTx, id: LineId) -> Result<Line, Error> {
 pub async fn list(tx: &mut TenantTx, page: &PageOf<LineId>) -> Result<Page<Line>, Error> {
     let rows = sqlx::query_as(
         "select l.id, l.name, l.address, l.base_url, l.method, l.hook_state, l.hook_error, g.rate * 60 as rate_per_minute,
-                g.burst, g.cap, g.breaker, l.created_at
+                g.burst, g.cap, g.breaker, l.falls_back, l.sms_relay, l.sends_read_receipts, l.sends_typing,
+                l.health, l.health_reason, l.health_at, l.swept_at, l.last_event_at, l.missed_count, l.created_at
            from crm.lines l join jobs.gates g on g.tenant_number = app.tenant_number() and g.key = 'line/' || l.id
           where l.tenant_id = app.tenant_id() and ($1::uuid is null or l.id < $1)
           order by l.id desc limit $2",
@@ -224,6 +256,17 @@ pub async fn update(tx: &mut TenantTx, id: LineId, change: LineChange) -> Result
             .execute(tx.conn())
             .await?;
     }
+    sqlx::query(
+        "update crm.lines l set falls_back = coalesce($2, l.falls_back), sends_read_receipts = coalesce($3, l.sends_read_receipts),
+                sends_typing = coalesce($4, l.sends_typing)
+          where l.tenant_id = app.tenant_id() and l.id = $1",
+    )
+    .bind(id)
+    .bind(change.falls_back)
+    .bind(change.sends_read_receipts)
+    .bind(change.sends_typing)
+    .execute(tx.conn())
+    .await?;
     if change.unlimited.is_some() || change.rate_per_minute.is_some() || change.burst.is_some() || change.cap.is_some()
     {
         let unlimited = change.unlimited.unwrap_or(false);
@@ -249,6 +292,10 @@ pub struct LineGateway {
     pub resolve_after: Duration,
     /// The greatest row of the gateway that has been worked in.
     pub row_cursor: i64,
+    /// Up to when changes of old messages have been.
+    pub change_cursor: DateTime<Utc>,
+    /// It has been read back to the end before: what is missing from there on was missed.
+    pub was_swept: bool,
     hook_token: Vec<u8>,
 }
 
@@ -279,12 +326,14 @@ pub async fn open(app: &App, tx: &mut TenantTx, id: LineId) -> Result<LineGatewa
         send_timeout_s: i32,
         resolve_after_s: i32,
         row_cursor: i64,
+        change_cursor: DateTime<Utc>,
+        was_swept: bool,
         chat_prefix: String,
         hook_token: Vec<u8>,
         created_at: DateTime<Utc>,
     }
     let row: Row = sqlx::query_as(
-        "select base_url, password, method, send_timeout_s, resolve_after_s, row_cursor, chat_prefix, hook_token, created_at
+        "select base_url, password, method, send_timeout_s, resolve_after_s, row_cursor, coalesce(change_cursor, created_at) as change_cursor, swept_at is not null as was_swept, chat_prefix, hook_token, created_at
            from crm.lines where tenant_id = app.tenant_id() and id = $1",
     )
     .bind(id)
@@ -299,6 +348,8 @@ pub async fn open(app: &App, tx: &mut TenantTx, id: LineId) -> Result<LineGatewa
         created_at: row.created_at,
         resolve_after: Duration::from_secs(u64::try_from(row.resolve_after_s).unwrap_or(200)),
         row_cursor: row.row_cursor,
+        change_cursor: row.change_cursor,
+        was_swept: row.was_swept,
         hook_token: row.hook_token,
     })
 }
@@ -365,11 +416,14 @@ impl Job<App> for RegisterHook {
         )
         .bind(self.line_id)
         .bind(error)
-        .bind(registered.as_ref().ok())
+        .bind(registered.as_ref().ok().map(|mac| mac.chat_prefix))
         .execute(tx.conn())
         .await?;
         match registered {
-            Ok(_) => Ok(Done::with(tx)),
+            Ok(mac) => {
+                fallback::keep_relay(&mut tx, self.line_id, mac.relays_sms).await?;
+                Ok(Done::with(tx))
+            }
             Err(error) => {
                 tx.commit().await?;
                 Err(JobError::retry(error))
@@ -378,10 +432,21 @@ impl Job<App> for RegisterHook {
     }
 }
 
-/// Registers the webhook and answers how this Mac names new chats.
-async fn register(line: &LineGateway, url: &str) -> Result<&'static str, clients::ClientError> {
+/// What a Mac says of itself.
+struct Mac {
+    /// How it names new direct chats.
+    chat_prefix: &'static str,
+    /// Whether a phone relays SMS for it.
+    relays_sms: Option<bool>,
+}
+
+/// Registers the webhook and asks what the Mac can do.
+async fn register(line: &LineGateway, url: &str) -> Result<Mac, clients::ClientError> {
     line.gateway.ensure_webhook(url).await?;
     let Gateway::BlueBubbles(mac) = &line.gateway;
     let info = mac.server_info().await?;
-    Ok(if info.macos_major().is_some_and(|major| major >= 26) { "any" } else { "iMessage" })
+    let chat_prefix = if info.macos_major().is_some_and(|major| major >= 26) { "any" } else { "iMessage" };
+    // where the helper is away nothing can be asked: what was known stays unknown
+    let relays_sms = if info.private_api_usable() { line.gateway.relays_sms().await? } else { None };
+    Ok(Mac { chat_prefix, relays_sms })
 }

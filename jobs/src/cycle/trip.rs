@@ -52,18 +52,25 @@ pub(super) struct Claimed {
     pub wait: Duration,
     /// Leases that were lost before their outcomes were written.
     pub lost: usize,
+    /// Lanes that were left waiting before gates, by each of [`crate::metrics::REFUSALS`].
+    pub refused: Vec<i64>,
 }
 
 /// A row of `jobs.cycle`: what was leased of one lane, or the header, which has no fence. Read by place, in the order of the type `jobs.leased`.
 enum Row {
     Lane(Vec<Leased>),
-    Header { settled: i32, wake_s: f64 },
+    Header { settled: i32, wake_s: f64, refused: Vec<i64> },
 }
 
 impl FromRow<'_, PgRow> for Row {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let Some(fence) = row.try_get(0)? else {
-            return Ok(Self::Header { settled: row.try_get(15)?, wake_s: row.try_get(16)? });
+            let refused: Option<Vec<i64>> = row.try_get(5)?;
+            return Ok(Self::Header {
+                settled: row.try_get(15)?,
+                wake_s: row.try_get(16)?,
+                refused: refused.unwrap_or_default(),
+            });
         };
         let (lane_id, tenant_number, queue) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
         let (leased_at, is_probe) = (row.try_get(4)?, row.try_get(6)?);
@@ -110,6 +117,9 @@ impl Trip {
         let started = Instant::now();
         let result = db::within(self.lease / 3, self.go()).await;
         crate::metrics::cycled(started.elapsed(), result.as_ref().ok().map(|claimed| claimed.jobs.len()));
+        if let Ok(claimed) = &result {
+            crate::metrics::refused(&claimed.refused);
+        }
         if result.is_err() {
             self.conn = None;
         }
@@ -158,11 +168,17 @@ impl Trip {
                 .bind(free)
                 .fetch_all(conn.conn())
                 .await?;
-        let mut claimed = Claimed { jobs: Vec::with_capacity(rows.len()), wait: Duration::from_secs(1), lost: 0 };
+        let mut claimed = Claimed {
+            jobs: Vec::with_capacity(rows.len()),
+            wait: Duration::from_secs(1),
+            lost: 0,
+            refused: Vec::new(),
+        };
         for row in rows {
             match row {
                 Row::Lane(jobs) => claimed.jobs.extend(jobs),
-                Row::Header { settled, wake_s } => {
+                Row::Header { settled, wake_s, refused } => {
+                    claimed.refused = refused;
                     claimed.wait = Duration::from_secs_f64(wake_s.clamp(0.0, 1.0));
                     claimed.lost = self.outbox.ids.len().saturating_sub(usize::try_from(settled).unwrap_or(0));
                 }

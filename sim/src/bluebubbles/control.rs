@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::config::{Behaviour, Rule, Scope};
 use super::envelope::{self, Reply};
-use super::handle::{Inbound, Sim};
+use super::handle::{Attached, Inbound, Sim};
 use super::routes::Asked;
 use super::state::State;
 
@@ -73,6 +74,22 @@ struct Emit {
     r#type: String,
     #[serde(default)]
     data: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct React {
+    guid: String,
+    from: Option<String>,
+    kind: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    guid: String,
+    /// None: it is taken back.
+    text: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -178,6 +195,21 @@ fn act(sim: &Sim, call: &Asked, name: &str, bytes: &[u8]) -> Result<Reply, Reply
             let guids = sim.inbound(&read::<Inbound>(bytes)?).map_err(envelope::control_error)?;
             envelope::control(200, json!({"guids": guids}))
         }
+        // the file is the body: its name, its type and who sends it stand in the query
+        ("POST", "file") => {
+            let param = |name: &str| call.param(name).unwrap_or_default();
+            let file = Attached {
+                name: param("name").to_owned(),
+                mime: param("mime").to_owned(),
+                bytes: Bytes::copy_from_slice(bytes),
+                converted: None,
+                is_voice: call.param("is_voice") == Some("true"),
+                is_late: false,
+            };
+            let inbound = Inbound::new(param("address"), param("text"));
+            let guid = sim.inbound_file(&inbound, &file).map_err(envelope::control_error)?;
+            envelope::control(200, json!({"guids": [guid]}))
+        }
         ("POST", "replay") => {
             let Replay { guid, count } = read(bytes)?;
             let mut all = true;
@@ -190,6 +222,14 @@ fn act(sim: &Sim, call: &Asked, name: &str, bytes: &[u8]) -> Result<Reply, Reply
             let Emit { r#type, data } = read(bytes)?;
             sim.emit(&r#type, &data);
             done()
+        }
+        ("POST", "react") => {
+            let React { guid, from, kind } = read(bytes)?;
+            found(sim.react(&guid, from.as_deref(), &kind))
+        }
+        ("POST", "edit") => {
+            let Edit { guid, text } = read(bytes)?;
+            found(text.map_or_else(|| sim.unsend(&guid), |text| sim.edit(&guid, &text)))
         }
         ("POST", "error") => {
             let SetError { guid, error } = read(bytes)?;

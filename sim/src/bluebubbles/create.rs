@@ -108,7 +108,7 @@ async fn create(state: &Arc<State>, request: NewChat, started_ms: i64) -> Reply 
     let prefix = config.chat_prefix(service);
     let chat = match addresses.as_slice() {
         [only] => lock(&state.rows).direct_chat(prefix, service, only),
-        many => lock(&state.rows).group_chat(prefix, service, many),
+        many => lock(&state.rows).group_chat(prefix, service, many, ""),
     };
     // The script writes to `<service>;-;…`, which is never the row's chat on macOS 26.
     let matches = private_api || config.macos < 26;

@@ -95,7 +95,8 @@ impl With {
         };
         let attributed_body = self.has(&["attributedbody"]);
         let own_address = config.own_address.as_str();
-        Shape { full: true, chats, attributed_body, temp_guid: None, macos: config.macos, own_address }
+        let summary = self.has(&["messagesummaryinfo"]);
+        Shape { full: true, chats, attributed_body, summary, temp_guid: None, macos: config.macos, own_address }
     }
 
     fn show<'a>(&self, config: &'a Config, row: &'a Row) -> MessageJson<'a> {

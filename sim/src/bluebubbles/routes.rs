@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::config::{Behaviour, Config};
 use super::envelope::{self, Reply};
+use super::files::FormFile;
 use super::state::{Flight, State, lock};
-use super::{control, create, query, send, webhooks};
+use super::{control, create, files, query, send, webhooks};
 
 const BODY_LIMIT: usize = 100 << 20;
 
@@ -22,6 +23,8 @@ pub(crate) struct Asked {
     pub path: String,
     pub query: Vec<(String, String)>,
     pub body: Map<String, Value>,
+    /// The file of a form.
+    pub file: Option<FormFile>,
     pub started_ms: i64,
 }
 
@@ -56,6 +59,13 @@ enum Route {
     Account,
     Availability,
     SendText,
+    SendFile,
+    SendParts,
+    StageFile,
+    File(String),
+    Download(String),
+    /// Read, unread or typing of a chat.
+    ChatAct(String, &'static str),
     NewChat,
     QueryChats,
     Chat(String),
@@ -98,14 +108,17 @@ async fn answer(state: &Arc<State>, request: Request<Incoming>) -> Reply {
         Ok(whole) => whole.to_bytes(),
         Err(_) => return Reply::HangUp,
     };
-    let mut call = Asked { method: head.method, path: path.to_owned(), query, body: Map::new(), started_ms };
+    let mut call =
+        Asked { method: head.method, path: path.to_owned(), query, body: Map::new(), file: None, started_ms };
     if is_control {
         return control::answer(state, &mut call, &bytes).await;
     }
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if call.method != Method::GET && call.method != Method::HEAD {
-        match parse_body(content_type, &bytes) {
-            Ok(body) => call.body = body,
+        match files::read_form(content_type, &bytes)
+            .map_or_else(|| parse_body(content_type, &bytes).map(|body| (body, None)), Ok)
+        {
+            Ok((body, file)) => (call.body, call.file) = (body, file),
             Err(detail) => return envelope::unhandled(&detail),
         }
     }
@@ -186,11 +199,20 @@ fn find_route(call: &Asked) -> Result<Route, Reply> {
         ("GET", ["icloud", "account"]) => Route::Account,
         ("GET", ["handle", "availability", "imessage"]) => Route::Availability,
         ("POST", ["message", "text"]) => Route::SendText,
+        ("POST", ["message", "attachment"]) => Route::SendFile,
+        ("POST", ["message", "multipart"]) => Route::SendParts,
+        ("POST", ["attachment", "upload"]) => Route::StageFile,
+        ("GET", ["attachment", guid, "download"]) => Route::Download(decode(guid)),
+        ("GET", ["attachment", guid]) => Route::File(decode(guid)),
         ("POST", ["message", "query"]) => Route::QueryMessages,
         ("GET", ["message", guid]) => Route::Message(decode(guid)),
         ("POST", ["chat", "new"]) => Route::NewChat,
         ("POST", ["chat", "query"]) => Route::QueryChats,
         ("GET", ["chat", guid, "message"]) => Route::ChatMessages(decode(guid)),
+        ("POST", ["chat", guid, "read"]) => Route::ChatAct(decode(guid), "read"),
+        ("POST", ["chat", guid, "unread"]) => Route::ChatAct(decode(guid), "unread"),
+        // what is called stopping starts again
+        ("POST" | "DELETE", ["chat", guid, "typing"]) => Route::ChatAct(decode(guid), "typing"),
         ("GET", ["chat", guid]) => Route::Chat(decode(guid)),
         ("GET", ["webhook"]) => Route::Webhooks,
         ("POST", ["webhook"]) => Route::AddWebhook,
@@ -239,14 +261,16 @@ async fn handle(state: &Arc<State>, config: &Config, route: Route, call: &Asked)
     if let Some(refusal) = refuse_password(config, call) {
         return refusal;
     }
-    if matches!(route, Route::Account | Route::Availability)
+    if matches!(route, Route::Account | Route::Availability | Route::StageFile | Route::ChatAct(..))
         && let Some(detail) = config.private_api_error()
     {
         return envelope::gate_closed(detail);
     }
-    if matches!(route, Route::SendText | Route::NewChat) {
+    if matches!(route, Route::SendText | Route::SendFile | Route::SendParts | Route::NewChat) {
         let flight = Flight::begin(state);
         return match route {
+            Route::SendFile => files::attachment(state, config, call, flight).await,
+            Route::SendParts => files::multipart(state, config, call, flight).await,
             Route::SendText => send::text(state, config, call, flight).await,
             _ => create::chat(state, config, call, flight).await,
         };
@@ -255,7 +279,11 @@ async fn handle(state: &Arc<State>, config: &Config, route: Route, call: &Asked)
         return refusal;
     }
     match route {
-        Route::Landing | Route::SendText | Route::NewChat => Reply::HangUp,
+        Route::Landing | Route::SendText | Route::SendFile | Route::SendParts | Route::NewChat => Reply::HangUp,
+        Route::ChatAct(guid, act) => act_on_chat(state, &guid, act),
+        Route::StageFile => files::stage(state, call),
+        Route::File(guid) => files::one(state, &guid),
+        Route::Download(guid) => files::download(state, config, call, &guid),
         Route::Ping => success_pong(),
         Route::Info => info(config),
         Route::Account => account(config),
@@ -275,6 +303,15 @@ async fn handle(state: &Arc<State>, config: &Config, route: Route, call: &Asked)
         Route::AddWebhook => webhooks::add(state, call),
         Route::RemoveWebhook(id) => webhooks::remove(state, &id),
     }
+}
+
+/// Whether the chat is there is not looked at.
+fn act_on_chat(state: &State, guid: &str, act: &'static str) -> Reply {
+    if act != "typing" {
+        let data = json!({ "chatGuid": guid, "read": act == "read" });
+        state.emit("chat-read-status-changed", || super::wire::event_body("chat-read-status-changed", data));
+    }
+    envelope::success_empty(if act == "typing" { "Successfully started typing!" } else { "Successfully marked chat!" })
 }
 
 fn success_pong() -> Reply {

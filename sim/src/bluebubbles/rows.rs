@@ -20,6 +20,8 @@ pub(crate) struct Chat {
     pub rowid: u32,
     pub guid: Arc<str>,
     pub identifier: Arc<str>,
+    /// Of a group that has one.
+    pub name: Arc<str>,
     pub group_id: Uuid,
     pub participants: Vec<Arc<Handle>>,
 }
@@ -30,9 +32,36 @@ impl Chat {
     }
 }
 
+/// A file of a message.
+#[derive(Debug, Clone)]
+pub(crate) struct File {
+    pub rowid: u32,
+    pub guid: String,
+    pub uti: String,
+    pub mime: Option<String>,
+    pub name: String,
+    pub bytes: bytes::Bytes,
+    /// What the server makes of it where the original is not asked for.
+    pub converted: Option<(String, bytes::Bytes)>,
+    pub width: i64,
+    pub height: i64,
+    /// Where false, the Mac has a row of it and no bytes.
+    pub is_on_disk: bool,
+}
+
 /// What few messages carry.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Extra {
+    /// The message this row reacts to, as the wire spells it.
+    pub reacts_to: Option<String>,
+    pub reaction: Option<String>,
+    /// 0 is "never".
+    pub edited_ms: i64,
+    pub is_unsent: bool,
+    pub files: Vec<Arc<File>>,
+    pub item_type: i64,
+    pub group_title: Option<String>,
+    pub is_voice: bool,
     pub subject: Option<String>,
     pub effect: Option<String>,
     pub reply_to: Option<String>,
@@ -65,6 +94,8 @@ pub(crate) struct NewRow {
     pub guid: Option<Uuid>,
     pub text: Arc<str>,
     pub from_me: bool,
+    /// Who wrote it in a group; else its first member.
+    pub author: Option<String>,
     pub error: i32,
     pub created_ms: i64,
     pub delivered_ms: i64,
@@ -80,6 +111,7 @@ pub(crate) struct Rows {
     chat_by_guid: HashMap<Arc<str>, u32>,
     handles: Vec<Arc<Handle>>,
     handle_by_key: HashMap<(&'static str, Arc<str>), u32>,
+    files: Vec<Arc<File>>,
 }
 
 /// The name of a service as the wire spells it; anything unknown is none.
@@ -116,11 +148,11 @@ impl Rows {
             return chat;
         }
         let handle = self.handle(service, address);
-        self.add_chat(guid, handle.address.clone(), vec![handle])
+        self.add_chat(guid, handle.address.clone(), vec![handle], "")
     }
 
     /// The group of exactly these addresses, made if it does not exist.
-    pub fn group_chat(&mut self, prefix: &str, service: &'static str, addresses: &[String]) -> Arc<Chat> {
+    pub fn group_chat(&mut self, prefix: &str, service: &'static str, addresses: &[String], name: &str) -> Arc<Chat> {
         let mut wanted: Vec<&str> = addresses.iter().map(String::as_str).collect();
         wanted.sort_unstable();
         wanted.dedup();
@@ -134,14 +166,21 @@ impl Rows {
         }
         let participants = wanted.iter().map(|address| self.handle(service, address)).collect();
         let identifier: Arc<str> = format!("chat{}", 100_000_000_000_000_000 + self.chats.len() as u64).into();
-        self.add_chat(format!("{prefix};+;{identifier}"), identifier, participants)
+        self.add_chat(format!("{prefix};+;{identifier}"), identifier, participants, name)
     }
 
-    fn add_chat(&mut self, guid: String, identifier: Arc<str>, participants: Vec<Arc<Handle>>) -> Arc<Chat> {
+    fn add_chat(
+        &mut self,
+        guid: String,
+        identifier: Arc<str>,
+        participants: Vec<Arc<Handle>>,
+        name: &str,
+    ) -> Arc<Chat> {
         let index = self.chats.len() as u32;
         let guid: Arc<str> = guid.into();
         let group_id = Uuid::new_v4();
-        let chat = Arc::new(Chat { rowid: index + 1, guid: guid.clone(), identifier, group_id, participants });
+        let name = name.into();
+        let chat = Arc::new(Chat { rowid: index + 1, guid: guid.clone(), identifier, name, group_id, participants });
         self.chats.push(chat.clone());
         self.chat_rows.push(Vec::new());
         self.chat_by_guid.insert(guid, index);
@@ -158,7 +197,10 @@ impl Rows {
         // A from-me row of a group has no handle; in a direct chat it is the other party, whoever wrote.
         let handle = match (new.chat.is_group(), new.from_me) {
             (true, true) => None,
-            (true, false) => new.chat.participants.first().cloned(),
+            (true, false) => match &new.author {
+                Some(author) => Some(self.handle(new.service, author)),
+                None => new.chat.participants.first().cloned(),
+            },
             (false, _) => match new.chat.participants.first() {
                 Some(handle) if handle.service == new.service => Some(handle.clone()),
                 _ => Some(self.handle(new.service, &new.chat.identifier)),
@@ -194,6 +236,35 @@ impl Rows {
         let row = &mut self.rows[index as usize];
         change(row);
         Some(row.clone())
+    }
+
+    /// Keeps a file under the next row id.
+    pub fn add_file(&mut self, make: impl FnOnce(u32) -> File) -> Arc<File> {
+        let file = Arc::new(make(self.files.len() as u32 + 1));
+        self.files.push(file.clone());
+        file
+    }
+
+    /// The file with this GUID, or with this end of it.
+    pub fn file(&self, guid: &str) -> Option<Arc<File>> {
+        let tail = |guid: &str| guid.get(guid.len().saturating_sub(36)..).unwrap_or(guid).to_owned();
+        self.files.iter().rev().find(|file| file.guid == guid || tail(&file.guid) == tail(guid)).cloned()
+    }
+
+    /// Changes a file and the messages that carry it.
+    pub fn change_file(&mut self, guid: &str, change: impl FnOnce(&mut File)) -> bool {
+        let Some(at) = self.files.iter().position(|file| file.guid == guid) else { return false };
+        let mut file = (*self.files[at]).clone();
+        change(&mut file);
+        self.files[at] = Arc::new(file);
+        for row in &mut self.rows {
+            for carried in
+                row.extra.iter_mut().flat_map(|extra| &mut extra.files).filter(|carried| carried.guid == guid)
+            {
+                *carried = self.files[at].clone();
+            }
+        }
+        true
     }
 
     /// All rows, oldest ROWID first.

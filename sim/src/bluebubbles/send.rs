@@ -73,9 +73,21 @@ fn read_request(call: &Asked) -> Result<TextRequest, Refusal> {
     }
     let extra = forced.then(|| {
         let reply_part = reply_to.is_some().then(|| format!("{}:0:{}", part.unwrap_or(0), text.chars().count()));
-        Box::new(Extra { subject, effect, reply_to, reply_part })
+        Box::new(Extra { subject, effect, reply_to, reply_part, ..Extra::default() })
     });
     Ok(TextRequest { chat_guid, temp_guid: temp_guid.map(Arc::from), text: text.into(), private_api, extra })
+}
+
+/// The chat that a message with files goes to, and by which service.
+pub(crate) fn direct_or_group(
+    state: &State,
+    config: &Config,
+    rows: &mut Rows,
+    chat_guid: &str,
+) -> Option<(Arc<Chat>, &'static str)> {
+    let (temp_guid, text, extra) = (None, "".into(), None);
+    let request = TextRequest { chat_guid: chat_guid.to_owned(), temp_guid, text, private_api: true, extra };
+    resolve(state, config, rows, &request).map(|(chat, service, _)| (chat, service))
 }
 
 /// Where a text to this chat GUID really goes: the chat, the service, and whether the row will be found under that GUID.
@@ -169,7 +181,15 @@ pub(crate) fn sent_message<'a>(config: &'a Config, out: &'a Outgoing, row: &'a R
     let (temp_guid, own_address) = (out.temp_guid.as_deref(), config.own_address.as_str());
     MessageJson {
         row,
-        shape: Shape { full: true, chats, attributed_body: true, temp_guid, macos: config.macos, own_address },
+        shape: Shape {
+            full: true,
+            chats,
+            attributed_body: true,
+            summary: true,
+            temp_guid,
+            macos: config.macos,
+            own_address,
+        },
     }
 }
 
@@ -258,6 +278,7 @@ fn write(state: &State, out: &Outgoing, behaviour: Behaviour) -> Option<Row> {
         guid: None,
         text: out.text.clone(),
         from_me: true,
+        author: None,
         error: if failed { 22 } else { 0 },
         created_ms: state.now_ms(),
         delivered_ms: 0,
@@ -320,7 +341,7 @@ pub(crate) fn message_event(state: &State, event: &str, row: &Row, temp_guid: Op
     let config = state.config();
     let chats = if event == "updated-message" { Chats::Absent } else { Chats::Listed };
     let (macos, own_address) = (config.macos, config.own_address.as_str());
-    let shape = Shape { full: false, chats, attributed_body: false, temp_guid, macos, own_address };
+    let shape = Shape { full: false, chats, attributed_body: false, summary: false, temp_guid, macos, own_address };
     state.emit(event, || event_body(event, MessageJson { row, shape }));
 }
 
@@ -358,7 +379,7 @@ fn follow(state: &Arc<State>, row: &Row, behaviour: Behaviour) {
         let chat = row.chat.clone();
         let service = row.handle.as_ref().map_or("iMessage", |handle| handle.service);
         later(state, config.delivered_delay_ms + rule.reply_delay_ms, move |state| {
-            receive(state, chat, service, reply.into(), None, false);
+            receive(state, chat, Arrival { service, text: reply.into(), ..Arrival::default() });
         });
     }
 }
@@ -383,28 +404,42 @@ fn later(state: &Arc<State>, delay_ms: u64, act: impl FnOnce(&Arc<State>) + Send
     });
 }
 
-/// Writes a message of the peer and tells the webhooks unless it is `silent`. A GUID that is taken gives none.
-pub(crate) fn receive(
-    state: &State,
-    chat: Arc<Chat>,
-    service: &'static str,
-    text: Arc<str>,
-    guid: Option<uuid::Uuid>,
-    silent: bool,
-) -> Option<Row> {
+/// A message that this server did not send.
+pub(crate) struct Arrival {
+    pub service: &'static str,
+    pub text: Arc<str>,
+    pub guid: Option<uuid::Uuid>,
+    /// Written on another device of this account.
+    pub from_me: bool,
+    pub author: Option<String>,
+    pub extra: Option<Box<Extra>>,
+    /// Without an event.
+    pub silent: bool,
+}
+
+impl Default for Arrival {
+    fn default() -> Self {
+        let (service, text, guid) = ("iMessage", "".into(), None);
+        Self { service, text, guid, from_me: false, author: None, extra: None, silent: false }
+    }
+}
+
+/// Writes a message of the peer, or of another device, and tells the webhooks unless it is `silent`. A GUID that is taken gives none.
+pub(crate) fn receive(state: &State, chat: Arc<Chat>, arrival: Arrival) -> Option<Row> {
     let now = state.now_ms();
     let row = lock(&state.rows).add(NewRow {
         chat,
-        service,
-        guid,
-        text,
-        from_me: false,
+        service: arrival.service,
+        guid: arrival.guid,
+        text: arrival.text,
+        from_me: arrival.from_me,
+        author: arrival.author,
         error: 0,
         created_ms: now,
-        delivered_ms: now,
-        extra: None,
+        delivered_ms: if arrival.from_me { 0 } else { now },
+        extra: arrival.extra,
     })?;
-    if !silent {
+    if !arrival.silent {
         message_event(state, "new-message", &row, None);
     }
     Some(row)

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::config::{Behaviour, Config, Rule, Scope};
 use super::dispatch::{Pending, Queue};
+use super::files::FormFile;
 use super::ledger::Ledger;
 use super::rows::Rows;
 use super::webhooks::Webhooks;
@@ -48,6 +49,8 @@ pub(crate) struct State {
     temp_guids: Mutex<HashSet<Arc<str>>>,
     helper_free_at: tokio::sync::Mutex<Instant>,
     pub rows: Mutex<Rows>,
+    /// Files laid ready for a message, by their path.
+    pub staged: Mutex<HashMap<String, FormFile>>,
     pub ledger: Mutex<Ledger>,
     pub webhooks: RwLock<Webhooks>,
     pub queue: Arc<Queue>,
@@ -67,6 +70,7 @@ impl State {
             temp_guids: Mutex::default(),
             helper_free_at: tokio::sync::Mutex::new(Instant::now()),
             rows: Mutex::default(),
+            staged: Mutex::default(),
             ledger: Mutex::default(),
             webhooks: RwLock::default(),
             queue: Arc::default(),

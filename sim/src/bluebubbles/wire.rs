@@ -9,7 +9,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::rows::{Chat, Handle, Row};
+use super::rows::{Chat, File, Handle, Row};
 
 /// A GUID as the wire spells it.
 pub(crate) fn upper(guid: Uuid) -> String {
@@ -36,6 +36,8 @@ pub(crate) struct Shape<'a> {
     pub full: bool,
     pub chats: Chats,
     pub attributed_body: bool,
+    /// What tells an edit from an unsend; webhooks never say it.
+    pub summary: bool,
     pub temp_guid: Option<&'a str>,
     pub macos: u32,
     pub own_address: &'a str,
@@ -79,7 +81,7 @@ impl Serialize for ChatJson<'_> {
         map.serialize_entry("style", &if self.chat.is_group() { 43 } else { 45 })?;
         map.serialize_entry("chatIdentifier", &*self.chat.identifier)?;
         map.serialize_entry("isArchived", &false)?;
-        map.serialize_entry("displayName", "")?;
+        map.serialize_entry("displayName", &*self.chat.name)?;
         if let Some(participants) = self.participants {
             let handles: Vec<HandleJson<'_>> = participants.iter().map(|handle| HandleJson(handle)).collect();
             map.serialize_entry("participants", &handles)?;
@@ -124,7 +126,8 @@ impl MessageJson<'_> {
         map.serialize_entry("handle", &row.handle.as_deref().map(HandleJson))?;
         map.serialize_entry("handleId", &row.handle.as_ref().map_or(0, |handle| handle.rowid))?;
         map.serialize_entry("otherHandle", &0)?;
-        map.serialize_entry("attachments", &[(); 0])
+        let files = row.extra.as_deref().map_or(&[][..], |extra| &extra.files);
+        map.serialize_entry("attachments", &files.iter().map(|file| file_json(file)).collect::<Vec<_>>())
     }
 
     fn serialize_state<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
@@ -140,12 +143,12 @@ impl MessageJson<'_> {
         map.serialize_entry("isFromMe", &row.from_me)?;
         map.serialize_entry("hasDdResults", &false)?;
         map.serialize_entry("isArchived", &false)?;
-        map.serialize_entry("itemType", &0)?;
-        map.serialize_entry("groupTitle", &None::<&str>)?;
+        map.serialize_entry("itemType", &extra.map_or(0, |extra| extra.item_type))?;
+        map.serialize_entry("groupTitle", &extra.and_then(|extra| extra.group_title.as_deref()))?;
         map.serialize_entry("groupActionType", &0)?;
         map.serialize_entry("balloonBundleId", &None::<&str>)?;
-        map.serialize_entry("associatedMessageGuid", &None::<&str>)?;
-        map.serialize_entry("associatedMessageType", &None::<&str>)?;
+        map.serialize_entry("associatedMessageGuid", &extra.and_then(|extra| extra.reacts_to.as_deref()))?;
+        map.serialize_entry("associatedMessageType", &extra.and_then(|extra| extra.reaction.as_deref()))?;
         map.serialize_entry("expressiveSendStyleId", &extra.and_then(|extra| extra.effect.as_deref()))?;
         map.serialize_entry("threadOriginatorGuid", &extra.and_then(|extra| extra.reply_to.as_deref()))?;
         map.serialize_entry("hasPayloadData", &false)
@@ -168,10 +171,10 @@ impl MessageJson<'_> {
             "isCorrupt",
             "isSpam",
             "isExpired",
-            "isAudioMessage",
         ] {
             map.serialize_entry(key, &false)?;
         }
+        map.serialize_entry("isAudioMessage", &extra.is_some_and(|extra| extra.is_voice))?;
         map.serialize_entry("shareStatus", &0)?;
         map.serialize_entry("shareDirection", &0)?;
         if self.shape.macos >= 12 {
@@ -202,15 +205,33 @@ impl Serialize for MessageJson<'_> {
                 map.serialize_entry("chats", &[chat])?;
             }
         }
-        map.serialize_entry("messageSummaryInfo", &None::<&str>)?;
+        let extra = row.extra.as_deref();
+        let edited_ms = extra.map_or(0, |extra| extra.edited_ms);
+        let is_unsent = extra.is_some_and(|extra| extra.is_unsent);
+        let summary = match (shape.summary, is_unsent, edited_ms) {
+            (true, true, _) => json!([{"ust": true, "retractedParts": [0], "originalTextRange": [0, 1]}]),
+            (true, false, 1..) => json!([{"editedParts": [0]}]),
+            _ => Value::Null,
+        };
+        map.serialize_entry("messageSummaryInfo", &summary)?;
         map.serialize_entry("payloadData", &None::<&str>)?;
         if shape.macos >= 13 {
-            map.serialize_entry("dateEdited", &None::<i64>)?;
+            map.serialize_entry("dateEdited", &(edited_ms != 0).then_some(edited_ms))?;
+            // practically never set, also not by an unsend
             map.serialize_entry("dateRetracted", &None::<i64>)?;
-            map.serialize_entry("partCount", &1)?;
+            map.serialize_entry("partCount", &i32::from(!is_unsent))?;
         }
         map.end()
     }
+}
+
+/// A file as messages and `GET /attachment/:guid` show it.
+pub(crate) fn file_json(file: &File) -> Value {
+    json!({
+        "originalROWID": file.rowid, "guid": file.guid, "uti": file.uti, "mimeType": file.mime, "transferName": file.name,
+        "totalBytes": file.bytes.len(), "transferState": if file.is_on_disk { 5 } else { 0 }, "isOutgoing": false, "hideAttachment": false,
+        "isSticker": false, "originalGuid": null, "hasLivePhoto": false, "height": file.height, "width": file.width, "metadata": null,
+    })
 }
 
 #[derive(Serialize)]

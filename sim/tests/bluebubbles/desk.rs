@@ -1,6 +1,7 @@
 //! One simulator, one webhook receiver and one HTTP client, with the words the tests speak.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -35,6 +36,16 @@ impl Desk {
         sim.register_webhook(&format!("{receiver}/hook/secret"), &["*"]);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { server, sim, client, events }
+    }
+
+    /// Waits until it holds.
+    pub async fn until(&self, what: &str, holds: impl Fn(&Sim) -> bool) {
+        let holds = async {
+            while !holds(&self.sim) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), holds).await.unwrap_or_else(|_| panic!("never: {what}"));
     }
 
     pub fn url(&self, path: &str) -> reqwest::Url {

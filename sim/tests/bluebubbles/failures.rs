@@ -42,11 +42,7 @@ async fn a_share_of_answers_is_dropped_by_the_seeded_dice() {
 async fn held_sends_leave_once_they_are_let_go_whoever_still_waits() {
     let desk = Desk::new().await;
     desk.control("config", json!({"hold_sends": true})).await;
-    let given_up = async {
-        while desk.sim.summary().in_flight < 2 {
-            tokio::task::yield_now().await;
-        }
-    };
+    let given_up = desk.until("both are held", |sim| sim.summary().in_flight == 2);
     tokio::select! {
         answer = async { tokio::join!(desk.text(ANA, "one", "t1"), desk.text(ANA, "two", "t2")) } => panic!("{answer:?}"),
         () = given_up => {}
@@ -54,15 +50,11 @@ async fn held_sends_leave_once_they_are_let_go_whoever_still_waits() {
     assert_eq!((desk.sim.summary().in_flight, desk.sim.summary().total), (2, 0));
     let waits = desk.text(ANA, "three", "t3");
     let let_go = async {
-        while desk.sim.summary().in_flight < 3 {
-            tokio::task::yield_now().await;
-        }
+        desk.until("the third is held", |sim| sim.summary().in_flight == 3).await;
         desk.sim.configure(|config| config.hold_sends = false);
     };
     let ((status, _), ()) = tokio::join!(waits, let_go);
-    while desk.sim.summary().in_flight > 0 {
-        tokio::task::yield_now().await;
-    }
+    desk.until("all have left", |sim| sim.summary().in_flight == 0).await;
     assert_eq!((status, desk.sim.summary().total), (200, 3));
 }
 
@@ -169,9 +161,7 @@ async fn a_read_can_fail_without_touching_sends() {
     assert_eq!(desk.post("/chat/query", json!({})).await.0, 200);
     desk.sim.fail_next_of(1, Behaviour::HangBefore, Scope::Any);
     let hung = tokio::spawn(desk.client.get(desk.url("/ping")).send());
-    while desk.sim.calls().last().is_none_or(|call| &*call.path != "/api/v1/ping") {
-        tokio::task::yield_now().await;
-    }
+    desk.until("it is asked", |sim| sim.calls().last().is_some_and(|call| &*call.path == "/api/v1/ping")).await;
     desk.server.stop().await;
     assert!(hung.await.unwrap().is_err());
 }

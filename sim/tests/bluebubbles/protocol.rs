@@ -153,9 +153,7 @@ async fn a_temp_guid_is_refused_only_while_it_is_in_flight() {
     let desk = Desk::with(|config| config.row_delay_ms = 3_600_000).await;
     let slow =
         tokio::spawn(desk.client.post(desk.url("/message/text")).json(&body(ANA, "a", "t", "apple-script")).send());
-    while desk.sim.summary().in_flight == 0 {
-        tokio::task::yield_now().await;
-    }
+    desk.until("it is on its way", |sim| sim.summary().in_flight > 0).await;
     let (status, said) = desk.script_text(ANA, "a", "t").await;
     assert_eq!(status, 400);
     assert_eq!(said["error"]["message"], "Message is already queued to be sent! (Temp GUID: t)");
@@ -173,13 +171,9 @@ async fn a_hung_up_caller_does_not_stop_the_send() {
     let desk = Desk::with(|config| config.row_delay_ms = 30).await;
     let cut = desk.client.post(desk.url("/message/text")).json(&body(ANA, "a", "t", "private-api"));
     let cut = tokio::spawn(cut.send());
-    while desk.sim.summary().in_flight == 0 {
-        tokio::task::yield_now().await;
-    }
+    desk.until("it is on its way", |sim| sim.summary().in_flight > 0).await;
     cut.abort();
-    while desk.sim.summary().in_flight > 0 {
-        tokio::task::yield_now().await;
-    }
+    desk.until("it has left", |sim| sim.summary().in_flight == 0).await;
     assert_eq!((desk.sim.summary().total, desk.events_of("new-message").await.len()), (1, 2));
 }
 

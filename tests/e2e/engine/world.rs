@@ -97,7 +97,9 @@ impl EngineWorld {
         self.job(id).await.state.name().to_owned()
     }
     pub async fn reaches(&self, id: i64, state: &str) {
-        e2e::eventually(&format!("job {id} is {state}"), || async { self.state(id).await == state }).await;
+        if !e2e::in_time(|| async { self.state(id).await == state }).await {
+            panic!("job {id} is not {state} in time: {}", super::whereabouts::of(self, id).await);
+        }
     }
     pub async fn drained(&self) {
         jobs::testing::drained(&self.db, Duration::from_secs(30)).await;

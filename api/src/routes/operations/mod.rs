@@ -10,6 +10,7 @@ mod lanes;
 mod platform_jobs;
 mod queues;
 mod schedules;
+mod session;
 mod workers;
 
 use crate::gate::Routes;
@@ -26,6 +27,7 @@ pub fn routes() -> Routes {
         platform_jobs::routes(),
         queues::routes(),
         schedules::routes(),
+        session::routes(),
         workers::routes(),
     ]
     .into_iter()

@@ -2,6 +2,7 @@
 //! It trusts no answer to be JSON, keeps the password out of everything that can be printed, and leaves retrying to its callers.
 
 mod event;
+mod media;
 mod read;
 mod send;
 mod webhook;
@@ -110,6 +111,9 @@ impl BlueBubbles {
             method,
             url,
             json: None,
+            form: None,
+            file: None,
+            range: None,
             headers: SKIP_TUNNEL_PAGES,
             timeout: self.inner.line.read_timeout,
             effect: Effect::Repeatable,

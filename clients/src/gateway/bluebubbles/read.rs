@@ -12,6 +12,10 @@ use crate::http::{Answer, Call, Method};
 
 /// Most rows the server gives at once.
 const PAGE: u32 = 1000;
+/// What comes with each message: its chat, its files, and what tells an edit from an unsend.
+const WITH: [&str; 3] = ["chat", "attachment", "messageSummaryInfo"];
+/// The Mac counts from 2001, in nanoseconds.
+const APPLE_EPOCH_MS: i64 = 978_307_200_000;
 
 /// What a Mac says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +59,14 @@ struct WireInfo<'a> {
 }
 
 #[derive(Deserialize)]
+struct WireAccount<'a> {
+    #[serde(borrow, default)]
+    sms_forwarding_enabled: Raw<'a>,
+    #[serde(borrow, default)]
+    sms_forwarding_capable: Raw<'a>,
+}
+
+#[derive(Deserialize)]
 struct WireAvailability<'a> {
     #[serde(borrow, default)]
     available: Raw<'a>,
@@ -70,7 +82,7 @@ struct ChatQuery<'a> {
 
 #[derive(Serialize)]
 struct MessageQuery<'a> {
-    with: [&'static str; 1],
+    with: [&'static str; 3],
     r#where: &'a [Condition],
     sort: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,6 +125,20 @@ impl BlueBubbles {
         })
     }
 
+    /// Whether a phone relays SMS for this Mac; None where the Private API, which alone knows, is off.
+    pub async fn relays_sms(&self) -> Result<Option<bool>, ClientError> {
+        let answer = self.http().call(self.call("account", Method::GET, &["icloud", "account"], &[])).await?;
+        let data = match data(&answer) {
+            Err(ClientError::Rejected { code: "private_api_off", .. }) => return Ok(None),
+            result => result?,
+        };
+        let wire: Option<WireAccount<'_>> = wire::object(data);
+        Ok(wire.filter(|wire| wire.sms_forwarding_enabled.is_some()).map(|wire| {
+            wire::flag(wire.sms_forwarding_enabled)
+                && (wire.sms_forwarding_capable.is_none() || wire::flag(wire.sms_forwarding_capable))
+        }))
+    }
+
     /// The direct chat with that address, preferring one that the Mac does not file as spam.
     ///
     /// The server cannot search by address, and reading all chats for each new contact would be absurd: the guids such a chat
@@ -130,6 +156,13 @@ impl BlueBubbles {
             }
         }
         Ok(filtered)
+    }
+
+    /// `read` or `typing`, of a chat that the server does not look for: one that it does not know is answered alike. There is no call that ends
+    /// typing: the one with that name begins it anew.
+    pub async fn act_on_chat(&self, act: &'static str, chat_guid: &str) -> Result<(), ClientError> {
+        let answer = self.http().call(self.call("chat_act", Method::POST, &["chat", chat_guid, act], &[])).await?;
+        data(&answer).map(|_| ())
     }
 
     /// A page of all chats, newest first.
@@ -155,7 +188,12 @@ impl BlueBubbles {
 
     /// One message by its guid; None when the Mac does not have it.
     pub async fn message(&self, guid: &str) -> Result<Option<GatewayMessage>, ClientError> {
-        let call = self.call("message", Method::GET, &["message", guid], &[("with", "chats,attachments")]);
+        let call = self.call(
+            "message",
+            Method::GET,
+            &["message", guid],
+            &[("with", "chats,attachments,message-summary-info")],
+        );
         let answer = self.http().call(call).await?;
         if answer.status.as_u16() == 404 && Envelope::parse(&answer.body).is_some() {
             return Ok(None);
@@ -192,6 +230,18 @@ impl BlueBubbles {
         self.query_messages(direction.as_slice(), span.0, span.1, limit, offset).await
     }
 
+    /// Messages edited or unsent after that time. Such a change moves no position, so the cursor of new rows passes it by.
+    pub async fn messages_edited_since(
+        &self,
+        after_ms: i64,
+        limit: u32,
+        offset: u32,
+    ) -> Result<Vec<GatewayMessage>, ClientError> {
+        let since = (after_ms - APPLE_EPOCH_MS).max(0).saturating_mul(1_000_000);
+        let edited = Condition { statement: "message.date_edited > :id", args: ConditionArgs { id: Some(since) } };
+        self.query_messages(&[edited], None, None, limit, offset).await
+    }
+
     async fn query_messages(
         &self,
         conditions: &[Condition],
@@ -201,7 +251,7 @@ impl BlueBubbles {
         offset: u32,
     ) -> Result<Vec<GatewayMessage>, ClientError> {
         let limit = limit.clamp(1, PAGE);
-        let query = MessageQuery { with: ["chat"], r#where: conditions, sort: "ASC", after, before, offset, limit };
+        let query = MessageQuery { with: WITH, r#where: conditions, sort: "ASC", after, before, offset, limit };
         let call =
             Call { json: Some(json(&query)), ..self.call("message_query", Method::POST, &["message", "query"], &[]) };
         let answer = self.http().call(call).await?;

@@ -113,7 +113,8 @@ async fn a_message_that_is_not_there_is_none_and_a_lost_tunnel_is_not_the_same()
     assert_eq!(mac.message("p:/A?B").await, Ok(None));
     assert_eq!(mac.message("A").await, Err(ClientError::Transient { reason: "tunnel_offline" }));
     assert!(
-        seen.lock().unwrap()[0].starts_with("GET /api/v1/message/p:%2FA%3FB?with=chats%2Cattachments&password=pw ")
+        seen.lock().unwrap()[0]
+            .starts_with("GET /api/v1/message/p:%2FA%3FB?with=chats%2Cattachments%2Cmessage-summary-info&password=pw ")
     );
 }
 
@@ -130,10 +131,10 @@ async fn catching_up_asks_by_position_and_skips_what_is_no_message() {
     assert_eq!(found[0].row_id, Some(8));
     mac.messages_between(1000, 2000, Some(true), 10, 0).await.unwrap();
     let seen = seen.lock().unwrap();
-    let expected = serde_json::json!({"with":["chat"],"where":[{"statement":"message.ROWID > :id","args":{"id":7}}],
+    let expected = serde_json::json!({"with":["chat","attachment","messageSummaryInfo"],"where":[{"statement":"message.ROWID > :id","args":{"id":7}}],
         "sort":"ASC","offset":20,"limit":1000});
     assert_eq!(body_of(&seen[0]), expected);
-    let expected = serde_json::json!({"with":["chat"],"where":[{"statement":"message.is_from_me = 1","args":{}}],
+    let expected = serde_json::json!({"with":["chat","attachment","messageSummaryInfo"],"where":[{"statement":"message.is_from_me = 1","args":{}}],
         "sort":"ASC","after":1000,"before":2000,"offset":0,"limit":10});
     assert_eq!(body_of(&seen[1]), expected);
 }

@@ -1,9 +1,9 @@
 //! Sending, and what each possible answer proves. Nothing but the few answers named here proves that a text did not go out.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::BlueBubbles;
-use super::wire::{self, Envelope};
+use super::wire::{self, Envelope, Raw};
 use crate::ClientError;
 use crate::gateway::{SendMethod, SendText, Sent};
 use crate::http::{Answer, Effect, Method};
@@ -15,9 +15,57 @@ struct TextBody<'a> {
     temp_guid: &'a str,
     message: &'a str,
     method: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    selected_message_guid: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewChatBody<'a> {
+    addresses: [&'a str; 1],
+    message: &'a str,
+    temp_guid: &'a str,
+    method: &'static str,
+    service: &'static str,
+}
+
+#[derive(Deserialize)]
+struct WireNewChat<'a> {
+    #[serde(borrow, default)]
+    messages: Raw<'a>,
+    #[serde(borrow, default)]
+    guid: Raw<'a>,
 }
 
 impl BlueBubbles {
+    /// Sends one text over SMS. The script addresses the service by the chat's name; the helper has to be asked for a chat of that service,
+    /// and gives the one that is there.
+    pub async fn send_sms(&self, message: &SendText) -> Result<Sent, ClientError> {
+        let method = message.method.unwrap_or(self.line().method);
+        if method == SendMethod::AppleScript {
+            let chat_guid = Some(format!("SMS;-;{}", message.address));
+            return self.send_text(&SendText { chat_guid, reply_to: None, ..message.clone() }).await;
+        }
+        let body = NewChatBody {
+            addresses: [&message.address],
+            message: &message.text,
+            temp_guid: &message.client_guid,
+            method: method.as_str(),
+            service: "SMS",
+        };
+        let mut call = self.call("send_sms", Method::POST, &["chat", "new"], &[]);
+        call.json = Some(super::json(&body));
+        call.timeout = self.line().private_api_timeout;
+        call.effect = Effect::Once;
+        judge_with(&self.http().call(call).await?, |data| {
+            let chat: WireNewChat<'_> = wire::object(data)?;
+            let mut sent = wire::list(chat.messages).into_iter().find_map(|raw| wire::sent(Some(raw)))?;
+            // the message comes without its chat, which is around it
+            sent.chat_guid = wire::word(chat.guid);
+            Some(sent)
+        })
+    }
+
     /// Sends one text and waits until the Mac has a row for it, which may take minutes.
     pub async fn send_text(&self, message: &SendText) -> Result<Sent, ClientError> {
         let made;
@@ -33,8 +81,14 @@ impl BlueBubbles {
             SendMethod::AppleScript => self.line().apple_script_timeout,
             SendMethod::PrivateApi => self.line().private_api_timeout,
         };
-        let body =
-            TextBody { chat_guid, temp_guid: &message.client_guid, message: &message.text, method: method.as_str() };
+        let body = TextBody {
+            chat_guid,
+            temp_guid: &message.client_guid,
+            message: &message.text,
+            method: method.as_str(),
+            // it would turn a send by script into one by the helper, which may not be there
+            selected_message_guid: message.reply_to.as_deref().filter(|_| method == SendMethod::PrivateApi),
+        };
         let mut call = self.call("send_text", Method::POST, &["message", "text"], &[]);
         call.json = Some(super::json(&body));
         call.timeout = timeout;
@@ -44,13 +98,17 @@ impl BlueBubbles {
 }
 
 /// What the answer to a send means.
-fn judge(answer: &Answer) -> Result<Sent, ClientError> {
+pub(super) fn judge(answer: &Answer) -> Result<Sent, ClientError> {
+    judge_with(answer, wire::sent)
+}
+
+fn judge_with(answer: &Answer, read: impl FnOnce(Raw<'_>) -> Option<Sent>) -> Result<Sent, ClientError> {
     let Some(envelope) = Envelope::parse(&answer.body) else {
         let reason = if answer.status.is_success() { "answer_not_understood" } else { "bad_gateway" };
         return Err(refusal(answer, None).unwrap_or(ClientError::UnknownOutcome { reason }));
     };
     if answer.status.is_success() {
-        return wire::sent(envelope.data).ok_or(ClientError::UnknownOutcome { reason: "answer_not_understood" });
+        return read(envelope.data).ok_or(ClientError::UnknownOutcome { reason: "answer_not_understood" });
     }
     let detail = envelope.detail();
     if let Some(refusal) = refusal(answer, detail.as_deref()) {
@@ -90,10 +148,16 @@ pub(super) fn refusal(answer: &Answer, detail: Option<&str>) -> Option<ClientErr
         }
         429 => ClientError::Limited { retry_after: answer.retry_after },
         500 => match detail? {
+            "Attachment does not exist in disk!" => {
+                ClientError::rejected("file_not_there", "the gateway has no bytes of the file")
+            }
             "iMessage Private API is not enabled!" | "iMessage Private API Helper is not connected!" => {
                 ClientError::rejected("private_api_off", "the Private API of the gateway is off or not connected")
             }
             "Chat does not exist!" | "Chat does not exist in IMChatRegistry!" => chat_not_found(),
+            "Failed to find all handles for specified service!" => {
+                ClientError::rejected("no_sms_relay", "no phone relays SMS for this gateway")
+            }
             _ => return None,
         },
         _ => return None,

@@ -94,6 +94,7 @@ fn mac(base: &str) -> BlueBubbles {
 
 fn hello() -> SendText {
     SendText {
+        reply_to: None,
         client_guid: "temp-7f3a".into(),
         address: "+15551234567".into(),
         chat_guid: None,

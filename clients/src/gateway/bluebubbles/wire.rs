@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer as _, Error, Visitor};
 use serde_json::value::RawValue;
 
-use crate::gateway::{ChatGuid, GatewayChat, GatewayMessage, Sent, Service, normalise_address};
+use crate::gateway::{ChatGuid, GatewayAttachment, GatewayChat, GatewayMessage, Sent, Service, normalise_address};
 
 pub(super) type Raw<'a> = Option<&'a RawValue>;
 
@@ -83,6 +83,44 @@ struct WireMessage<'a> {
     associated_message_type: Raw<'a>,
     #[serde(borrow, default)]
     thread_originator_guid: Raw<'a>,
+    #[serde(borrow, default)]
+    balloon_bundle_id: Raw<'a>,
+    #[serde(borrow, default)]
+    group_title: Raw<'a>,
+    #[serde(borrow, default)]
+    part_count: Raw<'a>,
+    #[serde(borrow, default)]
+    message_summary_info: Raw<'a>,
+    #[serde(borrow, default)]
+    is_audio_message: Raw<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireSummary<'a> {
+    #[serde(borrow, default)]
+    retracted_parts: Raw<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireAttachment<'a> {
+    #[serde(borrow, default)]
+    guid: Raw<'a>,
+    #[serde(borrow, default)]
+    uti: Raw<'a>,
+    #[serde(borrow, default)]
+    mime_type: Raw<'a>,
+    #[serde(borrow, default)]
+    transfer_name: Raw<'a>,
+    #[serde(borrow, default)]
+    total_bytes: Raw<'a>,
+    #[serde(borrow, default)]
+    width: Raw<'a>,
+    #[serde(borrow, default)]
+    height: Raw<'a>,
+    #[serde(borrow, default)]
+    hide_attachment: Raw<'a>,
 }
 
 #[derive(Deserialize)]
@@ -106,7 +144,14 @@ struct WireChat<'a> {
     is_filtered: Raw<'a>,
     #[serde(borrow, default)]
     last_addressed_handle: Raw<'a>,
+    #[serde(borrow, default)]
+    display_name: Raw<'a>,
 }
+
+/// What draws the preview of a link; a message with a link may be one itself.
+const LINK_PREVIEW: &str = "com.apple.messages.URLBalloonProvider";
+/// Custom emoji by their number: what stands for an emoji that only the text names.
+const EMOJI: [&str; 2] = ["2006", "3006"];
 
 /// A message, or None when it is no object or has no guid.
 pub(super) fn message(raw: Raw<'_>) -> Option<GatewayMessage> {
@@ -123,10 +168,20 @@ pub(super) fn message(raw: Raw<'_>) -> Option<GatewayMessage> {
         (named, _) => named,
     };
     let delivered_at = moment(wire.date_delivered);
+    let text = text(wire.text).map(|text| text.replace('\u{fffc}', ""));
+    let attachments: Vec<_> = list(wire.attachments).into_iter().filter_map(|raw| attachment(Some(raw))).collect();
+    let is_blank = text.as_deref().is_none_or(|text| text.trim().is_empty());
+    let edited_at = moment(wire.date_edited).or_else(|| moment(wire.date_retracted));
+    let is_unsent =
+        edited_at.and_then(|_| unsent(wire.message_summary_info, wire.part_count, is_blank && attachments.is_empty()));
     Some(GatewayMessage {
         guid,
         row_id: int(wire.row_id),
-        text: text(wire.text).map(|text| text.replace('\u{fffc}', "")),
+        is_preview: is_blank && word(wire.balloon_bundle_id).as_deref() == Some(LINK_PREVIEW),
+        is_voice: flag(wire.is_audio_message),
+        group_id: chat.as_ref().and_then(|chat| chat.group_id.clone()),
+        group_name: word(wire.group_title).or_else(|| chat.as_ref()?.name.clone()),
+        is_unsent,
         from_me: flag(wire.is_from_me),
         address: chat.as_ref().and_then(|chat| chat.address.clone()),
         sender,
@@ -138,13 +193,64 @@ pub(super) fn message(raw: Raw<'_>) -> Option<GatewayMessage> {
         delivered_at,
         is_delivered: flag(wire.is_delivered) || (delivered_at.is_some() && flag(wire.is_from_me)),
         read_at: moment(wire.date_read),
-        edited_at: moment(wire.date_edited).or_else(|| moment(wire.date_retracted)),
+        edited_at,
         temp_guid: word(wire.temp_guid),
         associated_guid: word(wire.associated_message_guid).map(|guid| bare_guid(&guid).to_owned()),
-        associated_type: word(wire.associated_message_type),
+        associated_type: word(wire.associated_message_type).map(|kind| tapback(kind, text.as_deref())),
         reply_to_guid: word(wire.thread_originator_guid),
         item_type: int(wire.item_type).unwrap_or(0),
-        attachment_count: list(wire.attachments).len(),
+        attachments,
+        text,
+    })
+}
+
+/// Whether an edit took the message back. The summary says it; without it a row that has lost all its parts does, and another one may be either.
+fn unsent(summary: Raw<'_>, part_count: Raw<'_>, is_empty: bool) -> Option<bool> {
+    let parts = int(part_count);
+    let summaries = list(summary);
+    if summaries.is_empty() {
+        return (parts == Some(0) || is_empty).then_some(true);
+    }
+    let retracted: usize = summaries
+        .into_iter()
+        .filter_map(|raw| object::<WireSummary<'_>>(Some(raw)))
+        .map(|summary| list(summary.retracted_parts).len())
+        .sum();
+    // what is left of several parts is an edit
+    Some(retracted > 0 && (is_empty || parts.is_none_or(|parts| parts <= i64::try_from(retracted).unwrap_or(i64::MAX))))
+}
+
+/// The reaction's name; an emoji of the sender's own choice is said by the text alone.
+fn tapback(kind: String, text: Option<&str>) -> String {
+    if !EMOJI.contains(&kind.as_str()) {
+        return kind;
+    }
+    let emoji = text.and_then(|text| {
+        text.split(' ')
+            .find(|word| word.chars().next().is_some_and(|c| !c.is_ascii() && !c.is_alphabetic() && c != '\u{201c}'))
+    });
+    let sign = if kind == EMOJI[0] { "" } else { "-" };
+    format!("{sign}{}", emoji.unwrap_or("emoji"))
+}
+
+/// A file, or None when it has no guid or is part of what draws a link.
+pub(super) fn attachment(raw: Raw<'_>) -> Option<GatewayAttachment> {
+    let wire: WireAttachment<'_> = object(raw)?;
+    let name = text(wire.transfer_name).filter(|name| !name.is_empty());
+    let is_drawing = name.as_deref().is_some_and(|name| name.ends_with(".pluginPayloadAttachment"));
+    if is_drawing || flag(wire.hide_attachment) {
+        return None;
+    }
+    let length = |raw| int(raw).filter(|length| *length > 0);
+    Some(GatewayAttachment {
+        guid: word(wire.guid)?,
+        // the last part of a path, whatever the separator: it is shown, and never used as a path
+        name: name.map(|name| name.rsplit(['/', '\\']).next().unwrap_or_default().chars().take(255).collect()),
+        mime: word(wire.mime_type).map(|mime| mime.to_lowercase()),
+        uti: word(wire.uti),
+        byte_count: length(wire.total_bytes),
+        width: length(wire.width).and_then(|width| i32::try_from(width).ok()),
+        height: length(wire.height).and_then(|height| i32::try_from(height).ok()),
     })
 }
 
@@ -170,7 +276,9 @@ pub(super) fn chat(raw: Raw<'_>) -> Option<GatewayChat> {
     let address =
         if is_group { None } else { parsed.address().or_else(|| normalise_address(&text(wire.chat_identifier)?)) };
     let own_address = text(wire.last_addressed_handle).and_then(|own| normalise_address(&own));
-    Some(GatewayChat { address, is_group, is_filtered: flag(wire.is_filtered), own_address, guid })
+    let group_id = is_group.then(|| parsed.identifier.to_owned()).filter(|id| !id.is_empty());
+    let name = word(wire.display_name).filter(|_| is_group);
+    Some(GatewayChat { address, is_group, group_id, name, is_filtered: flag(wire.is_filtered), own_address, guid })
 }
 
 /// An object with the keys of `T`.

@@ -16,6 +16,8 @@ use crate::phone::{self, Phone, PhoneError, Region};
 
 /// The longest value of a standard field, in characters.
 pub const MAX_VALUE_CHARS: usize = 1000;
+/// What parts the names of a cell that holds several: labels, members of a household.
+pub const LIST_SEPARATORS: [char; 4] = [';', ',', '|', '\n'];
 
 /// What a column holds. As text: `phone`, `first_name`, …, or `attribute:Name` for a custom attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,13 +47,17 @@ pub enum Field {
     Company,
     /// IANA time zone.
     TimeZone,
+    /// Names of labels.
+    Labels,
+    /// Names of household members.
+    Household,
     /// A custom attribute of this name.
     Attribute(String),
     /// The column is left out.
     Ignore,
 }
 
-const NAMES: [(Field, &str); 13] = [
+const NAMES: [(Field, &str); 15] = [
     (Field::FirstName, "first_name"),
     (Field::LastName, "last_name"),
     (Field::FullName, "full_name"),
@@ -64,6 +70,8 @@ const NAMES: [(Field, &str); 13] = [
     (Field::PostalCode, "postal_code"),
     (Field::Company, "company"),
     (Field::TimeZone, "time_zone"),
+    (Field::Labels, "labels"),
+    (Field::Household, "household"),
     (Field::Ignore, "ignore"),
 ];
 
@@ -159,6 +167,13 @@ impl Mapping {
 
     /// Takes the columns as asked (column name to field), and guesses the columns not mentioned.
     pub fn from_request(headers: &[String], asked: &BTreeMap<String, Field>) -> Result<Self, MappingError> {
+        let mapping = Self::of(headers, asked)?;
+        mapping.check()?;
+        Ok(mapping)
+    }
+
+    /// The same, whether or not a contact could be reached by it.
+    pub fn of(headers: &[String], asked: &BTreeMap<String, Field>) -> Result<Self, MappingError> {
         let mut fields: Vec<Option<Field>> = vec![None; headers.len()];
         for (column, field) in asked {
             let index = headers.iter().position(|header| header == column);
@@ -175,9 +190,7 @@ impl Mapping {
                 return Err(MappingError::Conflict { field: field.to_string(), first, second });
             }
         }
-        let mapping = Self::complete(headers, fields);
-        mapping.check()?;
-        Ok(mapping)
+        Ok(Self::complete(headers, fields))
     }
 
     /// Refuses a mapping by which no contact could be reached.
@@ -248,6 +261,8 @@ impl Mapping {
                 Field::State => draft.state = value(raw, field)?,
                 Field::PostalCode => draft.postal_code = value(raw, field)?,
                 Field::Company => draft.company = value(raw, field)?,
+                Field::Labels => draft.labels = list(value(raw, field)?, MAX_LABEL_CHARS)?,
+                Field::Household => draft.household = list(value(raw, field)?, MAX_MEMBER_CHARS)?,
             }
         }
         draft.complete_names();
@@ -310,6 +325,10 @@ pub struct ContactDraft {
     pub time_zone: Option<String>,
     /// Custom attributes.
     pub attributes: BTreeMap<String, String>,
+    /// Names of labels, each once.
+    pub labels: Vec<String>,
+    /// Names of household members, each once.
+    pub household: Vec<String>,
     /// Codes of what was repaired or left out.
     pub warnings: Vec<&'static str>,
 }
@@ -422,6 +441,25 @@ fn value(raw: &str, field: &Field) -> Result<Option<String>, RowProblem> {
         return Err(RowProblem::new("value_too_long", &field.to_string()));
     }
     Ok(Some(text))
+}
+
+/// The longest name of a label, and of a household member.
+const MAX_LABEL_CHARS: usize = crate::contacts::labels::MAX_NAME_CHARS;
+const MAX_MEMBER_CHARS: usize = 200;
+
+/// The names in a cell, each once as it is spelled.
+fn list(cell: Option<String>, most_chars: usize) -> Result<Vec<String>, RowProblem> {
+    let mut names: Vec<String> = Vec::new();
+    for name in cell.unwrap_or_default().split(LIST_SEPARATORS) {
+        let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        if name.chars().count() > most_chars {
+            return Err(RowProblem::new("value_too_long", &name));
+        }
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// The names of the columns: those of the header, made present and unique, or `column 1`, … without one.

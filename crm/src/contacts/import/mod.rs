@@ -2,8 +2,10 @@
 //! `sniff`, `decode`, `rows`, `map` and `report` are pure; `start`, `run`, `stage`, `progress` and `errors` work on rows of the database.
 
 mod batch;
+mod belongings;
 pub mod decode;
 pub mod errors;
+pub mod held;
 pub mod map;
 pub mod progress;
 pub mod report;

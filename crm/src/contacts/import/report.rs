@@ -128,7 +128,7 @@ pub fn reason(code: &str, language: Language) -> &'static str {
     }
 }
 
-const REASONS: [(&str, &str, &str); 17] = [
+const REASONS: [(&str, &str, &str); 24] = [
     ("phone_empty", "the phone is empty", "el teléfono está vacío"),
     ("no_address", "neither a phone nor an e-mail address", "sin teléfono ni correo electrónico"),
     ("phone_invalid", "the phone is not a valid number", "el teléfono no es un número válido"),
@@ -166,6 +166,33 @@ const REASONS: [(&str, &str, &str); 17] = [
         "a confirmed household member was left unchanged",
         "un miembro confirmado del hogar quedó sin cambios",
     ),
+    (
+        "second_phone_invalid",
+        "the second phone was left out: it is not a valid number",
+        "el segundo teléfono se dejó fuera: no es válido",
+    ),
+    (
+        "time_zone_unknown",
+        "the time zone was left out: there is none of that name",
+        "la zona horaria se dejó fuera: no existe",
+    ),
+    (
+        "phone_expanded",
+        "a spreadsheet had made a decimal number of the phone; no digit was lost",
+        "una hoja de cálculo había convertido el teléfono en un decimal; no se perdió ningún dígito",
+    ),
+    ("phone_part_ignored", "another part of the cell is not a phone", "otra parte de la celda no es un teléfono"),
+    (
+        "phone_more_than_two",
+        "only the first two phones of the cell were taken",
+        "solo se tomaron los dos primeros teléfonos",
+    ),
+    (
+        "phone_brazil_ninth_digit",
+        "the ninth digit of a Brazilian mobile was added",
+        "se añadió el noveno dígito del móvil brasileño",
+    ),
+    ("phone_mexico_mobile_one", "the old 1 after +52 was removed", "se quitó el antiguo 1 después de +52"),
 ];
 
 #[cfg(test)]
@@ -175,6 +202,7 @@ mod tests {
     use super::super::decode::Encoding;
     use super::super::rows::{Format, Item, Position, RowReader};
     use super::*;
+    use crate::phone::PhoneWarning;
 
     fn read_back(file: &str) -> Vec<Vec<String>> {
         let format = Format { encoding: Encoding::Utf8, delimiter: b',', has_header: false, columns: None };
@@ -230,6 +258,18 @@ mod tests {
     #[test]
     fn an_unknown_code_still_has_words() {
         assert_eq!(reason("something_new", Language::En), "the row was refused");
+        // of a row that was taken nothing else may be said
+        let repaired = [
+            PhoneWarning::ExpandedNumber,
+            PhoneWarning::PartIgnored,
+            PhoneWarning::MoreThanTwo,
+            PhoneWarning::BrazilNinthDigit,
+            PhoneWarning::MexicoMobileOne,
+        ];
+        for code in repaired.map(PhoneWarning::code).into_iter().chain(["second_phone_invalid", "time_zone_unknown"]) {
+            assert_ne!(reason(code, Language::En), "the row was refused", "{code}");
+            assert_ne!(reason(code, Language::Es), "la fila fue rechazada", "{code}");
+        }
     }
 
     proptest! {

@@ -96,8 +96,8 @@ struct Plan {
 }
 
 /// The reader and what it reads by; travels to the threads for work and back.
-struct Reading {
-    rows: RowReader,
+pub(super) struct Reading {
+    pub(super) rows: RowReader,
     mapping: Mapping,
     region: Region,
 }
@@ -259,6 +259,18 @@ impl Job<App> for EndImport {
     }
 }
 
+/// How a queued upload is read from its beginning, for a trial.
+pub(super) async fn open_for(tx: &mut TenantTx, id: ImportId) -> Result<(Reading, Mode), Error> {
+    let plan: Plan = sqlx::query_as(
+        "select mode, mapping, encoding, delimiter, has_header, header, region, byte_count, byte_offset, line_number
+           from crm.imports where tenant_id = app.tenant_id() and id = $1",
+    )
+    .bind(id)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok((open(&plan)?.0, plan.mode))
+}
+
 fn open(plan: &Plan) -> Result<(Reading, Position), Error> {
     let encoding = plan.encoding.parse().map_err(anyhow::Error::new::<super::decode::EncodingError>)?;
     let delimiter = plan.delimiter.bytes().next().unwrap_or(b',');
@@ -272,7 +284,7 @@ fn open(plan: &Plan) -> Result<(Reading, Position), Error> {
 }
 
 /// Reading phones takes the processor for milliseconds at a time, so it is done where nobody else waits.
-async fn next(mut reading: Reading) -> (Reading, Option<Batch>) {
+pub(super) async fn next(mut reading: Reading) -> (Reading, Option<Batch>) {
     let work = move || {
         let batch = batch::next(&mut reading.rows, &reading.mapping, reading.region);
         (reading, batch)

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     batch::{Batch, Remark, Taken, number},
+    belongings,
     map::ContactDraft,
     progress::{ImportId, Mode},
     rows::Position,
@@ -79,6 +80,22 @@ pub(super) async fn write(tx: &mut TenantTx, id: ImportId, mode: Mode, mut batch
     }
     insert_contacts(tx, id, &created).await?;
     update_contacts(tx, &updated).await?;
+    let belonging: Vec<(Uuid, &ContactDraft)> = taken
+        .iter()
+        .zip(&fates)
+        .filter_map(|(row, fate)| match fate {
+            Fate::Create(contact) | Fate::Update(contact) => Some((*contact, &row.draft)),
+            Fate::Skip(_) | Fate::Duplicate(_) => None,
+        })
+        .collect();
+    let kept = belongings::write(tx, &belonging).await?;
+    for (row, fate) in taken.iter().zip(&fates).filter(|(_, fate)| fate.contact().is_some_and(|id| kept.contains(&id)))
+    {
+        if matches!(fate, Fate::Update(_)) {
+            counts.warnings += 1;
+            batch.refused.push(Remark::about(&row.row, "household_kept", true, phone_of(row)));
+        }
+    }
     insert_remarks(tx, id, &batch.refused).await?;
     advance(tx, id, batch.end, &counts).await
 }

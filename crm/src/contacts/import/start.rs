@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::{
     decode::Encoding,
+    held::{self, Preview},
     map::{Field, Mapping, MappingError},
     progress::{self, Import, ImportId, Mode},
     run::{EndImport, RunImport},
@@ -47,6 +48,8 @@ pub struct Options {
     pub has_header: Option<bool>,
     /// Country of numbers without a country code, ISO 3166; the tenant's unless said otherwise.
     pub region: Option<String>,
+    /// true: the file is only kept, to be looked at, tried and then started.
+    pub hold: bool,
 }
 
 impl Options {
@@ -70,7 +73,7 @@ impl Options {
     }
 
     /// The fields that were asked for, by column.
-    fn asked(&self) -> Result<BTreeMap<String, Field>, Error> {
+    pub(super) fn asked(&self) -> Result<BTreeMap<String, Field>, Error> {
         let mut asked = BTreeMap::new();
         for (column, field) in &self.mapping {
             let field = field.parse().map_err(|error| refuse_mapping(&error, &[]))?;
@@ -163,65 +166,106 @@ impl Upload {
 
     /// All bytes are here: settles how they are read and enqueues the job, in this transaction.
     pub async fn finish(mut self, tx: &mut TenantTx, options: &Options) -> Result<Import, Error> {
-        self.keep(tx, options, self.stored == 0).await?;
-        if self.stored == 0 {
-            return Err(refuse_file(SniffError::Empty));
-        }
-        let mut overrides = options.overrides()?;
-        overrides.encoding = overrides.encoding.or_else(|| Some(self.evidence.verdict(true)));
-        let complete = self.stored == 1;
-        let sniffed = judge(self.head.clone(), complete, overrides).await.map_err(refuse_file)?;
+        let encoding = self.end(tx, options).await?;
+        let (sniffed, region) = read(tx, self.head.clone(), self.stored == 1, encoding, options).await?;
         let mapping = Mapping::from_request(&sniffed.headers, &options.asked()?)
             .map_err(|error| refuse_mapping(&error, &sniffed.headers))?;
-        let region: Region = match &options.region {
-            Some(region) => {
-                let unknown = |error: RegionError| Error::invalid("region", "region_unknown", error.to_string());
-                region.parse().map_err(unknown)?
-            }
-            None => home_region(tx).await?,
-        };
-        self.queue(tx, options, &sniffed, &mapping, region).await?;
-        let batch = jobs::batch::open::<App, _>(tx, "contacts.import", &EndImport { import_id: self.id }).await?;
-        Enqueue::<App, RunImport>::new()
-            .lane(format!("import/{}", self.id))
-            .batch(batch)
-            .one(tx, &RunImport { import_id: self.id })
-            .await?;
-        jobs::batch::seal(tx, batch).await?;
+        settle(tx, self.id, self.byte_count, options, &sniffed, &mapping, region).await?;
+        enqueue(tx, self.id).await?;
         progress::get(tx, self.id).await
     }
 
-    async fn queue(
-        &self,
-        tx: &mut TenantTx,
-        options: &Options,
-        sniffed: &Sniffed,
-        mapping: &Mapping,
-        region: Region,
-    ) -> Result<(), Error> {
-        let fields: BTreeMap<&str, String> =
-            sniffed.headers.iter().map(String::as_str).zip(mapping.fields().iter().map(ToString::to_string)).collect();
-        let queued = sqlx::query(
-            "update crm.imports
-             set state = 'queued', file_name = $2, byte_count = $3, mode = $4, mapping = $5, encoding = $6, delimiter = $7,
-               has_header = $8, header = $9, region = $10, created_at = app.now()
+    /// All bytes are here, and are kept to be looked at before the import starts.
+    pub async fn hold(mut self, tx: &mut TenantTx, options: &Options) -> Result<Preview, Error> {
+        let encoding = self.end(tx, options).await?;
+        let held = sqlx::query(
+            "update crm.imports set held_at = app.now(), byte_count = $2, encoding = $3, file_name = $4
              where tenant_id = app.tenant_id() and id = $1 and state = 'uploading'",
         )
         .bind(self.id)
-        .bind(options.shown_name())
         .bind(self.byte_count)
-        .bind(options.mode)
-        .bind(Json(fields))
-        .bind(sniffed.format.encoding.name())
-        .bind(char::from(sniffed.format.delimiter).to_string())
-        .bind(sniffed.format.has_header)
-        .bind(Json(&sniffed.headers))
-        .bind(region.code())
+        .bind(encoding.name())
+        .bind(options.shown_name())
         .execute(tx.conn())
         .await?;
-        // swept away as forgotten while the last bytes came in
-        if queued.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound) }
+        if held.rows_affected() == 0 {
+            return Err(Error::NotFound);
+        }
+        held::preview(tx, self.id, options).await
     }
+
+    /// Stores the last bytes. Answers the encoding that all of them show.
+    async fn end(&mut self, tx: &mut TenantTx, options: &Options) -> Result<Encoding, Error> {
+        self.keep(tx, options, self.stored == 0).await?;
+        if self.stored == 0 { Err(refuse_file(SniffError::Empty)) } else { Ok(self.evidence.verdict(true)) }
+    }
+}
+
+/// How a file is read whose bytes are all here.
+pub(super) async fn read(
+    tx: &mut TenantTx,
+    head: Bytes,
+    complete: bool,
+    encoding: Encoding,
+    options: &Options,
+) -> Result<(Sniffed, Region), Error> {
+    let mut overrides = options.overrides()?;
+    overrides.encoding = overrides.encoding.or(Some(encoding));
+    let sniffed = judge(head, complete, overrides).await.map_err(refuse_file)?;
+    let region: Region = match &options.region {
+        Some(region) => {
+            let unknown = |error: RegionError| Error::invalid("region", "region_unknown", error.to_string());
+            region.parse().map_err(unknown)?
+        }
+        None => home_region(tx).await?,
+    };
+    Ok((sniffed, region))
+}
+
+/// Settles how an upload is read, and that it waits for a worker.
+pub(super) async fn settle(
+    tx: &mut TenantTx,
+    id: ImportId,
+    byte_count: i64,
+    options: &Options,
+    sniffed: &Sniffed,
+    mapping: &Mapping,
+    region: Region,
+) -> Result<(), Error> {
+    let fields: BTreeMap<&str, String> =
+        sniffed.headers.iter().map(String::as_str).zip(mapping.fields().iter().map(ToString::to_string)).collect();
+    let queued = sqlx::query(
+        "update crm.imports
+         set state = 'queued', file_name = $2, byte_count = $3, mode = $4, mapping = $5, encoding = $6, delimiter = $7,
+           has_header = $8, header = $9, region = $10, created_at = app.now()
+         where tenant_id = app.tenant_id() and id = $1 and state = 'uploading'",
+    )
+    .bind(id)
+    .bind(options.shown_name())
+    .bind(byte_count)
+    .bind(options.mode)
+    .bind(Json(fields))
+    .bind(sniffed.format.encoding.name())
+    .bind(char::from(sniffed.format.delimiter).to_string())
+    .bind(sniffed.format.has_header)
+    .bind(Json(&sniffed.headers))
+    .bind(region.code())
+    .execute(tx.conn())
+    .await?;
+    // swept away as forgotten while the last bytes came in
+    if queued.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound) }
+}
+
+/// Gives an import that waits to the workers.
+pub(super) async fn enqueue(tx: &mut TenantTx, id: ImportId) -> Result<(), Error> {
+    let batch = jobs::batch::open::<App, _>(tx, "contacts.import", &EndImport { import_id: id }).await?;
+    Enqueue::<App, RunImport>::new()
+        .lane(format!("import/{id}"))
+        .batch(batch)
+        .one(tx, &RunImport { import_id: id })
+        .await?;
+    jobs::batch::seal(tx, batch).await?;
+    Ok(())
 }
 
 /// Makes the import's row, which nobody is shown yet, and sweeps away the tenant's uploads that broke off without a word.
@@ -263,7 +307,7 @@ fn refuse_file(error: SniffError) -> Error {
     Error::invalid(field, error.code(), error.to_string())
 }
 
-fn refuse_mapping(error: &MappingError, columns: &[String]) -> Error {
+pub(super) fn refuse_mapping(error: &MappingError, columns: &[String]) -> Error {
     let mut message = error.to_string();
     if !columns.is_empty() {
         let known: Vec<String> = columns.iter().take(100).map(|name| format!("\"{name}\"")).collect();

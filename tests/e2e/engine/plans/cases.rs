@@ -97,8 +97,8 @@ impl Place {
                 "{rests} insert into jobs.turns (queue, lane_id, tenant_number, class, vt)
                    select queue, id, tenant_number, 1, 0 from jobs.lanes where key = 'paused';"
             )),
-            engine("claim of lanes before a gate", 600, 230, &claim).given(format!("{rests} {is_due}")),
-            engine("claim of lanes before a gate without tokens", 430, 130, &claim)
+            engine("claim of lanes before a gate", 700, 270, &claim).given(format!("{rests} {is_due}")),
+            engine("claim of lanes before a gate without tokens", 540, 170, &claim)
                 .given(format!("{rests} {is_due} {is_empty}")),
             engine("next_wake", 30, 10, format!("select jobs.next_wake({queue}::smallint)")).given(rests),
         ]
@@ -136,6 +136,16 @@ impl Place {
         )
     }
 
+    /// A round trip that ends jobs, tells of the slots of a gate and of a claim that is over, and has no slot free.
+    fn cycle(&self) -> String {
+        let Self { queue, process, fence, ids, .. } = self;
+        format!(
+            "select count(*) from jobs.cycle('{process}', 30, array{ids:?}, array_fill({fence}::bigint, array[{JOBS}]), array_fill(1::smallint, array[{JOBS}]),
+               array_fill(0::float8, array[{JOBS}]), array_fill(null::text, array[{JOBS}]), array(select id from jobs.gates where key = 'narrow'), '{{3}}',
+               array[{fence}], array[{queue}::smallint], '{{0}}')"
+        )
+    }
+
     fn ends(&self) -> Vec<Case> {
         let Self { process, fence, ids, waiting, .. } = self;
         vec![
@@ -143,6 +153,7 @@ impl Place {
             engine("settle again now", each(32), 340, self.settle(2, 0.0)),
             engine("settle again later", each(32), 270, self.settle(2, 100.0)),
             engine("settle discarded", each(47), 370, self.settle(4, 0.0)),
+            engine("cycle", each(25), 230, self.cycle()),
             engine("release_unknown", each(9), 240, format!("select jobs.release_unknown('{process}', '{{}}', 0)")),
             engine("cancel", 90, 30, format!("select jobs.cancel({waiting}, 'not wanted')")),
             engine("retry", 50, 20, "select jobs.retry((select max(f.id) from jobs.failures f))"),

@@ -81,6 +81,11 @@ const KNOWN: &[(Field, &[&str])] = &[
             "telefono alterno",
         ],
     ),
+    (Field::Labels, &["labels", "label", "tags", "tag", "etiquetas", "etiqueta"]),
+    (
+        Field::Household,
+        &["household", "household members", "hogar", "miembros del hogar", "integrantes del hogar", "nucleo familiar"],
+    ),
     (
         Field::FirstName,
         &[

@@ -1,0 +1,236 @@
+import { useMutation } from "@tanstack/react-query";
+import { Copy } from "lucide-react";
+import { type FormEvent, useId, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+
+import { Button } from "@/components/ui/button";
+import { Dialog } from "@/components/ui/dialog";
+import { Field } from "@/components/ui/field";
+import { Input, Select } from "@/components/ui/input";
+import { Notice } from "@/components/ui/notice";
+import { toast } from "@/components/ui/toasts";
+import { client, onceKey, type Schemas } from "@/lib/api/client";
+import { ApiError, errorText } from "@/lib/api/error";
+import { useFormats } from "@/lib/format";
+import { useMe } from "@/lib/session";
+
+import { type Invited, readAgain, type User } from "./UsersPage";
+
+type Role = Schemas["Role"];
+
+const ROLES: readonly Role[] = ["agent", "supervisor", "marketing", "billing", "read_only", "admin", "owner"];
+
+/** What somebody of a role may give; the server decides by itself, and says so. */
+function useGivable(): readonly Role[] {
+  const { role } = useMe().user;
+  return role === "owner" ? ROLES : ROLES.filter((name) => name !== "owner" && name !== "billing");
+}
+
+function RoleField({ value, error }: { value?: Role; error?: string | undefined }) {
+  const { t } = useTranslation();
+  const givable = useGivable();
+  const [role, setRole] = useState<Role>(value ?? "agent");
+  const isGivable = (name: Role) => givable.includes(name);
+  return (
+    <Field label={t("users.role")} hint={t(`users.roleSays.${role}`)} error={error}>
+      <Select
+        name="role"
+        value={role}
+        disabled={value !== undefined && !isGivable(value)}
+        onChange={({ target }) => setRole(target.value as Role)}
+      >
+        {ROLES.map((name) => (
+          <option key={name} value={name} disabled={!isGivable(name)}>
+            {t(`roles.${name}`)}
+          </option>
+        ))}
+      </Select>
+    </Field>
+  );
+}
+
+const valueOf = (event: FormEvent<HTMLFormElement>, name: string) =>
+  String(new FormData(event.currentTarget).get(name) ?? "").trim();
+
+function useErrorOf(error: unknown) {
+  const { t } = useTranslation();
+  const told = error instanceof ApiError ? error : null;
+  return {
+    at: (field: string) => (told?.field === field ? errorText(told, t) : undefined),
+    elsewhere: told && !["name", "email", "role"].includes(told.field ?? "") ? errorText(told, t) : null,
+  };
+}
+
+interface InviteProps {
+  onClose: () => void;
+  onInvited: (invited: Invited) => void;
+}
+
+export function InviteUser({ onClose, onInvited }: InviteProps) {
+  const { t } = useTranslation();
+  const form = useId();
+  const key = useRef(onceKey());
+  const invite = useMutation({
+    mutationFn: async (body: Schemas["UserBody"]) => {
+      const { data } = await client.POST("/api/v1/users", {
+        body,
+        headers: { "Idempotency-Key": key.current },
+      });
+      if (!data) throw ApiError.unreachable();
+      return data;
+    },
+    onSuccess: (invited) => {
+      void readAgain();
+      onInvited(invited);
+    },
+    onError: () => {
+      key.current = onceKey();
+    },
+  });
+  const error = useErrorOf(invite.error);
+  return (
+    <Dialog
+      open
+      onOpenChange={onClose}
+      title={t("users.invite")}
+      description={t("users.inviteSays")}
+      footer={
+        <>
+          <Button onClick={onClose}>{t("common.cancel")}</Button>
+          <Button look="solid" type="submit" form={form} disabled={invite.isPending}>
+            {t("users.makeLink")}
+          </Button>
+        </>
+      }
+    >
+      <form
+        id={form}
+        className="flex flex-col gap-4"
+        onSubmit={(event) => {
+          event.preventDefault();
+          invite.mutate({
+            name: valueOf(event, "name"),
+            email: valueOf(event, "email"),
+            role: valueOf(event, "role") as Role,
+          });
+        }}
+      >
+        <Field label={t("users.name")} error={error.at("name")}>
+          <Input name="name" required maxLength={200} autoComplete="off" />
+        </Field>
+        <Field label={t("users.email")} error={error.at("email")}>
+          <Input name="email" type="email" required autoComplete="off" />
+        </Field>
+        <RoleField error={error.at("role")} />
+        {error.elsewhere ? (
+          <Notice tone="bad" isAlert>
+            {error.elsewhere}
+          </Notice>
+        ) : null}
+      </form>
+    </Dialog>
+  );
+}
+
+export function EditUser({ user, onClose }: { user: User; onClose: () => void }) {
+  const { t } = useTranslation();
+  const form = useId();
+  const save = useMutation({
+    mutationFn: (body: { name: string; role?: Role }) =>
+      client.PATCH("/api/v1/users/{id}", { params: { path: { id: user.id } }, body: body as never }),
+    onSuccess: () => {
+      toast("ok", t("users.saved"));
+      void readAgain();
+      onClose();
+    },
+  });
+  const error = useErrorOf(save.error);
+  return (
+    <Dialog
+      open
+      onOpenChange={onClose}
+      title={t("users.edit")}
+      description={user.email}
+      footer={
+        <>
+          <Button onClick={onClose}>{t("common.cancel")}</Button>
+          <Button look="solid" type="submit" form={form} disabled={save.isPending}>
+            {t("users.save")}
+          </Button>
+        </>
+      }
+    >
+      <form
+        id={form}
+        className="flex flex-col gap-4"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const role = valueOf(event, "role") as Role | "";
+          save.mutate({ name: valueOf(event, "name"), ...(role && role !== user.role ? { role } : {}) });
+        }}
+      >
+        <Field label={t("users.name")} error={error.at("name")}>
+          <Input name="name" defaultValue={user.name} required maxLength={200} autoComplete="off" />
+        </Field>
+        <RoleField value={user.role} error={error.at("role")} />
+        {error.elsewhere ? (
+          <Notice tone="bad" isAlert>
+            {error.elsewhere}
+          </Notice>
+        ) : null}
+      </form>
+    </Dialog>
+  );
+}
+
+/** The link, which is shown this once: the server keeps only its hash. */
+export function LinkShown({ invited, onClose }: { invited: Invited; onClose: () => void }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const field = useRef<HTMLInputElement>(null);
+  const [isCopied, setCopied] = useState(false);
+  const { name, invitation_url: url, invitation_expires_at: until } = invited;
+  const copy = async () => {
+    field.current?.select();
+    try {
+      await navigator.clipboard.writeText(url ?? "");
+      setCopied(true);
+    } catch {
+      // without leave to write there it stays selected, to be copied by hand
+    }
+  };
+  return (
+    <Dialog
+      open
+      onOpenChange={onClose}
+      title={t("users.linkOf", { name })}
+      description={t("users.linkSays", { until: formats.dateTime(until) })}
+      footer={<Button onClick={onClose}>{t("common.close")}</Button>}
+    >
+      {url ? (
+        <div className="flex flex-col gap-2">
+          <div className="flex items-end gap-2">
+            <Field label={t("users.link")} className="flex-1">
+              <Input
+                ref={field}
+                readOnly
+                value={url}
+                className="text-sm"
+                onFocus={(event) => event.currentTarget.select()}
+              />
+            </Field>
+            <Button look="solid" onClick={() => void copy()}>
+              <Copy aria-hidden />
+              {t("users.copy")}
+            </Button>
+          </div>
+          <p role="status" className="min-h-5 text-sm text-ok">
+            {isCopied ? t("users.copied") : null}
+          </p>
+        </div>
+      ) : (
+        <Notice tone="info">{t("users.linkGone")}</Notice>
+      )}
+    </Dialog>
+  );
+}

@@ -1,0 +1,126 @@
+/** Two languages, Spanish first: by what was chosen here, else by the browser. Only the one that is used is loaded. */
+import i18next from "i18next";
+import { initReactI18next } from "react-i18next";
+
+import type english from "./en";
+import type campaigns from "./en/campaigns.json";
+import type consent from "./en/consent.json";
+import type contacts from "./en/contacts.json";
+import type files from "./en/files.json";
+import type imports from "./en/imports.json";
+import type jobs from "./en/jobs.json";
+import type operations from "./en/operations.json";
+import type settings from "./en/settings.json";
+import type sms from "./en/sms.json";
+import type users from "./en/users.json";
+import type why from "./en/why.json";
+
+export const LANGUAGES = ["es", "en"] as const;
+export type Language = (typeof LANGUAGES)[number];
+const KEPT = "paloma.language";
+
+declare module "i18next" {
+  interface CustomTypeOptions {
+    defaultNS: "translation";
+    resources: { translation: typeof english & Later };
+    returnNull: false;
+  }
+}
+
+type Texts = { [key: string]: string | Texts };
+
+const isLanguage = (value: unknown): value is Language => LANGUAGES.includes(value as Language);
+
+/** What to speak: kept, else the first of the browser's that we know, else Spanish. */
+export function pickLanguage(kept: string | null, wanted: readonly string[]): Language {
+  if (isLanguage(kept)) return kept;
+  return wanted.map((tag) => tag.slice(0, 2).toLowerCase()).find(isLanguage) ?? "es";
+}
+
+/** Spanish has a plural of its own from a million on, which with figures reads like the other one. */
+export function withMany<T extends Texts>(texts: T): T {
+  const filled: Texts = {};
+  for (const [key, value] of Object.entries(texts)) {
+    filled[key] = typeof value === "string" ? value : withMany(value);
+    const many = key.replace(/_other$/, "_many");
+    if (many !== key && !(many in texts)) filled[many] = value;
+  }
+  return filled as T;
+}
+
+async function textsOf(language: Language): Promise<Texts> {
+  return language === "es" ? withMany((await import("./es")).default) : (await import("./en")).default;
+}
+
+/** Texts that the first screen does not need: each is loaded with the screens that speak it. */
+interface Later {
+  campaigns: typeof campaigns;
+  consent: typeof consent;
+  contacts: typeof contacts;
+  files: typeof files;
+  imports: typeof imports;
+  jobs: typeof jobs;
+  operations: typeof operations;
+  settings: typeof settings;
+  sms: typeof sms;
+  users: typeof users;
+  why: typeof why;
+}
+type Topic = keyof Later;
+const LATER: Record<Topic, Record<Language, () => Promise<{ default: Texts }>>> = {
+  campaigns: { es: () => import("./es/campaigns.json"), en: () => import("./en/campaigns.json") },
+  consent: { es: () => import("./es/consent.json"), en: () => import("./en/consent.json") },
+  contacts: { es: () => import("./es/contacts.json"), en: () => import("./en/contacts.json") },
+  files: { es: () => import("./es/files.json"), en: () => import("./en/files.json") },
+  imports: { es: () => import("./es/imports.json"), en: () => import("./en/imports.json") },
+  jobs: { es: () => import("./es/jobs.json"), en: () => import("./en/jobs.json") },
+  operations: { es: () => import("./es/operations.json"), en: () => import("./en/operations.json") },
+  settings: { es: () => import("./es/settings.json"), en: () => import("./en/settings.json") },
+  sms: { es: () => import("./es/sms.json"), en: () => import("./en/sms.json") },
+  users: { es: () => import("./es/users.json"), en: () => import("./en/users.json") },
+  why: { es: () => import("./es/why.json"), en: () => import("./en/why.json") },
+};
+const spoken = new Set<Topic>();
+
+async function addTexts(language: Language, topics: Iterable<Topic>): Promise<void> {
+  const loaded = [...topics].map(async (topic) => {
+    const { default: texts } = await LATER[topic][language]();
+    const filled: Texts = language === "es" ? withMany(texts) : texts;
+    // codes of errors that only this screen meets stand with its texts, and are looked for among all others
+    const problems = filled["problems"] ?? {};
+    i18next.addResourceBundle(language, "translation", { [topic]: filled, problems }, true);
+  });
+  await Promise.all(loaded);
+}
+
+/** A screen together with what it says. */
+export async function withTexts<Module>(screen: Promise<Module>, ...topics: Topic[]): Promise<Module> {
+  for (const topic of topics) spoken.add(topic);
+  const [module] = await Promise.all([screen, addTexts(i18next.language as Language, topics)]);
+  return module;
+}
+
+export async function startLanguages(): Promise<void> {
+  const language = pickLanguage(localStorage.getItem(KEPT), navigator.languages);
+  document.documentElement.lang = language;
+  await i18next.use(initReactI18next).init({
+    lng: language,
+    supportedLngs: LANGUAGES,
+    resources: { [language]: { translation: await textsOf(language) } },
+    interpolation: { escapeValue: false },
+    returnNull: false,
+    // a text that is not there is seen as its key: nobody may find that out by reading the screen
+    saveMissing: true,
+    missingKeyHandler: (_languages, _namespace, key) => console.error(`no text for ${key}`),
+  });
+}
+
+export async function speak(language: Language): Promise<void> {
+  if (!i18next.hasResourceBundle(language, "translation")) {
+    i18next.addResourceBundle(language, "translation", await textsOf(language));
+  }
+  await addTexts(language, spoken);
+  localStorage.setItem(KEPT, language);
+  document.documentElement.lang = language;
+  await i18next.changeLanguage(language);
+}

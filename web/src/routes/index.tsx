@@ -1,0 +1,307 @@
+/** Which address shows which screen: reads the address and names a feature, each loaded when it is first seen. */
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
+
+import { AREAS } from "@/components/shell/areas";
+import { Shell } from "@/components/shell/Shell";
+import { withTexts } from "@/i18n";
+import type { Permission } from "@/lib/api/client";
+import { whenSignedOut } from "@/lib/api/query";
+import { useKeyboard } from "@/lib/keyboard/useShortcuts";
+import { forgetOperator, isOperationsPath } from "@/features/operations/session";
+import { findSession } from "@/lib/session";
+
+import { Broken, Missing } from "./Fallbacks";
+import {
+  readCampaign,
+  readContacts,
+  readInbox,
+  readJobs,
+  readLogIn,
+  readNewCampaign,
+  readNewImport,
+  readOperatorJobs,
+  parseSearch,
+  stringifySearch,
+} from "./search";
+
+declare module "@tanstack/react-router" {
+  interface StaticDataRouteOption {
+    /** Who may not do this is told so in place of the screen. */
+    needs?: Permission;
+  }
+  interface Register {
+    router: typeof router;
+  }
+}
+
+function Root() {
+  useKeyboard();
+  return <Outlet />;
+}
+
+const root = createRootRoute({ component: Root, notFoundComponent: Missing, errorComponent: Broken });
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  validateSearch: readLogIn,
+  beforeLoad: async ({ search }) => {
+    // a session that has ended elsewhere is still remembered here
+    if (await findSession(true)) throw redirect({ href: ownAddress(search.to), replace: true });
+  },
+  component: lazyRouteComponent(() => import("@/features/session/LogIn"), "LogIn"),
+});
+
+/** Only an address of ours is gone back to after the log-in. */
+export function ownAddress(to: string | undefined): string {
+  return to && /^\/(?![/\\])/.test(to) && !to.startsWith("/login") ? to : "/";
+}
+
+const app = createRoute({
+  getParentRoute: () => root,
+  id: "app",
+  beforeLoad: async ({ location }) => {
+    const me = await findSession();
+    if (!me) throw redirect({ to: "/login", search: location.href === "/" ? {} : { to: location.href } });
+    return { me };
+  },
+  component: Shell,
+});
+
+const home = createRoute({
+  getParentRoute: () => app,
+  path: "/",
+  beforeLoad: ({ context }) => {
+    const first = AREAS.find((area) => context.me.permissions.includes(area.needs));
+    throw redirect({ to: first?.to ?? "/nothing", replace: true });
+  },
+});
+
+const nothing = createRoute({
+  getParentRoute: () => app,
+  path: "/nothing",
+  component: lazyRouteComponent(() => import("./Nothing"), "Nothing"),
+});
+
+const inbox = createRoute({
+  getParentRoute: () => app,
+  path: "/inbox",
+  staticData: { needs: "conversations.view" },
+  validateSearch: readInbox,
+  component: lazyRouteComponent(() => import("@/features/inbox/InboxPage"), "InboxPage"),
+});
+
+const contacts = createRoute({
+  getParentRoute: () => app,
+  path: "/contacts",
+  staticData: { needs: "contacts.view" },
+  validateSearch: readContacts,
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/contacts/ContactsPage"), "contacts", "consent"),
+    "ContactsPage",
+  ),
+});
+
+const campaigns = createRoute({
+  getParentRoute: () => app,
+  path: "/campaigns",
+  staticData: { needs: "campaigns.view" },
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/campaigns/CampaignsPage"), "campaigns"),
+    "CampaignsPage",
+  ),
+});
+
+const newCampaign = createRoute({
+  getParentRoute: () => app,
+  path: "/campaigns/new",
+  staticData: { needs: "campaigns.create" },
+  validateSearch: readNewCampaign,
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/campaigns/NewCampaignPage"), "campaigns", "contacts"),
+    "NewCampaignPage",
+  ),
+});
+
+const campaign = createRoute({
+  getParentRoute: () => app,
+  path: "/campaigns/$campaignId",
+  staticData: { needs: "campaigns.view" },
+  validateSearch: readCampaign,
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/campaigns/CampaignPage"), "campaigns", "contacts"),
+    "CampaignPage",
+  ),
+});
+
+const imports = createRoute({
+  getParentRoute: () => app,
+  path: "/imports",
+  staticData: { needs: "contacts.import" },
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/imports/ImportsPage"), "imports"),
+    "ImportsPage",
+  ),
+});
+
+const newImport = createRoute({
+  getParentRoute: () => app,
+  path: "/imports/new",
+  staticData: { needs: "contacts.import" },
+  validateSearch: readNewImport,
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/imports/NewImportPage"), "imports", "contacts"),
+    "NewImportPage",
+  ),
+});
+
+const importOne = createRoute({
+  getParentRoute: () => app,
+  path: "/imports/$importId",
+  staticData: { needs: "contacts.import" },
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/imports/ImportPage"), "imports", "contacts"),
+    "ImportPage",
+  ),
+});
+
+const jobs = createRoute({
+  getParentRoute: () => app,
+  path: "/jobs",
+  staticData: { needs: "admin.settings_view" },
+  validateSearch: readJobs,
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/jobs/JobsPage"), "jobs", "why"),
+    "JobsPage",
+  ),
+});
+
+const users = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/users",
+  staticData: { needs: "admin.users_view" },
+  component: lazyRouteComponent(() => withTexts(import("@/features/users/UsersPage"), "users"), "UsersPage"),
+});
+
+const quietHours = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/quiet-hours",
+  staticData: { needs: "campaigns.view" },
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/settings/QuietHoursPage"), "settings"),
+    "QuietHoursPage",
+  ),
+});
+
+/** Whoever follows a link of theirs has no session yet, or another one. */
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: "/invitations/$token",
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/users/InvitationPage"), "users"),
+    "InvitationPage",
+  ),
+});
+
+/** The operator's screens stand apart: nobody of a tenant, and another cookie. */
+const operations = createRoute({
+  getParentRoute: () => root,
+  path: "/operations",
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/operations/OperationsShell"), "operations", "jobs", "why"),
+    "OperationsShell",
+  ),
+});
+
+const operationsHome = createRoute({
+  getParentRoute: () => operations,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/operations/queues", replace: true });
+  },
+});
+
+const operationsPages = [
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/queues",
+    component: lazyRouteComponent(() => import("@/features/operations/QueuesPage"), "QueuesPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/jobs",
+    validateSearch: readOperatorJobs,
+    component: lazyRouteComponent(() => import("@/features/operations/JobsPage"), "JobsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/lanes",
+    component: lazyRouteComponent(() => import("@/features/operations/LanesPage"), "LanesPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/gates",
+    component: lazyRouteComponent(() => import("@/features/operations/GatesPage"), "GatesPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/batches",
+    component: lazyRouteComponent(() => import("@/features/operations/BatchesPage"), "BatchesPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/schedules",
+    component: lazyRouteComponent(() => import("@/features/operations/SchedulesPage"), "SchedulesPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/audit",
+    component: lazyRouteComponent(() => import("@/features/operations/AuditPage"), "AuditPage"),
+  }),
+] as const;
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    login,
+    invitation,
+    operations.addChildren([operationsHome, ...operationsPages]),
+    app.addChildren([
+      home,
+      nothing,
+      inbox,
+      contacts,
+      campaigns,
+      newCampaign,
+      campaign,
+      imports,
+      newImport,
+      importOne,
+      jobs,
+      users,
+      quietHours,
+    ]),
+  ]),
+  parseSearch,
+  stringifySearch,
+  defaultPreload: "intent",
+  defaultErrorComponent: Broken,
+  defaultNotFoundComponent: Missing,
+});
+
+whenSignedOut(() => {
+  const { href, pathname } = router.state.location;
+  // on the way to a screen its own guard decides
+  if (pathname === "/login" || router.state.status === "pending") return;
+  if (isOperationsPath(pathname)) {
+    forgetOperator();
+    return;
+  }
+  void router.navigate({ to: "/login", search: { to: href }, replace: true });
+});
