@@ -7,7 +7,8 @@ export default defineConfig({
   // the stories of campaigns add lines to the same simulated Mac, and from then on each message comes in by every line
   projects: [
     { name: "inbox", testMatch: /(inbox|inbox-files|live|voice)\.spec/ },
-    { name: "rest", testIgnore: /(inbox|inbox-files|live|voice)\.spec/, dependencies: ["inbox"] },
+    { name: "rest", testIgnore: /(inbox|inbox-files|live|voice|measured)\.spec/, dependencies: ["inbox"] },
+    ...(process.env["PALOMA_MEASURE"] ? [{ name: "measured", testMatch: /measured\.spec/ }] : []),
   ],
   outputDir: "../target/playwright",
   // one stack and one browser: the machine has two cores, and the tests share a tenant

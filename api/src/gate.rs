@@ -23,6 +23,8 @@ pub enum Access {
     Private(Permission),
     /// Anybody known, for the reason given: what they see is their own.
     SignedIn(&'static str),
+    /// The same, also for whoever still has to set up a second factor: by these they do.
+    OwnAccess(&'static str),
     /// The operator of the platform.
     Platform,
     /// Anybody, for the reason given.
@@ -35,7 +37,7 @@ impl Access {
     pub fn label(self) -> String {
         match self {
             Self::Private(permission) => permission.name().to_owned(),
-            Self::SignedIn(reason) => format!("signed_in: {reason}"),
+            Self::SignedIn(reason) | Self::OwnAccess(reason) => format!("signed_in: {reason}"),
             Self::Platform => "platform".to_owned(),
             Self::Public(reason) => format!("public: {reason}"),
         }
@@ -85,6 +87,11 @@ impl Routes {
     #[must_use]
     pub fn signed_in(self, reason: &'static str, routes: UtoipaMethodRouter<Api>) -> Self {
         self.add(Access::SignedIn(reason), Size::Small, routes)
+    }
+    /// For anybody known who sees to how they log in.
+    #[must_use]
+    pub fn own_access(self, reason: &'static str, routes: UtoipaMethodRouter<Api>) -> Self {
+        self.add(Access::OwnAccess(reason), Size::Small, routes)
     }
     /// A socket for anybody known, who gets through it what their permissions allow.
     #[must_use]
@@ -203,8 +210,9 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<(), Problem> {
             request.extensions_mut().insert(actor::IsOperator);
             Ok(())
         }
-        Access::Private(permission) => identify(app, credential, request, Some(permission)).await,
-        Access::SignedIn(_) => identify(app, credential, request, None).await,
+        Access::Private(_) | Access::SignedIn(_) | Access::OwnAccess(_) => {
+            identify(app, credential, request, guard.access).await
+        }
     }
 }
 
@@ -212,11 +220,14 @@ async fn identify(
     app: &App,
     credential: Option<Credential>,
     request: &mut Request,
-    permission: Option<Permission>,
+    access: Access,
 ) -> Result<(), Problem> {
     let credential = credential.ok_or(Error::Unauthorized)?;
     let caller = access::identify(app, &credential).await?;
-    if let Some(permission) = permission {
+    if caller.lacks_factor && !matches!(access, Access::OwnAccess(_)) {
+        return Err(Error::FactorNeeded.into());
+    }
+    if let Access::Private(permission) = access {
         caller.require(permission)?;
         if caller.is_suspended && !request.method().is_safe() {
             return Err(Error::Suspended.into());

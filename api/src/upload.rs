@@ -235,10 +235,15 @@ async fn settle(call: &Call, upload: Upload, once: Once, options: &Options) -> R
     once.created(tx, &import).await
 }
 
-async fn in_time<T>(piece: impl Future<Output = T>) -> Result<T, Problem> {
+/// Waits for the next piece of an upload, as long as a client may be silent.
+pub async fn in_time<T>(piece: impl Future<Output = T>) -> Result<T, Problem> {
+    within(IDLE, piece).await
+}
+
+async fn within<T>(wait: Duration, piece: impl Future<Output = T>) -> Result<T, Problem> {
     let detail = "nothing of the upload came for a minute";
     let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "upload_stalled", detail);
-    tokio::time::timeout(IDLE, piece).await.map_err(late)
+    tokio::time::timeout(wait, piece).await.map_err(late)
 }
 
 fn too_large() -> Problem {
@@ -257,7 +262,8 @@ fn broken(error: &axum::Error) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "upload_broken", "the upload broke off")
 }
 
-fn refuse_part(error: &MultipartError) -> Problem {
+/// A part of a form that can't be read: too large, or broken off.
+pub fn refuse_part(error: &MultipartError) -> Problem {
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         status => Problem::new(status, "upload_broken", error.body_text()),
@@ -267,4 +273,15 @@ fn refuse_part(error: &MultipartError) -> Problem {
 /// A form that is none.
 pub fn refuse_form(refusal: &MultipartRejection) -> Problem {
     Problem::new(refusal.status(), "bad_request", refusal.body_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_falls_silent_is_told_so() {
+        let problem = within(Duration::ZERO, std::future::pending::<()>()).await.unwrap_err();
+        assert_eq!((problem.status(), problem.code()), (StatusCode::REQUEST_TIMEOUT, "upload_stalled"));
+    }
 }

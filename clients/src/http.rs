@@ -118,6 +118,20 @@ pub struct Outgoing {
     pub mime: &'static str,
 }
 
+impl Call {
+    /// The span of this call; whoever makes it records its status or its outcome.
+    fn span(&self) -> Span {
+        tracing::info_span!(
+            "client.call",
+            service = self.service,
+            op = self.op,
+            host = &self.url[Position::BeforeHost..Position::BeforePath],
+            status = field::Empty,
+            outcome = field::Empty,
+        )
+    }
+}
+
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("service", &self.service).field("op", &self.op).finish_non_exhaustive()
@@ -186,21 +200,10 @@ impl Http {
 
     /// Makes one call and reads the whole answer. Statuses are the caller's business; an error means there is no answer.
     pub async fn call(&self, call: Call) -> Result<Answer, ClientError> {
-        let span = tracing::info_span!(
-            "client.call",
-            service = call.service,
-            op = call.op,
-            host = &call.url[Position::BeforeHost..Position::BeforePath],
-            status = field::Empty,
-            outcome = field::Empty,
-        );
+        let span = call.span();
         async {
-            let result = self.guarded(call).await;
-            match &result {
-                Ok(answer) => Span::current().record("status", answer.status.as_u16()),
-                Err(error) => Span::current().record("outcome", error.code()),
-            };
-            result
+            let result = self.guarded(call).await.inspect_err(record_outcome);
+            result.inspect(|answer| record_status(answer.status))
         }
         .instrument(span)
         .await
@@ -285,6 +288,16 @@ impl Http {
         }
         Ok(body)
     }
+}
+
+/// Writes into the span of the call which status came.
+fn record_status(status: StatusCode) {
+    Span::current().record("status", status.as_u16());
+}
+
+/// Writes into the span of the call why no answer came.
+fn record_outcome(error: &ClientError) {
+    Span::current().record("outcome", error.code());
 }
 
 /// What the time limit of a call is for.

@@ -32,6 +32,18 @@ pub enum Error {
     /// The log-in was refused; alike for an unknown name and a wrong password.
     #[error("the e-mail or the password is wrong")]
     BadCredentials,
+    /// The password fits, and a code of the second factor is missing.
+    #[error("give a code of your authenticator too")]
+    CodeNeeded,
+    /// The code of the second factor is wrong, or has been used.
+    #[error("the code is wrong, or has been used")]
+    BadCode,
+    /// It takes a second factor, which whoever asks has not set up.
+    #[error("this account asks for a second factor: set it up first")]
+    FactorNeeded,
+    /// It takes a fresh proof of who asks.
+    #[error("prove again who you are, and then repeat it")]
+    ProofNeeded,
     /// Whoever asks may not.
     #[error("this needs the permission {0}")]
     Forbidden(&'static str),
@@ -78,6 +90,10 @@ impl Error {
             Self::Invalid { code, .. } | Self::Conflict { code, .. } => code,
             Self::Unauthorized => "unauthorized",
             Self::BadCredentials => "bad_credentials",
+            Self::CodeNeeded => "code_needed",
+            Self::BadCode => "code_wrong",
+            Self::FactorNeeded => "second_factor_needed",
+            Self::ProofNeeded => "proof_needed",
             Self::Forbidden(_) => "forbidden",
             Self::Suspended => "tenant_suspended",
             Self::Limited { .. } => "limited",
@@ -168,10 +184,17 @@ impl From<Error> for jobs::JobError {
             | Error::Invalid { .. }
             | Error::Conflict { .. }
             | Error::Forbidden(_)
+            | Error::FactorNeeded
+            | Error::ProofNeeded
             | Error::TooLarge(_) => Self::discard(error),
             Error::Limited { retry_after } | Error::QuotaExceeded { retry_after } => Self::Snooze { wait: retry_after },
             Error::Suspended => Self::Snooze { wait: Duration::from_secs(3600) },
-            Error::Unauthorized | Error::BadCredentials | Error::Unavailable | Error::Internal(_) => Self::retry(error),
+            Error::Unauthorized
+            | Error::BadCredentials
+            | Error::CodeNeeded
+            | Error::BadCode
+            | Error::Unavailable
+            | Error::Internal(_) => Self::retry(error),
         }
     }
 }

@@ -85,6 +85,7 @@ impl App {
         let keys = Keys::parse(&config.secret)?;
         let blobs = config.bucket.store(&config.media_folder)?;
         store::check(&blobs).await?;
+        store::sweep(&blobs).await;
         let db = Db::connect(db::Options {
             url: config.database_url.clone(),
             direct_url: config.direct_database_url.clone(),

@@ -40,8 +40,7 @@ impl Keys {
     }
     /// Seals a secret for storage: nonce, ciphertext, tag. `purpose` must be the same at opening.
     pub fn seal(&self, purpose: &str, secret: &SecretString) -> Result<Vec<u8>, Error> {
-        let mut nonce = [0; aead::NONCE_LEN];
-        fill_random(&mut nonce);
+        let nonce = random_bytes::<{ aead::NONCE_LEN }>();
         let mut sealed = secret.expose_secret().as_bytes().to_vec();
         self.cipher()?
             .seal_in_place_append_tag(
@@ -81,12 +80,18 @@ fn fill_random(bytes: &mut [u8]) {
         .expect("the system's source of random bytes does not fail after start-up");
 }
 
+/// Random bytes that nobody can guess.
+#[must_use]
+pub fn random_bytes<const COUNT: usize>() -> [u8; COUNT] {
+    let mut bytes = [0; COUNT];
+    fill_random(&mut bytes);
+    bytes
+}
+
 /// A random token of 32 bytes as hex, for links and keys.
 #[must_use]
 pub fn random_token() -> String {
-    let mut bytes = [0_u8; 32];
-    fill_random(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    random_bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is stored of a token that is compared, never shown: its SHA-256. Tokens are random, so no salt is needed.

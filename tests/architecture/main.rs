@@ -8,6 +8,7 @@ mod migrations;
 mod snapshots;
 mod sources;
 mod sql;
+mod texts;
 
 /// Not a test: the process that holds the run's database cluster, started by the first test that needs one.
 #[test]

@@ -113,6 +113,8 @@ async fn while_the_bucket_does_not_answer_files_wait_and_none_is_lost() {
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{weather:?}");
         let from = format!("+1305555015{n}");
         let picture = file("a.png", "image/png", made(&PICTURE, "a.png"));
+        let fetched = || world.sim.calls().iter().filter(|call| call.path.ends_with("/download")).count();
+        let before = fetched();
         world.sim.inbound_file(&Inbound::new(&from, "foto"), &picture).unwrap();
         let waiting = || async {
             let message = acme.messages(&from).await.into_iter().next()?;
@@ -126,6 +128,7 @@ async fn while_the_bucket_does_not_answer_files_wait_and_none_is_lost() {
         }
         world.settle().await;
         assert_eq!(waiting().await.unwrap()["state"], "pending", "{weather:?}");
+        assert_eq!(fetched(), before, "the Mac hands nothing over for nothing: {weather:?}");
         world.bucket().weather(Weather::Fine);
         world.advance(Duration::from_secs(61)).await;
         eventually_some("it is there", || async {
@@ -144,6 +147,15 @@ async fn while_the_bucket_does_not_answer_files_wait_and_none_is_lost() {
     world.settle().await;
     let sent = world.sim.sent();
     assert_eq!((sent.len(), world.sim.files_of(&sent[0].guid)), (1, vec![("precio.pdf".to_owned(), paper)]));
+    // what was refused half way is known, and is swept away with what nobody sends
+    let unsent = async || {
+        let query = "select count(*) from crm.attachments where message_id is null";
+        let mut superuser = world.database.superuser().await;
+        sqlx::query_scalar::<_, i64>(query).fetch_one(&mut superuser).await.unwrap()
+    };
+    assert_eq!(unsent().await, 2);
+    world.advance(Duration::from_secs(100_000)).await;
+    eventually("it is swept away", || async { unsent().await == 0 }).await;
     world.finish().await;
 }
 

@@ -202,6 +202,12 @@ async fn stricter_hours_hold_where_they_are_said_and_for_what_is_under_way() {
     let evening = json!({ "items": [rule(json!("US"), "08:00", "19:00")] });
     acme.put("/quiet-hours", &evening).await.expect(200);
     assert_eq!(acme.get("/quiet-hours").await.expect(200), evening);
+    // who has read other rules replaces nothing
+    let late = json!({ "items": [], "was": [] });
+    assert_eq!(acme.put("/quiet-hours", &late).await.code(), "quiet_hours_changed");
+    assert_eq!(acme.get("/quiet-hours").await.expect(200), evening);
+    let again = json!({ "items": evening["items"], "was": evening["items"] });
+    assert_eq!(acme.put("/quiet-hours", &again).await.expect(200), evening);
     contact(&acme, "+13055560001", &zone_at(19)).await;
     contact(&acme, "+34612345678", &zone_at(19)).await;
     let campaign = acme.draft(&line, "", json!({ "import_id": null, "quiet_hours": true })).await;
@@ -233,6 +239,25 @@ async fn stricter_hours_hold_where_they_are_said_and_for_what_is_under_way() {
     })
     .await;
     assert_eq!(world.sim.summary().total, out);
+    world.finish().await;
+}
+
+/// The hours were frozen at the launch: a newer rule that leaves nothing of them is no fault of the text.
+#[tokio::test]
+async fn the_text_of_a_paused_campaign_can_be_mended_whatever_became_of_its_hours() {
+    let world = World::new().await;
+    let (acme, line) = ready(&world).await;
+    contact(&acme, "+13055560001", &zone_at(12)).await;
+    let window = json!({ "days": [1, 2, 3, 4, 5, 6, 7], "from": "01:00", "until": "19:00", "zone": "contact" });
+    let campaign = acme.draft(&line, "", json!({ "import_id": null, "quiet_hours": true, "window": window })).await;
+    world.sim.fail_next(u32::MAX, Behaviour::Proxy429);
+    acme.launch(&campaign).await;
+    let path = format!("/campaigns/{campaign}");
+    acme.act(&format!("{path}/pause")).await.expect(200);
+    let rule = json!({ "region": null, "days": [1, 2, 3, 4, 5, 6, 7], "from": "20:00", "until": "21:00" });
+    acme.put("/quiet-hours", &json!({ "items": [rule] })).await.expect(200);
+    let changed = acme.patch(&path, &json!({ "body": "Mejor así" })).await.expect(200);
+    assert_eq!(changed["body"], "Mejor así");
     world.finish().await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use e2e::{Tenant, World};
+use e2e::{Tenant, World, eventually};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -126,6 +126,34 @@ async fn a_session_that_ends_takes_its_socket_with_it() {
     world.finish().await;
 }
 
+/// Where nobody can be looked at, nobody is told anything: whoever was revoked meanwhile would hear it.
+#[tokio::test]
+async fn what_comes_while_nobody_can_be_looked_at_waits_until_somebody_was() {
+    let world = World::without_workers().await;
+    let acme = world.tenant("acme").await;
+    let ana = acme.colleague("Ana", "agent").await;
+    let (mut anas, _) = Feed::open(&world, &ana).await;
+    let (mut own, _) = Feed::open(&world, &acme).await;
+    let mut held = world.database.superuser().await;
+    sqlx::raw_sql("begin; lock table crm.sessions in access exclusive mode").execute(&mut held).await.unwrap();
+    let begun = World::machine_ms();
+    let revoke = "delete from crm.sessions s using crm.users u where u.id = s.user_id and u.name = 'Ana'";
+    assert_eq!(sqlx::query(revoke).execute(&mut held).await.unwrap().rows_affected(), 1);
+    eventually("the last look is too old", || async { World::machine_ms() - begun > 5_500 }).await;
+    let mut superuser = world.database.superuser().await;
+    let insert = "insert into crm.event_outbox (tenant_id, kind, data) select id, 'label.changed', '{}' from crm.tenants where slug = 'acme'";
+    sqlx::query(insert).execute(&mut superuser).await.unwrap();
+    eventually("it is numbered", || async {
+        let numbered = "select exists (select from crm.events where kind = 'label.changed')";
+        sqlx::query_scalar(numbered).fetch_one(&mut world.database.superuser().await).await.unwrap()
+    })
+    .await;
+    sqlx::raw_sql("commit").execute(&mut held).await.unwrap();
+    assert_eq!(own.next().await.expect("a frame")["kind"], "label.changed");
+    assert_eq!(anas.next().await, None);
+    world.finish().await;
+}
+
 /// Whether they still may is asked once for all of them, and a session that ends takes its own sockets and no others.
 #[tokio::test]
 async fn the_sockets_of_a_process_are_looked_at_together() {
@@ -238,7 +266,7 @@ async fn what_is_too_old_asks_for_everything_anew_and_what_never_was_is_refused(
             .unwrap();
         count == 3
     };
-    e2e::eventually("the events are numbered", numbered).await;
+    eventually("the events are numbered", numbered).await;
     assert_eq!(Feed::greeted(&world, &acme, None).await.1["is_resumed"], false);
     let (mut feed, hello) = Feed::greeted(&world, &acme, Some(3)).await;
     assert_eq!(hello, json!({ "kind": "hello", "seq": 3, "is_resumed": true }));

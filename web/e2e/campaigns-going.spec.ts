@@ -1,4 +1,4 @@
-import { fastLine, people } from "./campaign-fixtures";
+import { lineOf, people } from "./campaign-fixtures";
 import { expect, look, test } from "./fixtures";
 import { conversationOf, theirs, threadOf } from "./inbox-fixtures";
 
@@ -6,7 +6,7 @@ test("errors lead by their cause to the recipients behind them, who can be downl
   page,
   api,
 }) => {
-  const line = await fastLine(api, "De fallos", "+15550000024");
+  const line = await lineOf(api, "De fallos");
   const file = await people(api, "fallos.csv", 500, 4);
   for (const number of ["+13055570500", "+13055570501"])
     await theirs.rule({ address: number, behaviour: "bad_request" });
@@ -53,7 +53,7 @@ test("D16: the text and the pace of a paused campaign are changed for those who 
   page,
   api,
 }) => {
-  const line = await fastLine(api, "De cambios", "+15550000025");
+  const line = await lineOf(api, "De cambios");
   const file = await people(api, "cambios.csv", 600, 4);
   const { id } = await api.post("/campaigns", {
     name: "Cambiada",

@@ -1,4 +1,4 @@
-import { fastLine, isSaved, next, people, step } from "./campaign-fixtures";
+import { lineOf, isSaved, next, people, step } from "./campaign-fixtures";
 import { expect, look, test } from "./fixtures";
 import { conversationOf, threadOf } from "./inbox-fixtures";
 
@@ -6,7 +6,7 @@ test("CAM-14: a label or a filter is counted while it is chosen, and the reasons
   page,
   api,
 }) => {
-  await fastLine(api, "De etiquetas", "+15550000020");
+  const line = await lineOf(api, "De etiquetas");
   const file = await people(api, "etiquetas.csv", 400, 6);
   const { items } = await api.get<{ items: { id: string; phone: string }[] }>(
     `/contacts?import_id=${file}&limit=50`,
@@ -23,7 +23,7 @@ test("CAM-14: a label or a filter is counted while it is chosen, and the reasons
 
   await page.goto("/campaigns/new");
   await page.getByLabel("Nombre", { exact: true }).fill("Solo vip");
-  await page.getByLabel("Línea").selectOption({ label: "De etiquetas (+15550000020)" });
+  await page.getByLabel("Línea").selectOption(line);
   await page.getByLabel("Los que tienen una etiqueta").check();
   await expect(page.getByText("Elige a quién y verás cuántos son")).toBeVisible();
   await next(page);
@@ -73,7 +73,7 @@ test("CAM-14: a label or a filter is counted while it is chosen, and the reasons
 });
 
 test("a text is seen as a contact gets it, and a test of it arrives once", async ({ page, api }) => {
-  const line = await fastLine(api, "De pruebas", "+15550000021");
+  const line = await lineOf(api, "De pruebas");
   await api.post("/contacts", { first_name: "Zulema", phone: "+13055570450" });
   await api.post("/suppressions", { address: "+13055570452", reason: "opted_out" });
   const { id } = await api.post("/campaigns", { name: "A prueba", line_id: line, body: "Hola" });
@@ -118,7 +118,7 @@ test("CAM-05: hours, pace and deadline are refused at their field, kept, and sho
   page,
   api,
 }) => {
-  const line = await fastLine(api, "Con horario", "+15550000022");
+  const line = await lineOf(api, "Con horario");
   const { id } = await api.post("/campaigns", { name: "De oficina", line_id: line, body: "Hola" });
   await page.goto(`/campaigns/${id}?step=timing`);
   await page.getByLabel("Solo ciertos días y horas").check();
@@ -149,6 +149,12 @@ test("CAM-05: hours, pace and deadline are refused at their field, kept, and sho
   await page.getByLabel("Por el reloj de").selectOption({ label: "cada contacto" });
   await page.getByLabel("Fecha límite").fill("2099-12-31T18:00");
   await isSaved(page);
+  // half a date is not none: what was saved before it stays
+  await page.getByLabel("Fecha límite").press("Backspace");
+  await expect(page.getByText("Está a medias")).toBeVisible();
+  expect((await api.get<{ ends_at: string | null }>(`/campaigns/${id}`)).ends_at).toMatch(/^(2099|2100)/);
+  await page.getByLabel("Fecha límite").fill("2099-12-31T18:00");
+  await isSaved(page);
   await look(page, "campaign-timing", (page) => expect(page.getByRole("radiogroup")).toBeVisible());
   await next(page);
   await expect(page.getByLabel("Horas de envío")).toHaveText(
@@ -174,7 +180,7 @@ test("what can't be saved yet outlives a reload, and leaving with it is asked ab
   page,
   api,
 }) => {
-  await fastLine(api, "De dudas", "+15550000023");
+  await lineOf(api, "De dudas");
   await page.goto("/campaigns");
   await page.getByRole("link", { name: "Nueva campaña" }).first().click();
   await page.getByLabel("Nombre", { exact: true }).fill("A medias");

@@ -1,11 +1,11 @@
-import { fastLine, isSaved, next, people, step, tabTo } from "./campaign-fixtures";
+import { lineOf, isSaved, next, people, step, tabTo } from "./campaign-fixtures";
 import { expect, look, test } from "./fixtures";
 
 test("a campaign is made, checked, launched, paused, resumed and finished by the mouse", async ({
   page,
   api,
 }) => {
-  await fastLine(api, "Línea rápida", "+15550000010");
+  const line = await lineOf(api, "Línea rápida");
   const id = await people(api, "enero.csv", 0, 60);
   await api.post("/suppressions", { address: "+13055570003", reason: "blacklisted" });
   await page.goto(`/imports/${id}`);
@@ -15,7 +15,7 @@ test("a campaign is made, checked, launched, paused, resumed and finished by the
   await next(page);
   await expect(page.getByText("Ponle un nombre")).toBeVisible();
   await page.getByLabel("Nombre", { exact: true }).fill("Recordatorio");
-  await page.getByLabel("Línea").selectOption({ label: "Línea rápida (+15550000010)" });
+  await page.getByLabel("Línea").selectOption(line);
   await expect(page.getByText("Lo recibirán 59 de 60")).toBeVisible();
   // what no server could keep yet outlives a reload
   await look(page, "campaign-audience", (page) =>
@@ -86,7 +86,7 @@ test("a campaign is made, checked, launched, paused, resumed and finished by the
 });
 
 test("the same by keys alone", async ({ page, api }) => {
-  await fastLine(api, "A teclas", "+15550000011");
+  await lineOf(api, "A teclas");
   await people(api, "teclas.csv", 200, 5);
   await page.goto("/inbox");
   await expect(page.getByRole("navigation").first()).toBeVisible();
@@ -140,7 +140,7 @@ test("a text with a variable that nobody has is refused before the launch, and m
   page,
   api,
 }) => {
-  const line = await fastLine(api, "Errata", "+15550000012");
+  const line = await lineOf(api, "Errata");
   const id = await people(api, "errata.csv", 300, 2);
   const draft = { name: "Con errata", line_id: line, import_id: id, body: "Hola {{fistName}}" };
   const { id: campaign } = await api.post("/campaigns", draft);
@@ -157,7 +157,7 @@ test("a text with a variable that nobody has is refused before the launch, and m
 });
 
 test("a campaign is given a time, says so, and loses it again", async ({ page, api }) => {
-  const line = await fastLine(api, "A su hora", "+15550000013");
+  const line = await lineOf(api, "A su hora");
   const id = await people(api, "hora.csv", 320, 2);
   const draft = { name: "Para mañana", line_id: line, import_id: id, body: "Hola" };
   const { id: campaign } = await api.post("/campaigns", draft);

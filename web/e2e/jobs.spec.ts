@@ -1,19 +1,13 @@
-import { expect, look, stack, test } from "./fixtures";
+import { lineOf } from "./campaign-fixtures";
+import { expect, look, test } from "./fixtures";
 
 test("what waits in the queue says why, and says so again when that changes", async ({ page, api }) => {
-  const line = await api.post("/lines", {
-    name: "Lenta",
-    address: "+15550000020",
-    base_url: stack().sim,
-    password: "simulated",
-    method: "private_api",
-    rate_per_minute: 60,
-  });
+  const line = await lineOf(api, "Lenta", { rate_per_minute: 60 });
   const rows = Array.from({ length: 8 }, (_, n) => `P ${n},+130555801${n}0`);
   const id = await api.importCsv(`first_name,phone\n${rows.join("\n")}\n`, "cola.csv");
   const draft = {
     name: "En cola",
-    line_id: line.id,
+    line_id: line,
     import_id: id,
     body: "Hola {{firstName}}",
     rate_per_minute: 1,

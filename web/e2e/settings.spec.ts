@@ -38,3 +38,27 @@ test("stricter hours are added, refused where they are looser, kept and taken aw
   await expect(page.getByText("Vale lo de siempre: de 8:00 a 21:00")).toBeVisible();
   expect((await api.get<{ items: unknown[] }>("/quiet-hours")).items).toEqual([]);
 });
+
+test("a colleague's rules are not replaced unseen, and changes are not left behind unasked", async ({
+  page,
+  api,
+}) => {
+  const rule = { region: null, days: [1, 2, 3], from: "10:00", until: "19:00" };
+  await page.goto("/settings/quiet-hours");
+  await page.getByRole("button", { name: "Añadir regla" }).click();
+  await api.send("PUT", "/quiet-hours", { items: [rule] });
+  await page.getByRole("button", { name: "Guardar" }).click();
+  await expect(page.getByText("Alguien cambió estas reglas mientras tanto.", { exact: false })).toBeVisible();
+  expect(await api.get("/quiet-hours")).toEqual({ items: [rule] });
+  // nothing of one's own is lost unless it is given up
+  await page.getByRole("link", { name: "Contactos" }).click();
+  const asked = page.getByRole("alertdialog");
+  await expect(asked).toContainText("Los cambios de estas reglas no se han guardado.");
+  await asked.getByRole("button", { name: "Cancelar" }).click();
+  await page.getByRole("button", { name: "Ver las suyas" }).click();
+  await expect(page.getByLabel("Escribir desde las")).toHaveValue("10:00");
+  await page.getByRole("button", { name: "Quitar regla" }).click();
+  await page.getByRole("button", { name: "Guardar" }).click();
+  await expect(page.getByText("Vale lo de siempre: de 8:00 a 21:00")).toBeVisible();
+  expect(await api.get("/quiet-hours")).toEqual({ items: [] });
+});

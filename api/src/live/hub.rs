@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use axum::extract::ws::Utf8Bytes;
 use crm::{
     App, Error,
@@ -98,16 +99,23 @@ impl Hub {
 
     /// Joins a tenant's feed: the number of the last event before it, and every one after.
     pub async fn join(&self, tenant_id: Uuid) -> Result<(i64, broadcast::Receiver<Arc<Frame>>), Error> {
+        if let Some(joined) = self.subscribe(tenant_id, None).await {
+            return Ok(joined);
+        }
+        // asked without the lock: a database that is slow for one tenant keeps no other waiting
+        let last = events::kept(&self.app.db, tenant_id).await?.last;
+        self.subscribe(tenant_id, Some(last)).await.context("a feed was just made").map_err(Error::from)
+    }
+
+    /// Joins the feed that is there, or one that begins after that event.
+    async fn subscribe(&self, tenant_id: Uuid, last: Option<i64>) -> Option<(i64, broadcast::Receiver<Arc<Frame>>)> {
         let mut feeds = self.feeds.lock().await;
         let feed = match feeds.entry(tenant_id) {
             Entry::Occupied(feed) => feed.into_mut(),
-            Entry::Vacant(place) => {
-                let seq = events::kept(&self.app.db, tenant_id).await?.last;
-                place.insert(Feed { frames: broadcast::channel(BEHIND).0, seq })
-            }
+            Entry::Vacant(place) => place.insert(Feed { frames: broadcast::channel(BEHIND).0, seq: last? }),
         };
         self.joined.notify_one();
-        Ok((feed.seq, feed.frames.subscribe()))
+        Some((feed.seq, feed.frames.subscribe()))
     }
 
     /// Reads what was numbered and hands it out. A lost notice costs a second; without sockets nothing is read.
@@ -118,6 +126,8 @@ impl Hub {
                 self.joined.notified().await;
                 continue;
             }
+            // what nobody could be checked for waits, and so does whoever may hear it
+            self.watch.is_fresh().await;
             for (tenant_id, seq) in tenants {
                 if let Err(error) = db::within(ANSWERED_WITHIN, self.hand_out(tenant_id, seq)).await {
                     tracing::warn!(%error, "live: events could not be read");
@@ -131,6 +141,10 @@ impl Hub {
     /// Hands on what is written nowhere; it has no number.
     async fn whisper(&self, payload: &str) {
         let Ok(whisper) = serde_json::from_str::<Whisper>(payload) else { return };
+        // it says who is there just now: later it would not be so
+        if !self.watch.was_checked() {
+            return;
+        }
         let feeds = self.feeds.lock().await;
         let Some(feed) = feeds.get(&whisper.tenant_id) else { return };
         let text = serde_json::json!({ "kind": whisper.kind, "data": whisper.data, "at": whisper.at }).to_string();

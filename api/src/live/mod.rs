@@ -139,7 +139,7 @@ impl Socket {
                 },
                 changed = self.verdict.changed() => {
                     changed.map_err(|_| STOPPING)?;
-                    self.caller = self.verdict.borrow_and_update().clone().ok_or(NOT_ALLOWED)?;
+                    self.look()?;
                 }
                 _ = ping.tick() => {
                     if !std::mem::replace(&mut self.is_answering, false) {
@@ -150,6 +150,21 @@ impl Socket {
                 () = stop.cancelled() => return Err(STOPPING),
             }
         }
+    }
+
+    /// Whether, and what, the caller may now.
+    fn look(&mut self) -> Result<(), Closed> {
+        let caller = self.verdict.borrow_and_update().clone();
+        self.caller = caller.filter(|caller| !caller.lacks_factor).ok_or(NOT_ALLOWED)?;
+        Ok(())
+    }
+
+    /// Whether a frame is for the caller, by what is known of them at this very moment.
+    fn may_see(&mut self, frame: &Frame) -> Result<bool, Closed> {
+        if self.verdict.has_changed().map_err(|_| STOPPING)? {
+            self.look()?;
+        }
+        Ok(frame.is_for(&self.caller))
     }
 
     async fn beginning(&self, seq: i64) -> Result<Beginning, Closed> {
@@ -164,7 +179,7 @@ impl Socket {
     }
 
     /// Tells what was missed, up to where this socket has joined; what comes after waits in its channel meanwhile.
-    async fn catch_up(&self, ws: &mut WebSocket, since: i64, seq: i64) -> Result<(), Closed> {
+    async fn catch_up(&mut self, ws: &mut WebSocket, since: i64, seq: i64) -> Result<(), Closed> {
         let mut told = since;
         while told < seq {
             let missed =
@@ -172,7 +187,7 @@ impl Socket {
             let Some(last) = missed.last().map(|event| event.seq) else { return Ok(()) };
             for event in missed.iter().take_while(|event| event.seq <= seq) {
                 let frame = Frame::of(event).map_err(|_| STOPPING)?;
-                if frame.is_for(&self.caller) {
+                if self.may_see(&frame)? {
                     send(ws, Message::Text(frame.text)).await?;
                 }
             }
@@ -181,11 +196,11 @@ impl Socket {
         Ok(())
     }
 
-    async fn pass_on(&self, ws: &mut WebSocket, frame: Result<Arc<Frame>, RecvError>) -> Result<(), Closed> {
+    async fn pass_on(&mut self, ws: &mut WebSocket, frame: Result<Arc<Frame>, RecvError>) -> Result<(), Closed> {
         match frame {
             // a client may have seen, by another process, what this one's feed still has to come to
             Ok(frame) if frame.seq.is_some() && frame.seq <= self.since => Ok(()),
-            Ok(frame) if frame.is_for(&self.caller) => send(ws, Message::Text(frame.text.clone())).await,
+            Ok(frame) if self.may_see(&frame)? => send(ws, Message::Text(frame.text.clone())).await,
             Ok(_) => Ok(()),
             // what it missed can't be told any more: it comes back and reads afresh
             Err(RecvError::Lagged(_)) => Err(SLOW),

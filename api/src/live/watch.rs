@@ -13,7 +13,7 @@ use crm::{
 };
 use tokio::{
     sync::{Notify, watch},
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 use uuid::Uuid;
 
@@ -22,6 +22,9 @@ pub const CHECK: Duration = Duration::from_millis(2500);
 /// A look that takes longer is given up, so that the next one can be in time.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
+/// What is told to those who were last looked at longer ago waits for the next look that succeeds: a revocation that could not be read tells all the same.
+const FRESH: Duration = Duration::from_secs(5);
+
 /// What somebody may do now; none: nobody is known by that any more.
 pub type Verdict = watch::Receiver<Option<Caller>>;
 
@@ -29,13 +32,32 @@ pub type Verdict = watch::Receiver<Option<Caller>>;
 type Known = HashMap<(Uuid, Via), watch::Sender<Option<Caller>>>;
 
 /// Everybody who listens here, by what they are known.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Watch {
     known: Arc<Mutex<Known>>,
     joined: Arc<Notify>,
+    /// When the last look that succeeded was begun.
+    checked: watch::Sender<Instant>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { known: Arc::default(), joined: Arc::default(), checked: watch::Sender::new(Instant::now()) }
+    }
 }
 
 impl Watch {
+    /// Whether everybody who listens was looked at lately.
+    pub fn was_checked(&self) -> bool {
+        self.checked.borrow().elapsed() < FRESH
+    }
+
+    /// Waits until everybody who listens was looked at lately.
+    pub async fn is_fresh(&self) {
+        // there is no end of it without a sender, and this holds one
+        let _ = self.checked.subscribe().wait_for(|at| at.elapsed() < FRESH).await;
+    }
+
     /// Watches over somebody who has just been identified. Sockets of one session share what is found.
     pub fn over(&self, caller: &Caller) -> Verdict {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +71,7 @@ impl Watch {
         verdict
     }
 
-    /// Looks at all of them again and again. A database that does not answer revokes nobody.
+    /// Looks at all of them again and again. A database that does not answer revokes nobody, and nobody is told anything until it does.
     pub async fn look(self, app: App) {
         let mut tick = interval(CHECK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,8 +82,12 @@ impl Watch {
                 self.joined.notified().await;
                 continue;
             }
+            let begun = Instant::now();
             match db::within(ANSWERED_WITHIN, access::recheck(&app, &known)).await {
-                Ok(found) => self.tell(&known, &found),
+                Ok(found) => {
+                    self.tell(&known, &found);
+                    self.checked.send_replace(begun);
+                }
                 Err(error) => tracing::warn!(%error, "live: who listens could not be checked"),
             }
         }

@@ -35,8 +35,8 @@ use crate::{
 pub fn routes() -> Routes {
     Routes::new()
         .public("a log-in comes from nobody known", routes!(log_in))
-        .signed_in("who asks is the answer", routes!(who_am_i))
-        .signed_in("everybody may end their own session", routes!(log_out))
+        .own_access("who asks is the answer", routes!(who_am_i))
+        .own_access("everybody may end their own session", routes!(log_out))
         .private(Permission::AdminApiKeysManage, routes!(list_keys))
         .private(Permission::AdminApiKeysManage, routes!(create_key))
         .private(Permission::AdminApiKeysManage, routes!(revoke_key))
@@ -52,6 +52,9 @@ struct Credentials {
     password: SecretString,
     /// The tenant's slug, where the same log-in fits in several.
     tenant: Option<String>,
+    /// A code of the second factor, of whoever has one: six digits of an authenticator, or a recovery code.
+    #[schema(value_type = Option<String>, format = Password)]
+    code: Option<SecretString>,
 }
 
 /// Who asks, where, and what they may do.
@@ -63,6 +66,8 @@ struct Me {
     tenant: Tenant,
     /// What they may do.
     permissions: Vec<Permission>,
+    /// The tenant asks for a second factor that this person has not set up: until then nothing else is open to them.
+    lacks_second_factor: bool,
 }
 
 /// Logs in: sets the session's cookie.
@@ -77,7 +82,8 @@ async fn log_in(
     Json(body): Json<Credentials>,
 ) -> Result<Response, Problem> {
     let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
-    let log_in = LogIn { email: body.email, password: body.password, tenant: body.tenant, address, user_agent };
+    let Credentials { email, password, tenant, code } = body;
+    let log_in = LogIn { email, password, tenant, code, address, user_agent };
     let opened = sessions::open(&api.app, log_in).await?;
     let caller = access::identify(&api.app, &access::Credential::Session(opened.token.clone())).await?;
     let cookie = actor::set_cookie(&api.app.config.public_url, &opened.token, i64::from(DAYS) * 86_400);
@@ -97,6 +103,7 @@ async fn me(call: &Call) -> Result<Me, Problem> {
         user: users::get(&mut tx, call.caller.user_id).await?,
         tenant: tenants::own(&mut tx).await?,
         permissions: call.caller.permissions.iter().collect(),
+        lacks_second_factor: call.caller.lacks_factor,
     })
 }
 

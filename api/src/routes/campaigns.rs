@@ -41,7 +41,7 @@ pub fn routes() -> Routes {
         .private(Permission::CampaignsView, routes!(audience))
         .private(Permission::CampaignsView, routes!(count_audience))
         .private(Permission::CampaignsView, routes!(preview))
-        .private(Permission::CampaignsLaunch, routes!(test))
+        .private(Permission::CampaignsTestSend, routes!(test))
         .private(Permission::CampaignsLaunch, routes!(launch))
         .private(Permission::CampaignsLaunch, routes!(schedule))
         .private(Permission::CampaignsLaunch, routes!(unschedule))

@@ -27,6 +27,7 @@ use crate::{
     extract::{Json, Path, Query},
     gate::Routes,
     problem::Problem,
+    upload::{in_time, refuse_form, refuse_part},
 };
 
 /// The routes.
@@ -65,19 +66,23 @@ async fn upload(
     Query(intent): Query<Intent>,
     form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Result<Response, Problem> {
-    let mut form = form.map_err(|refusal| crate::upload::refuse_form(&refusal))?;
-    let broken = |_| Problem::new(StatusCode::BAD_REQUEST, "upload_broken", "the upload broke off");
-    while let Some(mut part) = form.next_field().await.map_err(broken)? {
+    let mut form = form.map_err(|refusal| refuse_form(&refusal))?;
+    while let Some(mut part) = in_time(form.next_field()).await?.map_err(|error| refuse_part(&error))? {
         let Some(name) = part.file_name().map(str::to_owned) else { continue };
         let tenant_id = call.tx().await?.tenant_id();
         let mut upload = Upload::begin(&call.app, tenant_id, &name, intent.kind.unwrap_or_default()).await?;
-        while let Some(piece) = part.chunk().await.map_err(broken)? {
+        while let Some(piece) = in_time(part.chunk()).await?.map_err(|error| refuse_part(&error))? {
             upload.push(&piece).await?;
         }
-        // the store may be far: no transaction is open meanwhile
-        let kept = upload.keep(&call.app, tenant_id).await?;
+        let upload = upload.end().await?;
+        // known before it is kept: bytes that nobody knows would stay for ever
         let mut tx = call.tx().await?;
-        let media = kept.note(&call.app, &mut tx).await?;
+        upload.note(&mut tx).await?;
+        tx.commit().await?;
+        // the store may be far: no transaction is open meanwhile
+        upload.keep(&call.app, tenant_id).await?;
+        let mut tx = call.tx().await?;
+        let media = upload.kept(&call.app, &mut tx).await?;
         tx.commit().await?;
         return Ok((StatusCode::CREATED, Json(media)).into_response());
     }

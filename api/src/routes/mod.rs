@@ -17,6 +17,7 @@ mod live;
 mod media;
 mod messages;
 mod operations;
+mod own_access;
 mod quiet_hours;
 mod saved_filters;
 mod search;
@@ -47,6 +48,7 @@ pub fn all() -> Routes {
         media::routes(),
         messages::routes(),
         operations::routes(),
+        own_access::routes(),
         quiet_hours::routes(),
         saved_filters::routes(),
         search::routes(),

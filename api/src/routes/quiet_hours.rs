@@ -18,11 +18,20 @@ pub fn routes() -> Routes {
 }
 
 /// All rules of an account, each stricter than 08:00 to 21:00.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize, ToSchema)]
 struct QuietHoursBody {
     /// One a region, and one for everywhere.
     items: Vec<Rule>,
+}
+
+/// All rules that are to hold.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct QuietHoursChange {
+    /// One a region, and one for everywhere.
+    items: Vec<Rule>,
+    /// Those that were read before; where others hold by now nothing is set, and the answer is 409 `quiet_hours_changed`. Without it any are replaced.
+    was: Option<Vec<Rule>>,
 }
 
 /// The quiet hours that are stricter than 08:00 to 21:00.
@@ -34,12 +43,12 @@ async fn read(call: Call) -> Result<Json<QuietHoursBody>, Problem> {
 
 /// Sets all of them; they hold at once, also for campaigns that are under way.
 #[utoipa::path(
-    put, path = "/api/v1/quiet-hours", tag = "campaigns", request_body = QuietHoursBody,
+    put, path = "/api/v1/quiet-hours", tag = "campaigns", request_body = QuietHoursChange,
     responses((status = 200, body = QuietHoursBody))
 )]
-async fn set(call: Call, Json(body): Json<QuietHoursBody>) -> Result<Json<QuietHoursBody>, Problem> {
+async fn set(call: Call, Json(change): Json<QuietHoursChange>) -> Result<Json<QuietHoursBody>, Problem> {
     let mut tx = call.tx().await?;
-    quiet::set(&mut tx, &body.items).await?;
+    quiet::set(&mut tx, &change.items, change.was.as_deref()).await?;
     tx.commit().await?;
-    Ok(Json(body))
+    Ok(Json(QuietHoursBody { items: change.items }))
 }

@@ -4,6 +4,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use crm::access::{
     Permission, Role,
     invitations::{self, Invited, Shown},
+    second_factor,
     users::{self, Change, User, UserId},
 };
 use db::Page;
@@ -28,6 +29,8 @@ pub fn routes() -> Routes {
         .private(Permission::AdminUsersManage, routes!(invite))
         .private(Permission::AdminUsersManage, routes!(update))
         .private(Permission::AdminUsersManage, routes!(invite_again))
+        .private(Permission::AdminUsersManage, routes!(reset_password))
+        .private(Permission::AdminUsersManage, routes!(take_factor_away))
         .public("whoever was invited has no session yet; the link is the proof", routes!(look))
         .public("whoever was invited has no session yet; the link is the proof", routes!(accept))
 }
@@ -93,6 +96,31 @@ async fn invite_again(call: Call, Path(id): Path<UserId>) -> Result<Json<Invited
     let invited = invitations::again(&mut tx, by, id).await?;
     tx.commit().await?;
     Ok(Json(invited))
+}
+
+/// Makes a link by which somebody who has a password sets another one. It takes a proof.
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/password-reset", tag = "access", params(("id" = Uuid, Path)),
+    responses((status = 200, body = Invited))
+)]
+async fn reset_password(call: Call, Path(id): Path<UserId>) -> Result<Json<Invited>, Problem> {
+    let mut tx = call.tx().await?;
+    let by = (&call.caller, call.app.config.public_url.as_str());
+    let invited = invitations::reset(&mut tx, by, id).await?;
+    tx.commit().await?;
+    Ok(Json(invited))
+}
+
+/// Takes away the second factor of somebody who has lost it. It takes a proof.
+#[utoipa::path(
+    delete, path = "/api/v1/users/{id}/second-factor", tag = "access", params(("id" = Uuid, Path)),
+    responses((status = 204, description = "Off"))
+)]
+async fn take_factor_away(call: Call, Path(id): Path<UserId>) -> Result<StatusCode, Problem> {
+    let mut tx = call.tx().await?;
+    second_factor::take_away(&mut tx, &call.caller, id).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What an invitation is: for whom, and whether its link still works.

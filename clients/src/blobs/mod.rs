@@ -11,6 +11,7 @@ use std::{
     fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
@@ -78,6 +79,14 @@ impl BlobKey {
         let (tenant, id) = (self.tenant_id.simple(), self.id.simple().to_string());
         // the end of an id is random: no folder grows without end
         format!("{tenant}/{}/{id}.{}", &id[30..], self.form.as_str())
+    }
+}
+
+/// None of what is not there, or is no folder.
+fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        found => found.map(Some),
     }
 }
 
@@ -201,6 +210,25 @@ impl Blobs {
             }
         }
         Ok(())
+    }
+
+    /// Removes what processes that were killed had begun to write on this machine so long ago, and answers how many files that were.
+    pub async fn sweep(&self, older: Duration) -> io::Result<u64> {
+        let mut swept = 0;
+        let Some(mut tenants) = there(fs::read_dir(&self.root).await)? else { return Ok(0) };
+        while let Some(tenant) = tenants.next_entry().await? {
+            let Some(mut drafts) = there(fs::read_dir(tenant.path().join("drafts")).await)? else { continue };
+            while let Some(draft) = drafts.next_entry().await? {
+                // one that is kept or thrown away meanwhile is not there any more
+                let Some(about) = there(draft.metadata().await)? else { continue };
+                if about.modified()?.elapsed().is_ok_and(|age| age > older)
+                    && there(fs::remove_file(draft.path()).await)?.is_some()
+                {
+                    swept += 1;
+                }
+            }
+        }
+        Ok(swept)
     }
 
     /// Does once in a bucket what will be done in it from now on, so that what is wrong with its settings is told by who starts and not by the first

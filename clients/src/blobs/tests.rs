@@ -171,3 +171,19 @@ async fn a_folder_keeps_opens_and_removes_as_a_bucket_does() {
     assert!(matches!(blobs.local(key()).await, Err(BlobError::Missing)));
     let _ = std::fs::remove_dir_all(root);
 }
+
+#[tokio::test]
+async fn what_a_killed_process_had_begun_is_swept_away_and_nothing_else() {
+    let root = root();
+    let blobs = Blobs::folder(&root);
+    assert_eq!(blobs.sweep(Duration::ZERO).await.unwrap(), 0, "there is no folder yet");
+    let kept = draft(&blobs, b"kept").await;
+    blobs.keep(&kept, key(), "text/plain").await.unwrap();
+    let begun = draft(&blobs, b"half of").await;
+    assert_eq!(blobs.sweep(Duration::from_secs(86_400)).await.unwrap(), 0, "somebody writes it");
+    let old = std::time::SystemTime::now() - Duration::from_secs(90_000);
+    std::fs::File::options().write(true).open(begun.path()).unwrap().set_modified(old).unwrap();
+    assert_eq!(blobs.sweep(Duration::from_secs(86_400)).await.unwrap(), 1);
+    assert!(!begun.path().exists());
+    assert_eq!(read(blob(blobs.open(key(), Asked::All).await)).await.unwrap(), b"kept");
+}

@@ -4,10 +4,9 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use tokio::{fs::File, io::AsyncWriteExt};
-use tracing::{Instrument, Span, field};
-use url::Position;
+use tracing::Instrument;
 
-use super::{Answer, Call, Effect, Http, StatusCode, Wait};
+use super::{Answer, Call, Effect, Http, StatusCode, Wait, record_outcome, record_status};
 use crate::ClientError;
 
 /// What became of a download.
@@ -59,11 +58,22 @@ impl Http {
     /// Makes one call whose answer is a file, and writes it where it is asked to, up to so many bytes. An answer without success is read as any
     /// other, and nothing is written.
     pub async fn download(&self, call: Call, into: &mut File, limit: u64) -> Result<Downloaded, ClientError> {
+        let span = call.span();
+        let fetched = async { self.fetch(call, into, limit).await.inspect_err(record_outcome) };
+        fetched.instrument(span).await
+    }
+
+    async fn fetch(&self, call: Call, into: &mut File, limit: u64) -> Result<Downloaded, ClientError> {
         let effect = call.effect;
         let mut response = self.reach(call, Wait::Whole).await?;
-        if !response.status().is_success() {
-            let (status, retry_after) = (response.status(), None);
-            return Ok(Downloaded::Refused(Answer { status, retry_after, body: self.read(response, effect).await? }));
+        let status = response.status();
+        record_status(status);
+        if !status.is_success() {
+            return Ok(Downloaded::Refused(Answer {
+                status,
+                retry_after: None,
+                body: self.read(response, effect).await?,
+            }));
         }
         let disk = |_| ClientError::Transient { reason: "disk" };
         let mut length = 0;
@@ -81,21 +91,12 @@ impl Http {
     /// Makes one call whose answer is handed on while it comes; one without success is read as any other. The call's limit of time holds for the
     /// head, and then for each piece.
     pub async fn open(&self, call: Call) -> Result<Result<Opened, Answer>, ClientError> {
-        let span = tracing::info_span!(
-            "client.call",
-            service = call.service,
-            op = call.op,
-            host = &call.url[Position::BeforeHost..Position::BeforePath],
-            status = field::Empty,
-            outcome = field::Empty,
-        );
+        let span = call.span();
         async {
             let (patience, effect) = (call.timeout, call.effect);
-            let response = self.reach(call, Wait::Head).await.inspect_err(|error| {
-                Span::current().record("outcome", error.code());
-            })?;
+            let response = self.reach(call, Wait::Head).await.inspect_err(record_outcome)?;
             let status = response.status();
-            Span::current().record("status", status.as_u16());
+            record_status(status);
             if status.is_success() {
                 return Ok(Ok(Opened { status, response, patience, effect }));
             }

@@ -60,6 +60,7 @@ pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewApiKey) -> Resul
     if caller.session_id().is_none() {
         return Err(Error::Forbidden(Permission::AdminApiKeysManage.name()));
     }
+    caller.require_proof(tx.now())?;
     let name = new.name.trim();
     if name.is_empty() || name.chars().count() > 200 {
         return Err(Error::invalid("name", "name_length", "a name has 1 to 200 characters"));

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use db::{Actor, TenantTx};
 use uuid::Uuid;
 
@@ -13,6 +14,9 @@ use super::{
     users::UserId,
 };
 use crate::{App, Error, tenancy::State};
+
+/// How long a proof holds for what is dangerous.
+const PROOF_HOLDS: TimeDelta = TimeDelta::minutes(10);
 
 /// What a request brings to say who asks.
 #[derive(Clone)]
@@ -45,6 +49,10 @@ pub struct Caller {
     pub via: Via,
     /// The tenant may look, but change nothing.
     pub is_suspended: bool,
+    /// The tenant asks for a second factor that this person has not set up: until then nothing else is open to them.
+    pub lacks_factor: bool,
+    /// When they last gave what they log in with; never by a key.
+    pub proven_at: Option<DateTime<Utc>>,
 }
 
 impl Caller {
@@ -60,6 +68,13 @@ impl Caller {
                 let message = format!("this role may {beyond}, which you may not");
                 Err(Error::conflict("role_beyond_own", message))
             }
+        }
+    }
+    /// Refuses what is dangerous to whoever has not proven lately who they are: somebody may sit at a screen that was left open.
+    pub fn require_proof(&self, now: DateTime<Utc>) -> Result<(), Error> {
+        match self.proven_at {
+            Some(at) if now - at < PROOF_HOLDS => Ok(()),
+            _ => Err(Error::ProofNeeded),
         }
     }
     /// Who acts, for the audit trail.
@@ -125,6 +140,8 @@ fn of_session(live: &sessions::Live) -> Caller {
         permissions: live.role.permissions(),
         via: Via::Session(live.id),
         is_suspended: live.tenant_state == State::Suspended,
+        lacks_factor: live.lacks_factor,
+        proven_at: Some(live.proven_at),
     }
 }
 
@@ -135,5 +152,7 @@ fn of_key(live: &api_keys::Live) -> Caller {
         permissions: live.permissions(),
         via: Via::Key(live.id),
         is_suspended: live.tenant_state == State::Suspended,
+        lacks_factor: false,
+        proven_at: None,
     }
 }

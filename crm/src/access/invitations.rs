@@ -21,6 +21,8 @@ use crate::{
 
 /// How long a link works, in days.
 const DAYS: i32 = 7;
+/// And one by which a password is set anew: whoever asks for it is waiting.
+const RESET_DAYS: i32 = 1;
 
 /// An invitation.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ pub async fn invite(
     let new = NewUser::invited(email, name, role)?;
     let tenant_id = tx.tenant_id();
     let user = users::create(tx, tenant_id, new).await?;
-    link(tx, public_url, user).await
+    link(tx, public_url, user, false).await
 }
 
 /// A new link for somebody who has not used theirs; the old ones work no more.
@@ -66,18 +68,37 @@ pub async fn again(tx: &mut TenantTx, (caller, public_url): (&Caller, &str), id:
         return Err(Error::conflict("not_invited", "this user has a password already, or can't log in"));
     }
     revoke(tx, id).await?;
-    link(tx, public_url, user).await
+    link(tx, public_url, user, false).await
 }
 
-async fn link(tx: &mut TenantTx, public_url: &str, user: User) -> Result<Invited, Error> {
+/// A link by which somebody who has a password sets another one; the old ones work no more. Nobody makes one for who may more than they do.
+pub async fn reset(tx: &mut TenantTx, (caller, public_url): (&Caller, &str), id: UserId) -> Result<Invited, Error> {
+    caller.require_proof(tx.now())?;
+    sqlx::query_scalar::<_, bool>(
+        "select true from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1 for no key update",
+    )
+    .bind(id)
+    .fetch_one(tx.conn())
+    .await?;
+    let user = users::get(tx, id).await?;
+    caller.may_grant(user.role)?;
+    if user.is_invited || !user.is_active {
+        return Err(Error::conflict("no_password_yet", "this user has no password yet, or can't log in"));
+    }
+    revoke(tx, id).await?;
+    link(tx, public_url, user, true).await
+}
+
+async fn link(tx: &mut TenantTx, public_url: &str, user: User, is_reset: bool) -> Result<Invited, Error> {
     let secret = random_token();
     let invitation_expires_at = sqlx::query_scalar(
-        "insert into crm.invitations (id, user_id, token_hash, expires_at) values ($1, $2, $3, app.now() + make_interval(days => $4)) returning expires_at",
+        "insert into crm.invitations (id, user_id, token_hash, is_reset, expires_at) values ($1, $2, $3, $4, app.now() + make_interval(days => $5)) returning expires_at",
     )
     .bind(Id::<Invitation>::new())
     .bind(user.id)
     .bind(token_hash(&secret))
-    .bind(DAYS)
+    .bind(is_reset)
+    .bind(if is_reset { RESET_DAYS } else { DAYS })
     .fetch_one(tx.conn())
     .await?;
     // the tenant stands in the link, so that whoever follows it needs to see no other
@@ -111,6 +132,8 @@ pub struct Shown {
     pub tenant_name: String,
     /// That tenant's short name, for a log-in that fits in several.
     pub tenant_slug: String,
+    /// Whether it sets another password, for somebody who has one.
+    pub is_reset: bool,
 }
 
 /// What an invitation is. A link that is unknown, or that another one has replaced, is [`Error::NotFound`].
@@ -118,8 +141,8 @@ pub async fn look(app: &App, token: &str) -> Result<Shown, Error> {
     let (tenant_id, secret) = read_token(token).ok_or(Error::NotFound)?;
     let mut tx = app.db.tenant(tenant_id, Actor::Hook("invitation")).await?;
     Ok(sqlx::query_as(
-        "select case when i.used_at is not null or u.password_hash is not null then 'used' when i.expires_at <= app.now() or u.disabled_at is not null then 'expired' else 'open' end as state,
-                u.name, u.email, t.name as tenant_name, t.slug as tenant_slug
+        "select case when i.used_at is not null or u.password_hash is not null and not i.is_reset then 'used' when i.expires_at <= app.now() or u.disabled_at is not null then 'expired' else 'open' end as state,
+                u.name, u.email, t.name as tenant_name, t.slug as tenant_slug, i.is_reset
            from crm.invitations i
            join crm.users u on u.tenant_id = i.tenant_id and u.id = i.user_id
            join crm.tenants t on t.id = i.tenant_id
@@ -149,9 +172,13 @@ pub async fn accept(app: &App, token: &str, name: Option<&str>, password: Secret
     let set: Option<UserId> = sqlx::query_scalar(
         "with used as (
            update crm.invitations i set used_at = app.now()
-            where i.tenant_id = app.tenant_id() and i.token_hash = $1 and i.used_at is null and i.expires_at > app.clock() returning i.user_id)
+            where i.tenant_id = app.tenant_id() and i.token_hash = $1 and i.used_at is null and i.expires_at > app.clock() returning i.user_id, i.is_reset),
+         ended as (
+           -- whoever had the old password is out
+           update crm.sessions s set revoked_at = app.now() from used
+            where used.is_reset and s.tenant_id = app.tenant_id() and s.user_id = used.user_id and s.revoked_at is null)
          update crm.users u set password_hash = $2, name = coalesce($3, u.name) from used
-          where u.tenant_id = app.tenant_id() and u.id = used.user_id and u.password_hash is null and u.disabled_at is null returning u.id",
+          where u.tenant_id = app.tenant_id() and u.id = used.user_id and (u.password_hash is null or used.is_reset) and u.disabled_at is null returning u.id",
     )
     .bind(token_hash(secret))
     .bind(hash)

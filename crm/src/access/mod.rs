@@ -9,6 +9,7 @@ pub mod password;
 pub mod permission;
 mod prune;
 pub mod role;
+pub mod second_factor;
 pub mod sessions;
 pub mod throttle;
 pub mod users;

@@ -4,14 +4,17 @@ use std::net::IpAddr;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
-use db::{Actor, Id, Scope, TenantTx, Why};
+use db::{Actor, Id, Page, PageOf, Scope, TenantTx, Why};
 use secrecy::SecretString;
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    caller::Caller,
     password,
     role::Role,
-    throttle,
+    second_factor, throttle,
     users::{self, UserId},
 };
 use crate::{App, Error, secrets::Keys, tenancy::State};
@@ -33,6 +36,8 @@ pub struct LogIn {
     pub password: SecretString,
     /// The tenant's slug, needed where the same e-mail and password fit in several.
     pub tenant: Option<String>,
+    /// A code of the second factor, of whoever has one.
+    pub code: Option<SecretString>,
     /// Where the request came from.
     pub address: IpAddr,
     /// The browser, as it names itself.
@@ -73,24 +78,35 @@ pub async fn open(app: &App, login: LogIn) -> Result<Opened, Error> {
         several => {
             let slugs: Vec<&str> = several.iter().map(|user| user.tenant_slug.as_str()).collect();
             let message = format!("this log-in fits in several tenants, name one: {}", slugs.join(", "));
-            throttle::succeeded(app, &attempt).await?;
+            throttle::undecided(app, &attempt).await?;
             return Err(Error::invalid("tenant", "tenant_required", message));
         }
     };
+    let mut tx = app.db.tenant(user.tenant_id, Actor::User(user.id.uuid())).await?;
+    if user.has_second_factor {
+        let Some(code) = &login.code else {
+            throttle::undecided(app, &attempt).await?;
+            return Err(Error::CodeNeeded);
+        };
+        // a wrong code is a failed attempt like a wrong password
+        if !second_factor::pass(&mut tx, &app.keys, user.id, code).await? {
+            return Err(Error::BadCode);
+        }
+    }
+    let opened = insert(tx, &app.keys, user.id, login.address, login.user_agent).await?;
     throttle::succeeded(app, &attempt).await?;
-    insert(app, user.tenant_id, user.id, login.address, login.user_agent).await
+    Ok(opened)
 }
 
 async fn insert(
-    app: &App,
-    tenant_id: Uuid,
+    mut tx: TenantTx,
+    keys: &Keys,
     user_id: UserId,
     address: IpAddr,
     user_agent: Option<String>,
 ) -> Result<Opened, Error> {
     let session_id = SessionId::new();
     let user_agent = user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(300).collect::<String>());
-    let mut tx = app.db.tenant(tenant_id, Actor::User(user_id.uuid())).await?;
     let expires_at = sqlx::query_scalar(
         "insert into crm.sessions (id, user_id, expires_at, user_agent, ip)
          values ($1, $2, app.now() + make_interval(days => $3), $4, $5::inet)
@@ -104,7 +120,7 @@ async fn insert(
     .fetch_one(tx.conn())
     .await?;
     tx.commit().await?;
-    Ok(Opened { token: token(&app.keys, session_id), session_id, expires_at })
+    Ok(Opened { token: token(keys, session_id), session_id, expires_at })
 }
 
 /// Ends a session; ending it twice is no fault.
@@ -116,6 +132,130 @@ pub async fn revoke(tx: &mut TenantTx, id: SessionId) -> Result<(), Error> {
     Ok(())
 }
 
+/// A session as its owner sees it.
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[schema(as = Session)]
+pub struct Listed {
+    /// The id.
+    #[schema(value_type = Uuid)]
+    pub id: SessionId,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+    /// When it was used last, to the minute.
+    pub seen_at: DateTime<Utc>,
+    /// Until when it lasts.
+    pub expires_at: DateTime<Utc>,
+    /// The browser, as it names itself.
+    pub user_agent: Option<String>,
+    /// Where it was opened from.
+    pub ip: Option<String>,
+    /// Whether it is the one that asks.
+    pub is_current: bool,
+}
+
+/// The live sessions of one person, newest first.
+pub async fn list(
+    tx: &mut TenantTx,
+    user_id: UserId,
+    current: Option<SessionId>,
+    page: &PageOf<SessionId>,
+) -> Result<Page<Listed>, Error> {
+    let sessions: Vec<Listed> = sqlx::query_as(
+        "select s.id, s.created_at, s.seen_at, s.expires_at, s.user_agent, host(s.ip) as ip, s.id is not distinct from $2 as is_current
+           from crm.sessions s
+          where s.tenant_id = app.tenant_id() and s.user_id = $1 and s.revoked_at is null and s.expires_at > app.now() and ($3::uuid is null or s.id < $3)
+          order by s.id desc limit $4",
+    )
+    .bind(user_id)
+    .bind(current)
+    .bind(page.after)
+    .bind(page.fetch())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(page.finish(sessions, |session| session.id))
+}
+
+/// Ends one of somebody's sessions. One of anybody else is [`Error::NotFound`].
+pub async fn revoke_own(tx: &mut TenantTx, user_id: UserId, id: SessionId) -> Result<(), Error> {
+    let own: Option<bool> = sqlx::query_scalar(
+        "select true from crm.sessions s where s.tenant_id = app.tenant_id() and s.user_id = $1 and s.id = $2",
+    )
+    .bind(user_id)
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await?;
+    own.ok_or(Error::NotFound)?;
+    revoke(tx, id).await
+}
+
+/// Ends all of somebody's sessions but one.
+pub async fn revoke_others(tx: &mut TenantTx, user_id: UserId, but: Option<SessionId>) -> Result<(), Error> {
+    sqlx::query(
+        "update crm.sessions s set revoked_at = app.now()
+          where s.tenant_id = app.tenant_id() and s.user_id = $1 and s.revoked_at is null and s.id is distinct from $2",
+    )
+    .bind(user_id)
+    .bind(but)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Proves once more who has a session, by what they log in with: for ten minutes what is dangerous is open to it. Throttled as a log-in is.
+pub async fn prove(
+    app: &App,
+    caller: &Caller,
+    address: IpAddr,
+    password: SecretString,
+    code: Option<&SecretString>,
+) -> Result<(), Error> {
+    let session_id = caller.session_id().ok_or(Error::ProofNeeded)?;
+    let attempt = throttle::admit(app, &format!("proof of {}", caller.user_id), address).await?;
+    let mut tx = caller.tx(app).await?;
+    let (hash, has_factor): (Option<String>, bool) = sqlx::query_as(
+        "select u.password_hash, u.totp_confirmed_at is not null from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1",
+    )
+    .bind(caller.user_id)
+    .fetch_one(tx.conn())
+    .await?;
+    // the hash takes a tenth of a second, for which no connection is held
+    drop(tx);
+    if !password::verify(password, hash).await? {
+        return Err(Error::BadCredentials);
+    }
+    let mut tx = caller.tx(app).await?;
+    if has_factor {
+        let Some(code) = code else {
+            throttle::undecided(app, &attempt).await?;
+            return Err(Error::CodeNeeded);
+        };
+        if !second_factor::pass(&mut tx, &app.keys, caller.user_id, code).await? {
+            return Err(Error::BadCode);
+        }
+    }
+    sqlx::query("update crm.sessions s set proven_at = app.now() where s.tenant_id = app.tenant_id() and s.id = $1")
+        .bind(session_id)
+        .execute(tx.conn())
+        .await?;
+    tx.commit().await?;
+    throttle::succeeded(app, &attempt).await
+}
+
+/// Sets another password for whoever has proven who they are; their other sessions end.
+pub async fn set_password(app: &App, caller: &Caller, password: SecretString) -> Result<(), Error> {
+    let hash = password::hash("password", password).await?;
+    let mut tx = caller.tx(app).await?;
+    caller.require_proof(tx.now())?;
+    sqlx::query("update crm.users u set password_hash = $2 where u.tenant_id = app.tenant_id() and u.id = $1")
+        .bind(caller.user_id)
+        .bind(hash)
+        .execute(tx.conn())
+        .await?;
+    revoke_others(&mut tx, caller.user_id, caller.session_id()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// What a live session says about who asks.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Live {
@@ -124,6 +264,9 @@ pub(super) struct Live {
     pub user_id: UserId,
     pub role: Role,
     pub tenant_state: State,
+    /// The tenant asks for a second factor that this person has not set up.
+    pub lacks_factor: bool,
+    pub proven_at: DateTime<Utc>,
     is_stale: bool,
 }
 
@@ -131,7 +274,7 @@ pub(super) struct Live {
 pub(super) async fn find(app: &App, id: SessionId) -> Result<Option<Live>, Error> {
     let mut tx = app.db.platform(Why::Login).await?;
     let live: Option<Live> = sqlx::query_as(
-        "select s.id, s.tenant_id, s.user_id, u.role, t.state as tenant_state, s.seen_at < app.now() - interval '1 minute' as is_stale
+        "select s.id, s.tenant_id, s.user_id, u.role, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
          from crm.sessions s
          join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
          join crm.tenants t on t.id = s.tenant_id
@@ -161,7 +304,7 @@ pub(super) async fn find_all(app: &App, ids: &[(Uuid, SessionId)]) -> Result<Vec
     let mut tx = app.db.platform(Why::Login).await?;
     let live = sqlx::query_as(
         "with live as (
-           select s.id, s.tenant_id, s.user_id, u.role, t.state as tenant_state, s.seen_at < app.now() - interval '1 minute' as is_stale
+           select s.id, s.tenant_id, s.user_id, u.role, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
              from unnest($1::uuid[], $2::uuid[]) w(tenant_id, id)
              join crm.sessions s on s.tenant_id = w.tenant_id and s.id = w.id
              join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id

@@ -60,6 +60,14 @@ pub async fn succeeded(app: &App, attempt: &Attempt) -> Result<(), Error> {
     Ok(())
 }
 
+/// Takes the attempt back because it decided nothing yet: what had failed before still counts.
+pub async fn undecided(app: &App, attempt: &Attempt) -> Result<(), Error> {
+    let mut tx = app.db.platform(Why::Login).await?;
+    forget(&mut tx, &attempt.subjects, attempt.at).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// How long the attempt has to wait, if it has to.
 async fn wait(tx: &mut PlatformTx, attempt: &Attempt) -> Result<Option<Duration>, Error> {
     let seconds: Option<f64> = sqlx::query_scalar(

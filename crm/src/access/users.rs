@@ -29,6 +29,8 @@ pub struct User {
     pub is_active: bool,
     /// Whether they have been invited and have not set a password yet.
     pub is_invited: bool,
+    /// Whether their log-in asks for a code.
+    pub has_second_factor: bool,
     /// Since when they can't log in any more.
     pub disabled_at: Option<DateTime<Utc>>,
     /// When they were made.
@@ -82,7 +84,7 @@ pub fn normal_email(email: &str) -> String {
 pub async fn create<S: Scope>(tx: &mut S, tenant_id: Uuid, user: NewUser) -> Result<User, Error> {
     let created = sqlx::query_as(
         "insert into crm.users (tenant_id, id, email, name, role, password_hash) values ($1, $2, $3, $4, $5, $6)
-         returning id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, disabled_at, created_at",
+         returning id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, totp_confirmed_at is not null as has_second_factor, disabled_at, created_at",
     )
     .bind(tenant_id)
     .bind(UserId::new())
@@ -102,7 +104,7 @@ pub async fn create<S: Scope>(tx: &mut S, tenant_id: Uuid, user: NewUser) -> Res
 /// A user of the tenant.
 pub async fn get(tx: &mut TenantTx, id: UserId) -> Result<User, Error> {
     let user = sqlx::query_as(
-        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, disabled_at, created_at from crm.users where tenant_id = app.tenant_id() and id = $1",
+        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, totp_confirmed_at is not null as has_second_factor, disabled_at, created_at from crm.users where tenant_id = app.tenant_id() and id = $1",
     )
     .bind(id)
     .fetch_one(tx.conn())
@@ -113,7 +115,7 @@ pub async fn get(tx: &mut TenantTx, id: UserId) -> Result<User, Error> {
 /// The user of that e-mail, if the tenant has one.
 pub async fn find_by_email(tx: &mut TenantTx, email: &str) -> Result<Option<User>, Error> {
     let user = sqlx::query_as(
-        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, disabled_at, created_at from crm.users where tenant_id = app.tenant_id() and email = $1",
+        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, totp_confirmed_at is not null as has_second_factor, disabled_at, created_at from crm.users where tenant_id = app.tenant_id() and email = $1",
     )
     .bind(normal_email(email))
     .fetch_optional(tx.conn())
@@ -124,7 +126,7 @@ pub async fn find_by_email(tx: &mut TenantTx, email: &str) -> Result<Option<User
 /// The people of the tenant, in the order in which they were made.
 pub async fn list(tx: &mut TenantTx, page: &PageOf<UserId>) -> Result<Page<User>, Error> {
     let users: Vec<User> = sqlx::query_as(
-        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, disabled_at, created_at
+        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, totp_confirmed_at is not null as has_second_factor, disabled_at, created_at
            from crm.users where tenant_id = app.tenant_id() and ($1::uuid is null or id > $1) order by id limit $2",
     )
     .bind(page.after)
@@ -167,6 +169,7 @@ pub async fn change(tx: &mut TenantTx, caller: &Caller, id: UserId, change: Chan
     let changes_rights = change.role.is_some_and(|role| role != before.role)
         || change.is_active.is_some_and(|is_active| is_active != before.is_active);
     if changes_rights {
+        caller.require_proof(tx.now())?;
         caller.may_grant(before.role)?;
         caller.may_grant(change.role.unwrap_or(before.role))?;
     }
@@ -209,13 +212,14 @@ pub(super) struct Candidate {
     pub tenant_slug: String,
     pub id: UserId,
     pub password_hash: Option<String>,
+    pub has_second_factor: bool,
 }
 
 /// Users of that e-mail who may log in, in all tenants or in the one of that slug. Few: a log-in tries their passwords one by one.
 pub(super) async fn candidates(app: &App, email: &str, tenant_slug: Option<&str>) -> Result<Vec<Candidate>, Error> {
     let mut tx = app.db.platform(Why::Login).await?;
     let found = sqlx::query_as(
-        "select u.tenant_id, t.slug as tenant_slug, u.id, u.password_hash
+        "select u.tenant_id, t.slug as tenant_slug, u.id, u.password_hash, u.totp_confirmed_at is not null as has_second_factor
          from crm.users u
          join crm.tenants t on t.id = u.tenant_id
          where u.email = $1 and u.disabled_at is null and t.state <> $2 and ($3::text is null or t.slug = $3)

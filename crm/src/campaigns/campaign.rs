@@ -212,8 +212,8 @@ struct Plan {
 }
 
 impl Plan {
-    /// Refuses what does not fit, and answers the rate.
-    async fn check(&self, tx: &mut TenantTx) -> Result<Option<f64>, Error> {
+    /// Refuses what does not fit.
+    async fn check(&self, tx: &mut TenantTx) -> Result<(), Error> {
         lines::get(tx, self.line_id).await?;
         if self.import_id.is_some() && self.audience.is_some() {
             return Err(Error::invalid("audience", "audience_twice", "choose an import or a filter"));
@@ -224,15 +224,18 @@ impl Plan {
         if let Some(filter) = &self.audience {
             filter.terms(tx).await?;
         }
-        let quiet = if self.quiet_hours { Some(quiet::of(&quiet::own(tx).await?, None)) } else { None };
-        if let Some(window) = &self.window {
-            window.check(quiet.as_ref())?;
+        match &self.window {
+            Some(window) => window.check(self.quiet(tx).await?.as_ref()),
+            None => Ok(()),
         }
-        self.rate(quiet)
     }
 
-    fn rate(&self, quiet: Option<Quiet>) -> Result<Option<f64>, Error> {
-        let hours = Hours { window: self.window.as_ref(), quiet };
+    async fn quiet(&self, tx: &mut TenantTx) -> Result<Option<Quiet>, Error> {
+        Ok(if self.quiet_hours { Some(quiet::of(&quiet::own(tx).await?, None)) } else { None })
+    }
+
+    async fn rate(&self, tx: &mut TenantTx) -> Result<Option<f64>, Error> {
+        let hours = Hours { window: self.window.as_ref(), quiet: self.quiet(tx).await? };
         let rate = match (&self.pace, self.rate_per_minute) {
             (Some(_), Some(_)) => return Err(Error::invalid("pace", "pace_twice", "give a pace or a rate")),
             (Some(pace), None) => Some(pace.per_minute(&hours)),
@@ -265,7 +268,8 @@ pub async fn create(tx: &mut TenantTx, new: NewCampaign) -> Result<Campaign, Err
         window: new.window,
         quiet_hours: new.quiet_hours,
     };
-    let rate = plan.check(tx).await?;
+    plan.check(tx).await?;
+    let rate = plan.rate(tx).await?;
     let id = CampaignId::new();
     sqlx::query(
         "insert into crm.campaigns (id, name, line_id, import_id, body, on_unknown, rate_per_minute, audience, pace, sending_window, quiet_hours, ends_at)
@@ -374,10 +378,13 @@ pub async fn update(tx: &mut TenantTx, id: CampaignId, change: CampaignChange) -
     {
         return Err(Error::invalid("ends_at", "starts_after_deadline", "it would begin after its deadline"));
     }
-    let is_repaced = change.pace.is_some() || change.rate_per_minute.is_some();
     let (name, body) = (change.name.clone(), change.body.clone());
     let plan = change.plan(&campaign);
-    let rate = plan.check(tx).await?;
+    // what is frozen may have gone since, or lie in newer quiet hours: that is no fault of the text
+    if campaign.state != "paused" {
+        plan.check(tx).await?;
+    }
+    let rate = plan.rate(tx).await?;
     sqlx::query(
         "update crm.campaigns set name = coalesce($2, name), body = coalesce($3, body), line_id = $4, import_id = $5, audience = $6, rate_per_minute = $7,
                 pace = $8, sending_window = $9, quiet_hours = $10, ends_at = $11
@@ -399,7 +406,7 @@ pub async fn update(tx: &mut TenantTx, id: CampaignId, change: CampaignChange) -
     .map_err(taken)?;
     let changed = get(tx, id).await?;
     if changed.state == "paused" {
-        carry_over(tx, &campaign, &changed, template, is_repaced).await?;
+        carry_over(tx, &campaign, &changed, template).await?;
     }
     Ok(changed)
 }
@@ -410,13 +417,12 @@ async fn carry_over(
     before: &Campaign,
     changed: &Campaign,
     template: Option<Template>,
-    is_repaced: bool,
 ) -> Result<(), Error> {
     if let Some(template) = template {
         let chosen = Chosen::of(tx, changed).await?;
         audience::check_variables(tx, &chosen, &template).await?;
     }
-    if is_repaced {
+    if changed.rate_per_minute != before.rate_per_minute {
         lifecycle::configure_lane(tx, changed).await?;
     }
     if changed.ends_at != before.ends_at {

@@ -72,8 +72,8 @@ pub async fn own(tx: &mut TenantTx) -> Result<Vec<Rule>, Error> {
     Ok(rules)
 }
 
-/// Sets all of them.
-pub async fn set(tx: &mut TenantTx, rules: &[Rule]) -> Result<(), Error> {
+/// Sets all of them, where those that somebody has read still hold.
+pub async fn set(tx: &mut TenantTx, rules: &[Rule], was: Option<&[Rule]>) -> Result<(), Error> {
     if rules.len() > MOST {
         return Err(Error::invalid("items", "quiet_hours_many", format!("{MOST} rules at most")));
     }
@@ -83,10 +83,11 @@ pub async fn set(tx: &mut TenantTx, rules: &[Rule]) -> Result<(), Error> {
             return Err(Error::invalid("items", "quiet_hours_twice", "each region has one rule"));
         }
     }
-    sqlx::query("update crm.tenants set quiet_hours = $1 where id = app.tenant_id()")
-        .bind(Json(rules))
-        .execute(tx.conn())
-        .await?;
+    let sql = "update crm.tenants set quiet_hours = $1 where id = app.tenant_id() and quiet_hours = coalesce($2, quiet_hours)";
+    let set = sqlx::query(sql).bind(Json(rules)).bind(was.map(Json)).execute(tx.conn()).await?;
+    if set.rows_affected() == 0 {
+        return Err(Error::conflict("quiet_hours_changed", "other rules hold by now; read them first"));
+    }
     Ok(())
 }
 

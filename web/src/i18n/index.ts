@@ -10,6 +10,7 @@ import type files from "./en/files.json";
 import type imports from "./en/imports.json";
 import type jobs from "./en/jobs.json";
 import type operations from "./en/operations.json";
+import type security from "./en/security.json";
 import type settings from "./en/settings.json";
 import type sms from "./en/sms.json";
 import type users from "./en/users.json";
@@ -61,6 +62,7 @@ interface Later {
   imports: typeof imports;
   jobs: typeof jobs;
   operations: typeof operations;
+  security: typeof security;
   settings: typeof settings;
   sms: typeof sms;
   users: typeof users;
@@ -75,6 +77,7 @@ const LATER: Record<Topic, Record<Language, () => Promise<{ default: Texts }>>> 
   imports: { es: () => import("./es/imports.json"), en: () => import("./en/imports.json") },
   jobs: { es: () => import("./es/jobs.json"), en: () => import("./en/jobs.json") },
   operations: { es: () => import("./es/operations.json"), en: () => import("./en/operations.json") },
+  security: { es: () => import("./es/security.json"), en: () => import("./en/security.json") },
   settings: { es: () => import("./es/settings.json"), en: () => import("./en/settings.json") },
   sms: { es: () => import("./es/sms.json"), en: () => import("./en/sms.json") },
   users: { es: () => import("./es/users.json"), en: () => import("./en/users.json") },

@@ -12,7 +12,7 @@ import { AREAS } from "@/components/shell/areas";
 import { Shell } from "@/components/shell/Shell";
 import { withTexts } from "@/i18n";
 import type { Permission } from "@/lib/api/client";
-import { whenSignedOut } from "@/lib/api/query";
+import { whenShutOut } from "@/lib/api/query";
 import { useKeyboard } from "@/lib/keyboard/useShortcuts";
 import { forgetOperator, isOperationsPath } from "@/features/operations/session";
 import { findSession } from "@/lib/session";
@@ -70,6 +70,7 @@ const app = createRoute({
   beforeLoad: async ({ location }) => {
     const me = await findSession();
     if (!me) throw redirect({ to: "/login", search: location.href === "/" ? {} : { to: location.href } });
+    if (me.lacks_second_factor) throw redirect({ to: "/second-factor", replace: true });
     return { me };
   },
   component: Shell,
@@ -200,6 +201,30 @@ const quietHours = createRoute({
   ),
 });
 
+const security = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/security",
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/security/SecurityPage"), "security"),
+    "SecurityPage",
+  ),
+});
+
+/** The account asks for a second factor: nothing else is open until there is one. */
+const secondFactor = createRoute({
+  getParentRoute: () => root,
+  path: "/second-factor",
+  beforeLoad: async () => {
+    const me = await findSession(true);
+    if (!me) throw redirect({ to: "/login" });
+    if (!me.lacks_second_factor) throw redirect({ to: "/", replace: true });
+  },
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/security/SecondFactorPage"), "security"),
+    "SecondFactorPage",
+  ),
+});
+
 /** Whoever follows a link of theirs has no session yet, or another one. */
 const invitation = createRoute({
   getParentRoute: () => root,
@@ -271,6 +296,7 @@ export const router = createRouter({
   routeTree: root.addChildren([
     login,
     invitation,
+    secondFactor,
     operations.addChildren([operationsHome, ...operationsPages]),
     app.addChildren([
       home,
@@ -286,6 +312,7 @@ export const router = createRouter({
       jobs,
       users,
       quietHours,
+      security,
     ]),
   ]),
   parseSearch,
@@ -295,10 +322,14 @@ export const router = createRouter({
   defaultNotFoundComponent: Missing,
 });
 
-whenSignedOut(() => {
+whenShutOut((why) => {
   const { href, pathname } = router.state.location;
   // on the way to a screen its own guard decides
   if (pathname === "/login" || router.state.status === "pending") return;
+  if (why === "second_factor") {
+    if (pathname !== "/second-factor") void router.navigate({ to: "/second-factor", replace: true });
+    return;
+  }
   if (isOperationsPath(pathname)) {
     forgetOperator();
     return;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clients::{
-    blobs::{BlobKey, Form},
+    blobs::{Asked, BlobError, BlobKey, Form},
     gateway::Fetched,
 };
 use db::{Scope, TenantTx};
@@ -61,6 +61,13 @@ impl Job<App> for Fetch {
         }
         let line = lines::open(&cx.app, &mut tx, line_id).await?;
         drop(tx);
+        let key = BlobKey { tenant_id, id: self.attachment_id, form: Form::Original };
+        // a store that is away, or refuses, is told by this, before the gateway has handed the file over for nothing
+        if let Err(error @ (BlobError::Away { .. } | BlobError::Refused { .. })) =
+            cx.app.blobs.open(key, Asked::Between(0, 0)).await
+        {
+            return Err(files::later(error));
+        }
         let mut draft = cx.app.blobs.draft(tenant_id).await.map_err(JobError::retry)?;
         let reason = match line.gateway.download(&guid, true, &mut draft.file, LIMIT).await {
             Ok(Fetched::Done { length }) => {
@@ -68,7 +75,6 @@ impl Job<App> for Fetch {
                 draft.file.rewind().await.map_err(JobError::retry)?;
                 let read = draft.file.read(&mut head).await.map_err(JobError::retry)?;
                 let sniffed = sniff::sniff(&head[..read]);
-                let key = BlobKey { tenant_id, id: self.attachment_id, form: Form::Original };
                 cx.app.blobs.keep(&draft, key, sniffed.mime).await.map_err(files::later)?;
                 let mut tx = cx.tx().await?;
                 let length = i64::try_from(length).unwrap_or(i64::MAX);

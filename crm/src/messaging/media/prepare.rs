@@ -108,7 +108,10 @@ impl Job<App> for Prepare {
         .await?;
         let Some(wanted) = wanted else { return Ok(Done::with(tx)) };
         drop(tx);
-        let made = self.make(&cx, tenant_id, &wanted).await?;
+        let made = match self.make(&cx, tenant_id, &wanted).await {
+            Err(JobError::Retry { .. }) if cx.is_last_attempt() => wanted.none("not_convertible"),
+            made => made?,
+        };
         let mut tx = cx.tx().await?;
         self.record(&mut tx, &made).await?;
         Ok(Done::with(tx))

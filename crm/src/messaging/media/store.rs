@@ -11,6 +11,8 @@ use crate::{App, Error};
 
 /// How long a job waits for a store that does not do its part; no attempt is lost by it, so that an outage costs time and no file.
 const AGAIN: Duration = Duration::from_secs(60);
+/// No file takes so long to be written.
+const ABANDONED: Duration = Duration::from_secs(86_400);
 /// The pauses before somebody who waits for an answer is told that there is none.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 
@@ -74,6 +76,15 @@ pub async fn check(blobs: &Blobs) -> anyhow::Result<()> {
             Ok(())
         }
         other => Ok(other?),
+    }
+}
+
+/// Throws away what earlier processes on this machine had begun to write when they were killed.
+pub async fn sweep(blobs: &Blobs) {
+    match blobs.sweep(ABANDONED).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "files that were begun and never ended are swept away"),
+        Err(error) => tracing::warn!(%error, "files that were begun and never ended could not be swept away"),
     }
 }
 

@@ -40,8 +40,9 @@ pub enum UploadKind {
 
 /// What a Mac calls a voice message; by this name one is found again whose answer was lost.
 const VOICE_NAME: &str = "Audio Message.caf";
-/// How long a voice message waits for the job that turns it into one, before it is given up.
-const VOICE_WAIT_S: i32 = 900;
+/// How long a voice message waits for the job that turns it into one, before it is given up. That job says so itself when it fails; this is for one that
+/// was lost, and outlasts a store that is away for hours.
+const VOICE_WAIT_S: i32 = 21_600;
 
 impl Upload {
     /// Begins a file of that tenant. The name is shown; nothing is made of it.
@@ -62,8 +63,8 @@ impl Upload {
         Ok(self.draft.file.write_all(piece).await.map_err(anyhow::Error::from)?)
     }
 
-    /// All of it is there: it is kept, and nobody sees it before it is noted.
-    pub async fn keep(mut self, app: &App, tenant_id: Uuid) -> Result<Kept, Error> {
+    /// All of it is there: what it is.
+    pub async fn end(mut self) -> Result<Whole, Error> {
         if self.length == 0 {
             return Err(Error::invalid("file", "file_empty", "the file is empty"));
         }
@@ -80,33 +81,41 @@ impl Upload {
             sniffed = sniff::recording(sniffed).ok_or_else(refuse)?;
             VOICE_NAME.clone_into(&mut self.name);
         }
-        let id = Id::<Media>::new().uuid();
-        store::keep(app, &self.draft, BlobKey { tenant_id, id, form: Form::Original }, sniffed.mime).await?;
-        Ok(Kept { id, name: self.name, length: self.length, sniffed, is_voice })
+        Ok(Whole { id: Id::<Media>::new().uuid(), upload: self, sniffed, is_voice })
     }
 }
 
-/// A file that is kept and that nobody knows yet.
-pub struct Kept {
+/// A file that is here in full. It is noted, then kept, and only then can it be sent; what is left half done is swept away with the uploads that
+/// nobody has sent.
+pub struct Whole {
     id: Uuid,
-    name: String,
-    length: u64,
+    upload: Upload,
     sniffed: sniff::Sniffed,
     is_voice: bool,
 }
 
-impl Kept {
-    /// Notes it. Answers the file.
-    pub async fn note(self, app: &App, tx: &mut TenantTx) -> Result<Media, Error> {
-        let Self { id, name, length, sniffed, is_voice } = self;
+impl Whole {
+    /// Notes that it is about to be kept.
+    pub async fn note(&self, tx: &mut TenantTx) -> Result<(), Error> {
         sqlx::query("insert into crm.attachments (id, name, is_voice, voice) values ($1, $2, $3, case when $3 then 'pending' end)")
-            .bind(id)
-            .bind(name)
-            .bind(is_voice)
+            .bind(self.id)
+            .bind(&self.upload.name)
+            .bind(self.is_voice)
             .execute(tx.conn())
             .await?;
-        fetch::store(tx, id, sniffed, i64::try_from(length).unwrap_or(i64::MAX)).await?;
-        get(tx, &app.keys, id).await
+        Ok(())
+    }
+
+    /// Keeps its bytes.
+    pub async fn keep(&self, app: &App, tenant_id: Uuid) -> Result<(), Error> {
+        let key = BlobKey { tenant_id, id: self.id, form: Form::Original };
+        store::keep(app, &self.upload.draft, key, self.sniffed.mime).await
+    }
+
+    /// It is kept: from now on it may be sent. Answers the file.
+    pub async fn kept(self, app: &App, tx: &mut TenantTx) -> Result<Media, Error> {
+        fetch::store(tx, self.id, self.sniffed, i64::try_from(self.upload.length).unwrap_or(i64::MAX)).await?;
+        get(tx, &app.keys, self.id).await
     }
 }
 

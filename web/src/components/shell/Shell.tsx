@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { Empty, Loading } from "@/components/ui/states";
 import { useShortcuts } from "@/lib/keyboard/useShortcuts";
 import { useLiveFeed } from "@/lib/live";
+import { useIsProofAsked } from "@/lib/proof";
 import { useMay } from "@/lib/session";
 
 import { AREAS } from "./areas";
@@ -13,8 +14,9 @@ import { Connection } from "./Connection";
 import { BottomBar, Rail } from "./Navigation";
 import { useSignOut } from "./useSignOut";
 
-// both are asked for by key, and the first screen does not wait for them
+// the first screen does not wait for what is asked for later
 const Help = lazy(() => import("./Help").then(({ Help }) => ({ default: Help })));
+const Proof = lazy(() => import("./Proof").then(({ Proof }) => ({ default: Proof })));
 const Palette = lazy(() => import("./Palette").then(({ Palette }) => ({ default: Palette })));
 
 /** What stands around every screen of somebody logged in. */
@@ -23,6 +25,7 @@ export function Shell() {
   const navigate = useNavigate();
   const may = useMay();
   const [open, setOpen] = useState<"help" | "palette" | null>(null);
+  const isProofAsked = useIsProofAsked();
   const { forget } = useSignOut();
   useLiveFeed(forget);
   const areas = AREAS.filter((area) => may(area.needs));
@@ -66,6 +69,7 @@ export function Shell() {
       <Suspense fallback={null}>
         {open === "help" ? <Help isOpen onClose={close} /> : null}
         {open === "palette" ? <Palette isOpen onClose={close} areas={areas} /> : null}
+        {isProofAsked ? <Proof /> : null}
       </Suspense>
     </div>
   );

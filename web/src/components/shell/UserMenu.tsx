@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { LogOut, Moon, UserCog } from "lucide-react";
+import { LogOut, Moon, ShieldCheck, UserCog } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { Avatar } from "@/components/avatar";
@@ -48,6 +48,12 @@ export function UserMenu({ side }: { side: "right" | "top" }) {
         ))}
       </MenuChoices>
       <MenuLine />
+      <MenuItem asChild>
+        <Link to="/settings/security">
+          <ShieldCheck aria-hidden />
+          {t("nav.security")}
+        </Link>
+      </MenuItem>
       {may("admin.users_view") ? (
         <MenuItem asChild>
           <Link to="/settings/users">

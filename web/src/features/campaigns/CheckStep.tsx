@@ -49,9 +49,11 @@ export function CheckStep({ draft, go }: StepProps) {
           ) : (
             <Notice tone="bad" isAlert className="mb-3">
               {errorText(problem, t)}{" "}
-              <Button size="sm" onClick={draft.retry}>
-                {t("common.retry")}
-              </Button>
+              {draft.isUnsaved ? (
+                <Button size="sm" onClick={draft.retry}>
+                  {t("common.retry")}
+                </Button>
+              ) : null}
             </Notice>
           )
         ) : null}

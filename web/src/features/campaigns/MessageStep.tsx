@@ -36,7 +36,7 @@ export function MessageStep({ draft, isAsked }: StepProps) {
       <div className="lg:row-span-2">
         <Preview preview={preview} contact={contact} onChoose={setChosen} />
       </div>
-      {may("campaigns.launch") ? (
+      {may("campaigns.test_send") ? (
         <TestSend
           lineId={form.line_id}
           body={form.body}

@@ -1,7 +1,7 @@
 import { useTranslation } from "react-i18next";
 
 import { Field } from "@/components/ui/field";
-import { Input, Select } from "@/components/ui/input";
+import { Select, TypedInput } from "@/components/ui/input";
 
 import type { Form } from "./form";
 
@@ -19,12 +19,12 @@ export function PaceField({ value, onChange, error }: PaceFieldProps) {
   return (
     <div className="grid grid-cols-[minmax(0,1fr)_9rem] items-start gap-3">
       <Field label={t("campaigns.rate")} hint={t("campaigns.rateHint")} error={error}>
-        <Input
+        <TypedInput
           type="number"
           min={1}
           inputMode="numeric"
           value={value.count}
-          onChange={({ target }) => onChange({ ...value, count: target.value })}
+          onValue={(count) => onChange({ ...value, count })}
         />
       </Field>
       <Field label={t("campaigns.per")}>

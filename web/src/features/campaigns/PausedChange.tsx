@@ -2,9 +2,10 @@ import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { Leaving } from "@/components/leaving";
 import { Button } from "@/components/ui/button";
 import { Field } from "@/components/ui/field";
-import { Input } from "@/components/ui/input";
+import { TypedInput } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { Panel } from "@/components/ui/panel";
 import { toast } from "@/components/ui/toasts";
@@ -14,7 +15,6 @@ import { queryClient } from "@/lib/api/query";
 
 import { faultsOf, fieldOf } from "./faults";
 import { changeOf, type FieldName, type Form, formOf } from "./form";
-import { Leaving } from "./Leaving";
 import { MessageField } from "./MessageField";
 import { PaceField } from "./PaceField";
 import { Preview, usePreview } from "./Preview";
@@ -83,10 +83,10 @@ export function PausedChange({ campaign }: { campaign: Campaign }) {
               hint={t("campaigns.endsAtHint", { zone: zoneHere() })}
               error={errorAt("ends_at")}
             >
-              <Input
+              <TypedInput
                 type="datetime-local"
                 value={form.ends_at}
-                onChange={({ target }) => change({ ends_at: target.value })}
+                onValue={(ends_at) => change({ ends_at })}
               />
             </Field>
           </div>

@@ -2,7 +2,7 @@ import { useId } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Field } from "@/components/ui/field";
-import { Input } from "@/components/ui/input";
+import { TypedInput } from "@/components/ui/input";
 import { Panel } from "@/components/ui/panel";
 
 import type { Form } from "./form";
@@ -35,10 +35,10 @@ export function TimingStep({ draft, isAsked }: StepProps) {
               hint={t("campaigns.endsAtHint", { zone: zoneHere() })}
               error={errorAt("ends_at", isAsked)}
             >
-              <Input
+              <TypedInput
                 type="datetime-local"
                 value={form.ends_at}
-                onChange={({ target }) => change({ ends_at: target.value })}
+                onValue={(ends_at) => change({ ends_at })}
               />
             </Field>
           </div>
@@ -91,11 +91,7 @@ function StartField({ value, onChange, error }: StartFieldProps) {
           error={error}
           className="mt-3"
         >
-          <Input
-            type="datetime-local"
-            value={value.at}
-            onChange={({ target }) => onChange({ ...value, at: target.value })}
-          />
+          <TypedInput type="datetime-local" value={value.at} onValue={(at) => onChange({ ...value, at })} />
         </Field>
       ) : null}
     </Panel>

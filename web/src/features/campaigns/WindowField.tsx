@@ -1,7 +1,7 @@
 import { useTranslation } from "react-i18next";
 
 import { Field } from "@/components/ui/field";
-import { Input, Select } from "@/components/ui/input";
+import { Select, TypedInput } from "@/components/ui/input";
 import { useMe } from "@/lib/session";
 
 import type { Form } from "./form";
@@ -52,19 +52,13 @@ export function WindowField({ value, onChange, error }: WindowFieldProps) {
           </div>
           <div className="grid grid-cols-2 gap-3">
             <Field label={t("campaigns.from")}>
-              <Input
-                type="time"
-                value={value.from}
-                onChange={({ target }) => onChange({ ...value, from: target.value })}
-              />
+              <TypedInput type="time" value={value.from} onValue={(from) => onChange({ ...value, from })} />
             </Field>
             <Field label={t("campaigns.until")} error={error}>
-              <Input
+              <TypedInput
                 type="time"
                 value={value.until === MIDNIGHT ? "00:00" : value.until}
-                onChange={({ target }) =>
-                  onChange({ ...value, until: target.value === "00:00" ? MIDNIGHT : target.value })
-                }
+                onValue={(until) => onChange({ ...value, until: until === "00:00" ? MIDNIGHT : until })}
               />
             </Field>
           </div>

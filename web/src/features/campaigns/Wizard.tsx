@@ -3,6 +3,7 @@ import { useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { useTranslation } from "react-i18next";
 
+import { Leaving } from "@/components/leaving";
 import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { errorText } from "@/lib/api/error";
@@ -11,7 +12,6 @@ import { AudienceStep } from "./AudienceStep";
 import { CheckStep } from "./CheckStep";
 import { fieldOf, type Step, stepOf, STEPS } from "./faults";
 import { EMPTY, type FieldName } from "./form";
-import { Leaving } from "./Leaving";
 import { MessageStep } from "./MessageStep";
 import { Steps } from "./Steps";
 import { TimingStep } from "./TimingStep";

@@ -1,4 +1,5 @@
 /** What is wrong with a form that the server has not been asked about, and where an error of the server belongs. */
+import { UNREADABLE } from "@/components/ui/input";
 import type { ApiError } from "@/lib/api/error";
 import { CAMPAIGN_STEPS } from "@/routes/search";
 
@@ -32,6 +33,8 @@ export type Fault =
   | "body"
   | "pace"
   | "noHour"
+  | "half"
+  | "window"
   | "noTime"
   | "startPassed"
   | "endPassed"
@@ -44,7 +47,7 @@ export function faultsOf(
   edits: Partial<Form>,
   now = Date.now(),
 ): Partial<Record<FieldName, Fault>> {
-  const { audience, pace, ends_at, start } = form;
+  const { audience, pace, ends_at, start, window } = form;
   const end = ends_at ? momentOf(ends_at) : null;
   const begin = start.isLater && start.at ? momentOf(start.at) : null;
   const kind = audience.kind as keyof typeof AUDIENCE_FAULTS;
@@ -55,14 +58,18 @@ export function faultsOf(
     ...(form.body.trim() ? {} : { body: "body" }),
     // the rate that a program gave may have a part of one
     ...(!edits.pace || pace.count.trim() === "" || isCount(pace.count) ? {} : { pace: "pace" }),
-    ...(ends_at && !end ? { ends_at: "noHour" } : {}),
+    ...(ends_at && !end ? { ends_at: momentFault(ends_at) } : {}),
     ...(end && end.getTime() <= now ? { ends_at: "endPassed" } : {}),
     ...(start.isLater && !start.at ? { start: "noTime" } : {}),
-    ...(start.isLater && start.at && !begin ? { start: "noHour" } : {}),
+    ...(start.isLater && start.at && !begin ? { start: momentFault(start.at) } : {}),
+    ...(window.isOn && [window.from, window.until].includes(UNREADABLE) ? { window: "window" } : {}),
     ...(begin && begin.getTime() <= now ? { start: "startPassed" } : {}),
     ...(begin && end && end <= begin ? { start: "endFirst" } : {}),
   };
 }
+
+/** Half of a time, or one that its day does not have. */
+const momentFault = (local: string): Fault => (local === UNREADABLE ? "half" : "noHour");
 
 const MOST = 4_294_967_295;
 const isCount = (text: string) => Number.isInteger(Number(text)) && Number(text) > 0 && Number(text) <= MOST;

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 
+import { UNREADABLE } from "@/components/ui/input";
+
 import { faultsOf } from "./faults";
 import { audienceOf, changeOf, EMPTY, everybody, formOf, newOf } from "./form";
 import type { Campaign } from "./state";
@@ -100,6 +102,19 @@ test("a start that has passed, or comes after the deadline, is told at its field
   expect(faults(1, -1).ends_at).toBe("endPassed");
   expect(faults(1, 5)).toMatchObject({ name: "name" });
   expect(faults(1, 5).start).toBeUndefined();
+});
+
+test("what a field can't read is a fault, and is not taken for nothing", () => {
+  const window = { ...EMPTY.window, isOn: true, until: UNREADABLE };
+  const start = { isLater: true, at: UNREADABLE };
+  const pace = { ...EMPTY.pace, count: UNREADABLE };
+  const edits = { window, start, pace, ends_at: UNREADABLE };
+  expect(faultsOf({ ...EMPTY, ...edits }, edits)).toMatchObject({
+    window: "window",
+    start: "half",
+    pace: "pace",
+    ends_at: "half",
+  });
 });
 
 test("a pace is a whole number; the rate that a program gave stays until somebody changes it", () => {

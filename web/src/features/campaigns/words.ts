@@ -18,6 +18,7 @@ export function windowText(
 
 export function paceText({ count, per }: Form["pace"], t: TFunction, formats: Formats) {
   if (count.trim() === "") return t("campaigns.paceNone");
+  if (!Number.isFinite(Number(count))) return "";
   return t(`campaigns.paceSays.${per}`, { count: Number(count), messages: formats.decimal(Number(count)) });
 }
 

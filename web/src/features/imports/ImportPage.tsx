@@ -129,7 +129,7 @@ function Waiting({ of: { state, waiting_since, failure_code, failure_detail } }:
     const texts = t("problems", { returnObjects: true }) as Record<string, string>;
     const known =
       failure_code && texts[failure_code]
-        ? t(`problems.${failure_code}` as "problems.not_csv", { detail: failure_detail ?? "" })
+        ? t(`problems.${failure_code}` as "problems.unexpected", { detail: failure_detail ?? "" })
         : failure_detail;
     return (
       <Notice tone="bad" isAlert>

@@ -4,6 +4,7 @@ import { ChevronLeft, FileUp, FlaskConical } from "lucide-react";
 import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { Leaving } from "@/components/leaving";
 import { Page } from "@/components/page";
 import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
@@ -44,6 +45,12 @@ export function NewImportPage() {
           isDisabled={sending.isPending}
         />
         <Sending sending={sending} />
+        <Leaving
+          isUnsaved={sending.isPending}
+          isSaving={false}
+          discard={sending.callOff}
+          text={t("imports.leaveUpload")}
+        />
         {error ? (
           <Notice tone="bad" isAlert>
             {errorText(error, t)}

@@ -3,6 +3,7 @@ import { useRouter, useSearch } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { CodeField } from "@/components/code-field";
 import { LANGUAGE_NAMES } from "@/components/shell/UserMenu";
 import { Button } from "@/components/ui/button";
 import { Field } from "@/components/ui/field";
@@ -21,6 +22,7 @@ interface Credentials {
   email: string;
   password: string;
   tenant?: string;
+  code?: string;
 }
 
 /** E-mail and password, and the account's short name where the same log-in fits in several. */
@@ -30,26 +32,33 @@ export function LogIn() {
   const router = useRouter();
   const { to } = useSearch({ from: "/login" });
   const [needsTenant, setNeedsTenant] = useState(false);
+  const [needsCode, setNeedsCode] = useState(false);
   const logIn = useMutation({
     mutationFn: async (body: Credentials) => (await client.POST("/api/v1/session", { body })).data,
     onSuccess: (me) => {
       queryClient.setQueryData(sessionQuery.queryKey, me);
       router.history.push(ownAddress(to));
     },
-    onError: (error) =>
-      setNeedsTenant((now) => now || (error instanceof ApiError && error.code === "tenant_required")),
+    onError: (error) => {
+      const code = error instanceof ApiError ? error.code : "";
+      setNeedsTenant((now) => now || code === "tenant_required");
+      setNeedsCode((now) => now || code === "code_needed");
+    },
   });
+  // the password was right: a code is asked for, and nothing has gone wrong
+  const isAsking = logIn.error instanceof ApiError && logIn.error.code === "code_needed";
   const formats = useFormats();
   const wait = useWait(logIn.error);
   const onSubmit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     const value = (name: string) => String(form.get(name) ?? "").trim();
-    const tenant = value("tenant");
+    const [tenant, code] = [value("tenant"), value("code")];
     logIn.mutate({
       email: value("email"),
       password: String(form.get("password") ?? ""),
       ...(tenant ? { tenant } : {}),
+      ...(code ? { code } : {}),
     });
   };
   return (
@@ -76,8 +85,9 @@ export function LogIn() {
               <Input name="tenant" autoComplete="organization" required autoFocus className="h-10" />
             </Field>
           ) : null}
+          {needsCode ? <CodeField autoFocus /> : null}
           {logIn.error ? (
-            <Notice tone="bad" isAlert>
+            <Notice tone={isAsking ? "info" : "bad"} isAlert>
               {wait > 0
                 ? t("session.throttled", { wait: formats.duration(wait) })
                 : errorText(logIn.error, t)}

@@ -3,13 +3,14 @@ import { Moon, Plus } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { Leaving } from "@/components/leaving";
 import { Page } from "@/components/page";
 import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { Empty, Failed, Loading } from "@/components/ui/states";
 import { toast } from "@/components/ui/toasts";
 import { api, client, type Schemas } from "@/lib/api/client";
-import { errorText } from "@/lib/api/error";
+import { ApiError, errorText } from "@/lib/api/error";
 import { queryClient } from "@/lib/api/query";
 import { useMay } from "@/lib/session";
 
@@ -43,21 +44,24 @@ function Rules({ kept }: { kept: Rule[] }) {
   const { t } = useTranslation();
   const manages = useMay()("admin.settings_manage");
   const { countries } = useRegions();
-  // until something is changed here what others save is seen
-  const [changed, setRules] = useState<Rule[] | null>(null);
-  const rules = changed ?? kept;
-  const isChanged = JSON.stringify(rules) !== JSON.stringify(kept);
+  // until something is changed here what others save is seen; from then on it is no more changed unseen
+  const [changed, setChanged] = useState<{ rules: Rule[]; was: Rule[] } | null>(null);
+  const { rules, was } = changed ?? { rules: kept, was: kept };
+  const isChanged = JSON.stringify(rules) !== JSON.stringify(was);
+  const setRules = (rules: Rule[]) => setChanged({ rules, was });
   const save = useMutation({
-    mutationFn: (items: Rule[]) => client.PUT(PATH, { body: { items } }),
+    mutationFn: (body: { items: Rule[]; was: Rule[] }) => client.PUT(PATH, { body }),
     onSuccess: async (_, sent) => {
       toast("ok", t("settings.saved"));
       await queryClient.invalidateQueries({ queryKey: ["get", PATH] });
-      setRules((now) => (now === sent ? null : now));
+      setChanged((now) => (now && now.rules !== sent.items ? { ...now, was: sent.items } : null));
     },
+    onError: () => queryClient.invalidateQueries({ queryKey: ["get", PATH] }),
   });
+  const isPassed = save.error instanceof ApiError && save.error.code === "quiet_hours_changed";
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    save.mutate(rules);
+    save.mutate({ items: rules, was });
   };
   const add = () => {
     const taken = new Set(rules.map(({ region }) => region ?? null));
@@ -70,6 +74,17 @@ function Rules({ kept }: { kept: Rule[] }) {
       {save.error ? (
         <Notice tone="bad" isAlert>
           {errorText(save.error, t)}
+          {isPassed ? (
+            <Button
+              className="mt-2"
+              onClick={() => {
+                setChanged(null);
+                save.reset();
+              }}
+            >
+              {t("settings.theirs")}
+            </Button>
+          ) : null}
         </Notice>
       ) : null}
       {rules.length === 0 ? (
@@ -104,6 +119,12 @@ function Rules({ kept }: { kept: Rule[] }) {
       ) : (
         <p className="text-sm text-faint">{t("settings.mayNot")}</p>
       )}
+      <Leaving
+        isUnsaved={isChanged}
+        isSaving={save.isPending}
+        discard={() => setChanged(null)}
+        text={t("settings.leaveText")}
+      />
     </form>
   );
 }

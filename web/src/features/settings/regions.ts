@@ -63,6 +63,29 @@ const STATES = {
   AS: "American Samoa",
 };
 
+/** Those that are written otherwise in Spanish. */
+const IN_SPANISH: Partial<Record<keyof typeof STATES, string>> = {
+  DC: "Distrito de Columbia",
+  HI: "Hawái",
+  LA: "Luisiana",
+  MI: "Míchigan",
+  MS: "Misisipi",
+  MO: "Misuri",
+  NH: "Nuevo Hampshire",
+  NJ: "Nueva Jersey",
+  NM: "Nuevo México",
+  NY: "Nueva York",
+  NC: "Carolina del Norte",
+  ND: "Dakota del Norte",
+  OR: "Oregón",
+  PA: "Pensilvania",
+  SC: "Carolina del Sur",
+  SD: "Dakota del Sur",
+  WV: "Virginia Occidental",
+  VI: "Islas Vírgenes de EE. UU.",
+  AS: "Samoa Americana",
+};
+
 interface Region {
   code: string;
   name: string;
@@ -74,10 +97,15 @@ export function useRegions(): { countries: Region[]; states: Region[] } {
   return useMemo(() => {
     const names = new Intl.DisplayNames(i18n.language, { type: "region" });
     const order = new Intl.Collator(i18n.language);
-    const countries = COUNTRIES.split(" ").map((code) => ({ code, name: names.of(code) ?? code }));
+    const inSpanish: Record<string, string> = i18n.language === "es" ? IN_SPANISH : {};
+    const byName = (one: Region, other: Region) => order.compare(one.name, other.name);
     return {
-      countries: countries.sort((one, other) => order.compare(one.name, other.name)),
-      states: Object.entries(STATES).map(([letters, name]) => ({ code: `US-${letters}`, name })),
+      countries: COUNTRIES.split(" ")
+        .map((code) => ({ code, name: names.of(code) ?? code }))
+        .sort(byName),
+      states: Object.entries(STATES)
+        .map(([letters, name]) => ({ code: `US-${letters}`, name: inSpanish[letters] ?? name }))
+        .sort(byName),
     };
   }, [i18n.language]);
 }

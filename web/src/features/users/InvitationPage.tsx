@@ -92,10 +92,10 @@ function Accept({ token, shown, onOver }: { token: string; shown: Shown; onOver:
   const router = useRouter();
   const { email, tenant_slug: tenant } = shown;
   const accept = useMutation({
-    mutationFn: async ({ name, password }: { name: string; password: string }) => {
+    mutationFn: async ({ name, password }: { name?: string; password: string }) => {
       await client.POST("/api/v1/invitations/{token}", {
         params: { path: { token } },
-        body: { name, password },
+        body: { password, ...(name === undefined ? {} : { name }) },
       });
       return (await client.POST("/api/v1/session", { body: { email, password, tenant } })).data;
     },
@@ -105,33 +105,46 @@ function Accept({ token, shown, onOver }: { token: string; shown: Shown; onOver:
       queryClient.setQueryData(sessionQuery.queryKey, me);
       router.history.push("/");
     },
-    // somebody else was quicker, or it took too long: the page says so
-    onError: (error) => error instanceof ApiError && error.status === 404 && onOver(),
+    onError: (error) => {
+      if (!(error instanceof ApiError)) return;
+      // somebody else was quicker, or it took too long: the page says so
+      if (error.status === 404) onOver();
+      // it is set; with a second factor they log in by themselves
+      if (error.code === "code_needed") void router.navigate({ to: "/login" });
+    },
   });
   const error = accept.error instanceof ApiError ? accept.error : null;
   const onSubmit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    accept.mutate({ name: String(form.get("name")).trim(), password: String(form.get("password")) });
+    const password = String(form.get("password"));
+    accept.mutate(shown.is_reset ? { password } : { name: String(form.get("name")).trim(), password });
   };
   return (
     <>
-      <h1 className="text-2xl font-semibold">{t("users.welcome")}</h1>
+      <h1 className="text-2xl font-semibold">{t(shown.is_reset ? "users.reset" : "users.welcome")}</h1>
       <p className="mt-1 mb-6 text-sm text-muted">
-        {t("users.welcomeSays", { tenant: shown.tenant_name, email })}
+        {shown.is_reset
+          ? t("users.resetSays", { email })
+          : t("users.welcomeSays", { tenant: shown.tenant_name, email })}
       </p>
       <form onSubmit={onSubmit} className="flex flex-col gap-4">
         <input type="hidden" name="username" autoComplete="username" value={email} />
-        <Field label={t("users.yourName")} error={error?.field === "name" ? errorText(error, t) : undefined}>
-          <Input
-            name="name"
-            autoComplete="name"
-            required
-            maxLength={200}
-            defaultValue={shown.name}
-            className="h-10"
-          />
-        </Field>
+        {shown.is_reset ? null : (
+          <Field
+            label={t("users.yourName")}
+            error={error?.field === "name" ? errorText(error, t) : undefined}
+          >
+            <Input
+              name="name"
+              autoComplete="name"
+              required
+              maxLength={200}
+              defaultValue={shown.name}
+              className="h-10"
+            />
+          </Field>
+        )}
         <Field
           label={t("session.password")}
           hint={t("users.passwordHint")}

@@ -25,7 +25,9 @@ export type User = Schemas["User"];
 export type Invited = Schemas["Invited"];
 
 type Open =
-  { kind: "invite" } | { kind: "edit" | "deactivate"; user: User } | { kind: "link"; invited: Invited };
+  | { kind: "invite" }
+  | { kind: "edit" | "deactivate" | "takeFactor"; user: User }
+  | { kind: "link"; invited: Invited };
 
 /** Whoever is a name in the cache of the inbox is read anew too. */
 export const readAgain = () =>
@@ -97,13 +99,26 @@ export function UsersPage() {
           {t("users.deactivateSays")}
         </Confirm>
       ) : null}
+      {open?.kind === "takeFactor" ? (
+        <Confirm
+          open
+          onOpenChange={close}
+          title={t("users.takeFactorAsk", { name: open.user.name })}
+          act={t("users.takeFactor")}
+          isDangerous
+          onConfirm={() => acts.takeFactor(open.user)}
+        >
+          {t("users.takeFactorSays")}
+        </Confirm>
+      ) : null}
     </Page>
   );
 }
 
 interface Acts {
   edit: (user: User) => void;
-  ask: (user: User) => void;
+  ask: (kind: "deactivate" | "takeFactor", user: User) => void;
+  takeFactor: (user: User) => void;
   link: (user: User) => void;
   setActive: (user: User, isActive: boolean) => void;
 }
@@ -112,9 +127,23 @@ function useActs(setOpen: (open: Open) => void): Acts {
   const { t } = useTranslation();
   const onError = (error: Error) => toast("bad", errorText(error, t));
   const again = useMutation({
-    mutationFn: async ({ id }: User) =>
-      (await client.POST("/api/v1/users/{id}/invitation", { params: { path: { id } } })).data,
+    mutationFn: async ({ id, is_invited }: User) => {
+      const params = { params: { path: { id } } };
+      const made = is_invited
+        ? client.POST("/api/v1/users/{id}/invitation", params)
+        : client.POST("/api/v1/users/{id}/password-reset", params);
+      return (await made).data;
+    },
     onSuccess: (invited) => invited && setOpen({ kind: "link", invited }),
+    onError,
+  });
+  const takeFactor = useMutation({
+    mutationFn: ({ id }: User) =>
+      client.DELETE("/api/v1/users/{id}/second-factor", { params: { path: { id } } }),
+    onSuccess: () => {
+      toast("ok", t("users.factorTaken"));
+      return readAgain();
+    },
     onError,
   });
   const active = useMutation({
@@ -128,7 +157,8 @@ function useActs(setOpen: (open: Open) => void): Acts {
   });
   return {
     edit: (user) => setOpen({ kind: "edit", user }),
-    ask: (user) => setOpen({ kind: "deactivate", user }),
+    ask: (kind, user) => setOpen({ kind, user }),
+    takeFactor: (user) => takeFactor.mutate(user),
     link: (user) => again.mutate(user),
     setActive: ({ id }, is_active) => active.mutate({ id, is_active }),
   };
@@ -219,11 +249,16 @@ function RowMenu({ user, acts, isMe }: { user: User; acts: Acts; isMe: boolean }
       }
     >
       <MenuItem onSelect={() => acts.edit(user)}>{t("users.edit")}</MenuItem>
-      {user.is_invited && user.is_active ? (
-        <MenuItem onSelect={() => acts.link(user)}>{t("users.again")}</MenuItem>
+      {user.is_active && (user.is_invited || !isMe) ? (
+        <MenuItem onSelect={() => acts.link(user)}>
+          {t(user.is_invited ? "users.again" : "users.resetLink")}
+        </MenuItem>
+      ) : null}
+      {user.has_second_factor && !isMe ? (
+        <MenuItem onSelect={() => acts.ask("takeFactor", user)}>{t("users.takeFactor")}</MenuItem>
       ) : null}
       {isMe ? null : user.is_active ? (
-        <MenuItem onSelect={() => acts.ask(user)}>{t("users.deactivate")}</MenuItem>
+        <MenuItem onSelect={() => acts.ask("deactivate", user)}>{t("users.deactivate")}</MenuItem>
       ) : (
         <MenuItem onSelect={() => acts.setActive(user, true)}>{t("users.activate")}</MenuItem>
       )}

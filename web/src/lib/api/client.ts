@@ -2,18 +2,35 @@
 import createClient, { type Middleware } from "openapi-fetch";
 import createQueryClient from "openapi-react-query";
 
+import { askProof } from "@/lib/proof";
+
 import { ApiError, problemOf } from "./error";
 import type { components, paths } from "./schema";
 
 export type Schemas = components["schemas"];
 export type Permission = Schemas["Permission"];
 
+/** A request as it was sent, to be sent again after a proof: its own body has been read by then. */
+const copies = new Map<string, Request>();
+
 const errors: Middleware = {
-  async onResponse({ response }) {
-    if (!response.ok) throw new ApiError(await problemOf(response));
-    return response;
+  onRequest({ request, id }) {
+    if (request.method !== "GET") copies.set(id, request.clone());
   },
-  onError({ error }) {
+  async onResponse({ response, id, options }) {
+    const copy = copies.get(id);
+    copies.delete(id);
+    if (response.ok) return response;
+    const problem = await problemOf(response);
+    if (copy && problem.code === "proof_needed" && (await askProof())) {
+      const again = await options.fetch(copy);
+      if (again.ok) return again;
+      throw new ApiError(await problemOf(again));
+    }
+    throw new ApiError(problem);
+  },
+  onError({ error, id }) {
+    copies.delete(id);
     // an answer that we refused above comes by here too
     return error instanceof ApiError ? error : ApiError.unreachable();
   },

@@ -13,14 +13,16 @@ import { ApiError } from "./error";
 
 export const SESSION_KEY = api.queryOptions("get", "/api/v1/session").queryKey;
 
-/** Told when the server no longer knows who we are; set by the router. */
-let onSignedOut: () => void = () => undefined;
-export function whenSignedOut(run: () => void): void {
-  onSignedOut = run;
+/** Told when the server no longer knows who we are, or asks for a second factor first; set by the router. */
+let onShutOut: (why: "signed_out" | "second_factor") => void = () => undefined;
+export function whenShutOut(run: typeof onShutOut): void {
+  onShutOut = run;
 }
 
 function lookAt(error: Error): void {
-  if (error instanceof ApiError && error.code === "unauthorized") onSignedOut();
+  if (!(error instanceof ApiError)) return;
+  if (error.code === "unauthorized") onShutOut("signed_out");
+  if (error.code === "second_factor_needed") onShutOut("second_factor");
 }
 
 /**

@@ -1389,6 +1389,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/log-in-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the account asks of everybody who logs in. */
+        get: operations["log_in_policy_policy"];
+        /** Sets what the account asks of everybody; it holds at once. It takes a proof, and whoever asks for a second factor has one. */
+        put: operations["log_in_policy_set_policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/media": {
         parameters: {
             query?: never;
@@ -2199,6 +2217,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the caller's second factor stands. */
+        get: operations["second_factor_standing"];
+        /** Turns the second factor on by a first code, and answers the recovery codes, once. It takes a proof. */
+        put: operations["second_factor_confirm"];
+        /** Begins to set up a second factor: answers the secret for the authenticator, once. It takes a proof. */
+        post: operations["second_factor_begin"];
+        /** Turns the second factor off, unless the account asks for it. It takes a proof. */
+        delete: operations["second_factor_turn_off"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/second-factor/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** New recovery codes; the old ones work no more. It takes a proof. */
+        post: operations["second_factor_renew_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -2213,6 +2268,75 @@ export interface paths {
         post: operations["session_log_in"];
         /** Logs out: the session ends everywhere it is used. */
         delete: operations["session_log_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets another password; the other sessions end. It takes a proof. */
+        put: operations["session_set_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Proves who has this session: for ten minutes what is dangerous is open to it. */
+        post: operations["session_prove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's sessions, newest first. */
+        get: operations["sessions_list_sessions"];
+        put?: never;
+        post?: never;
+        /** Ends all of the caller's sessions but this one. */
+        delete: operations["sessions_end_others"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends one of the caller's sessions, also on its sockets. */
+        delete: operations["sessions_end_session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2300,6 +2424,40 @@ export interface paths {
         /** Makes a new link for somebody who has not set a password yet; the old one works no more. */
         post: operations["users_invite_again"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a link by which somebody who has a password sets another one. It takes a proof. */
+        post: operations["users_reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes away the second factor of somebody who has lost it. It takes a proof. */
+        delete: operations["users_take_factor_away"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3409,6 +3567,11 @@ export interface components {
         };
         /** @description What somebody gives to log in. */
         Credentials: {
+            /**
+             * Format: password
+             * @description A code of the second factor, of whoever has one: six digits of an authenticator, or a recovery code.
+             */
+            code?: string | null;
             /** @description The e-mail. */
             email: string;
             /**
@@ -3514,6 +3677,14 @@ export interface components {
              * @description When its job is due: later than `at` by the jitter of this fire.
              */
             run_at: string;
+        };
+        /** @description A code of the authenticator that is set up. */
+        FirstCode: {
+            /**
+             * Format: password
+             * @description Six digits.
+             */
+            code: string;
         };
         /** @description Something that was found. */
         Found: {
@@ -3928,6 +4099,8 @@ export interface components {
         Invitation: {
             /** @description What they will log in with. */
             email: string;
+            /** @description Whether it sets another password, for somebody who has one. */
+            is_reset: boolean;
             /** @description The name they were invited by. */
             name: string;
             /** @description open, used or expired. */
@@ -4272,8 +4445,15 @@ export interface components {
             /** @description Neither rate nor cap. */
             unlimited?: boolean | null;
         };
+        /** @description What a tenant asks of everybody who logs in. */
+        LogInPolicy: {
+            /** @description Whether whoever has no second factor can do nothing but set one up. */
+            requires_second_factor: boolean;
+        };
         /** @description Who asks, where, and what they may do. */
         Me: {
+            /** @description The tenant asks for a second factor that this person has not set up: until then nothing else is open to them. */
+            lacks_second_factor: boolean;
             /** @description What they may do. */
             permissions: components["schemas"]["Permission"][];
             /** @description The tenant. */
@@ -4599,6 +4779,14 @@ export interface components {
             send_timeout_s?: number | null;
             /** @description Neither rate nor cap. */
             unlimited?: boolean;
+        };
+        /** @description A password to be set. */
+        NewPassword: {
+            /**
+             * Format: password
+             * @description 10 characters or more.
+             */
+            password: string;
         };
         /** @description A text to be tried. */
         NewTestSend: {
@@ -5909,6 +6097,40 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_Session: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was opened.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description Until when it lasts.
+                 */
+                expires_at: string;
+                /**
+                 * Format: uuid
+                 * @description The id.
+                 */
+                id: string;
+                /** @description Where it was opened from. */
+                ip?: string | null;
+                /** @description Whether it is the one that asks. */
+                is_current: boolean;
+                /**
+                 * Format: date-time
+                 * @description When it was used last, to the minute.
+                 */
+                seen_at: string;
+                /** @description The browser, as it names itself. */
+                user_agent?: string | null;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_Suppression: {
             /** @description The rows, in the list's order. */
             items: {
@@ -5978,6 +6200,8 @@ export interface components {
                 disabled_at?: string | null;
                 /** @description The e-mail, in lower case: what they log in with. */
                 email: string;
+                /** @description Whether their log-in asks for a code. */
+                has_second_factor: boolean;
                 /**
                  * Format: uuid
                  * @description The id.
@@ -6257,6 +6481,19 @@ export interface components {
             /** @description Whether the line's breaker keeps the campaign waiting. */
             waits_for_line: boolean;
         };
+        /** @description What somebody logs in with, given once more. */
+        Proof: {
+            /**
+             * Format: password
+             * @description A code of the second factor, of whoever has one.
+             */
+            code?: string | null;
+            /**
+             * Format: password
+             * @description The password.
+             */
+            password: string;
+        };
         /**
          * @description The name of a public kind.
          * @enum {string}
@@ -6326,6 +6563,13 @@ export interface components {
         QuietHoursBody: {
             /** @description One a region, and one for everywhere. */
             items: components["schemas"]["QuietHours"][];
+        };
+        /** @description All rules that are to hold. */
+        QuietHoursChange: {
+            /** @description One a region, and one for everywhere. */
+            items: components["schemas"]["QuietHours"][];
+            /** @description Those that were read before; where others hold by now nothing is set, and the answer is 409 `quiet_hours_changed`. Without it any are replaced. */
+            was?: components["schemas"]["QuietHours"][] | null;
         };
         /** @description What a tenant may have queued from now on, and why. */
         QuotaBody: {
@@ -6421,6 +6665,11 @@ export interface components {
             reason: string;
             /** @description failed, held or unknown. */
             state: string;
+        };
+        /** @description Codes for whoever has lost the authenticator, each for once. */
+        RecoveryCodes: {
+            /** @description The codes; they are shown this once. */
+            codes: string[];
         };
         /** @description A canned reply as it reads in one conversation. */
         Rendered: {
@@ -6579,6 +6828,30 @@ export interface components {
             /** @description Oldest first. */
             fires: components["schemas"]["Fire"][];
         };
+        /** @description How somebody's second factor stands. */
+        SecondFactor: {
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            confirmed_at?: string | null;
+            /** @description Whether a log-in asks for a code. */
+            is_on: boolean;
+            /** @description Whether the tenant asks it of everybody. */
+            is_required: boolean;
+            /**
+             * Format: int64
+             * @description Recovery codes that have not been used.
+             */
+            recovery_codes_left: number;
+        };
+        /** @description What an authenticator is set up with; shown this once. */
+        SecondFactorSetup: {
+            /** @description The secret in base 32, to be typed. */
+            secret: string;
+            /** @description The same as an address for a QR code. */
+            url: string;
+        };
         /** @description What a text costs as SMS. */
         Segments: {
             /** @description The letters that make it UCS-2, each once, in their order; none where it is GSM-7. */
@@ -6632,6 +6905,35 @@ export interface components {
              * @description Messages that were found to be out within it.
              */
             count: number;
+        };
+        /** @description A session as its owner sees it. */
+        Session: {
+            /**
+             * Format: date-time
+             * @description When it was opened.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Until when it lasts.
+             */
+            expires_at: string;
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /** @description Where it was opened from. */
+            ip?: string | null;
+            /** @description Whether it is the one that asks. */
+            is_current: boolean;
+            /**
+             * Format: date-time
+             * @description When it was used last, to the minute.
+             */
+            seen_at: string;
+            /** @description The browser, as it names itself. */
+            user_agent?: string | null;
         };
         /** @description A few contacts that may be meant. */
         Suggested: {
@@ -6794,6 +7096,8 @@ export interface components {
             disabled_at?: string | null;
             /** @description The e-mail, in lower case: what they log in with. */
             email: string;
+            /** @description Whether their log-in asks for a code. */
+            has_second_factor: boolean;
             /**
              * Format: uuid
              * @description The id.
@@ -10500,6 +10804,66 @@ export interface operations {
             };
         };
     };
+    log_in_policy_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogInPolicy"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    log_in_policy_set_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogInPolicy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogInPolicy"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     media_upload: {
         parameters: {
             query?: {
@@ -12157,7 +12521,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["QuietHoursBody"];
+                "application/json": components["schemas"]["QuietHoursChange"];
             };
         };
         responses: {
@@ -12312,6 +12676,149 @@ export interface operations {
             };
         };
     };
+    second_factor_standing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondFactor"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    second_factor_confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirstCode"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    second_factor_begin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondFactorSetup"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    second_factor_turn_off: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Off */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    second_factor_renew_codes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     session_who_am_i: {
         parameters: {
             query?: never;
@@ -12383,6 +12890,157 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Logged out */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_set_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description Set */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_prove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proof"];
+            };
+        };
+        responses: {
+            /** @description Proven */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sessions_list_sessions: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Session"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sessions_end_others: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sessions_end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -12620,6 +13278,65 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Invited"];
                 };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invited"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_take_factor_away: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Off */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Any error */
             default: {

@@ -5,7 +5,7 @@ import { client } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/error";
 
 import { type Media, said } from "../wire";
-import type { Kind } from "./outbox";
+import { isWaiting, type Kind } from "./outbox";
 
 /** A file that is to go with what is being written. */
 export interface Attached {
@@ -90,7 +90,9 @@ export async function fetchDraft(id: string): Promise<void> {
     const { kind, body, media, lost_file_count: lost } = kept;
     const now = entry(id);
     now.saved = { kind, body, files: media.map(asAttached), lost };
-    if (now.draft.body === "" && now.draft.files.length === 0) now.draft = now.saved;
+    // what was sent and has failed stands in the thread with its text
+    const isSent = isWaiting(id, kind, body);
+    if (now.draft.body === "" && now.draft.files.length === 0 && !isSent) now.draft = now.saved;
     tell();
   } catch (error) {
     // none is the rule; of a failure there is nothing to say: what is written here is not lost by it
@@ -119,6 +121,12 @@ export function forget(id: string): void {
   now.saved = now.isSaving || isOther ? null : now.draft;
   if (isOther) now.timer = setTimeout(() => void save(id), SAVE_AFTER_MS);
   tell();
+}
+
+/** A text that had failed was thrown away: the server may still hold it as a draft. */
+export function unlearn(id: string): void {
+  entry(id).saved = null;
+  keep(id, {});
 }
 
 async function save(id: string): Promise<void> {

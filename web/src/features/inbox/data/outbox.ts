@@ -164,7 +164,11 @@ export function stillPending(pending: readonly Pending[], messages: readonly Mes
   return pending.filter(({ key }) => !shown.has(key));
 }
 
-/** Whether anything is on its way: the browser asks before such a tab is closed. */
+/** Whether the text is written and not confirmed: on its way, or failed with its text still to be seen. */
+export const isWaiting = (id: string, kind: Kind, body: string): boolean =>
+  list(id).some((pending) => pending.kind === kind && pending.body === body.trim());
+
+/** Whatever is on its way or has failed is only here: the browser asks before such a tab is closed. */
 addEventListener("beforeunload", (event) => {
-  if ([...outbox.values()].flat().some(({ state }) => state === "sending")) event.preventDefault();
+  if (outbox.size > 0) event.preventDefault();
 });

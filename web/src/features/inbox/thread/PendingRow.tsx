@@ -5,6 +5,7 @@ import { Button } from "@/components/ui/button";
 import { ApiError, errorText } from "@/lib/api/error";
 import { cn } from "@/lib/cn";
 
+import { unlearn } from "../data/drafts";
 import { discard, type Pending, retry } from "../data/outbox";
 import { Linked } from "./Linked";
 import { MediaView } from "./MediaView";
@@ -71,7 +72,14 @@ export function PendingRow({ pending, isLast, onEdit }: PendingProps) {
               <SquarePen aria-hidden />
               {t("inbox.thread.editAgain")}
             </Button>
-            <Button size="sm" look="ghost" onClick={() => discard(id, key)}>
+            <Button
+              size="sm"
+              look="ghost"
+              onClick={() => {
+                discard(id, key);
+                unlearn(id);
+              }}
+            >
               <Trash2 aria-hidden />
               {t("inbox.thread.discard")}
             </Button>

@@ -39,8 +39,8 @@ export function Leaving({ isUnsaved, isSaving, flush, discard, text }: LeavingPr
       onOpenChange={(open) => {
         if (!open) reset?.();
       }}
-      title={t("campaigns.leaveTitle")}
-      act={t("campaigns.leave")}
+      title={t("common.leaveTitle")}
+      act={t("common.leave")}
       isDangerous
       onConfirm={() => {
         discard();
