@@ -23,7 +23,9 @@ const errors: Middleware = {
     if (response.ok) return response;
     const problem = await problemOf(response);
     if (copy && problem.code === "proof_needed" && (await askProof())) {
-      const again = await options.fetch(copy);
+      // called by itself: as a method of the options the browser refuses it
+      const { fetch: send } = options;
+      const again = await send(copy);
       if (again.ok) return again;
       throw new ApiError(await problemOf(again));
     }
