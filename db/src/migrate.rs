@@ -10,6 +10,9 @@ use crate::Error;
 /// The migrations, embedded.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
+/// How often a migration is tried that deadlocks with what runs beside it.
+const TRIES: u32 = 20;
+
 const BOOTSTRAP: &str = include_str!("../../ops/bootstrap.sql");
 
 /// Creates the roles where the login is a superuser, then applies what is missing as the owner of the schema. Answers the version that the
@@ -34,12 +37,26 @@ pub async fn run(owner_url: &str) -> Result<i64, Error> {
         .await?;
     let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
     // what later binaries have added is theirs
-    match migrator.set_ignore_missing(true).run(&mut conn).await {
-        Ok(()) => {}
-        Err(MigrateError::VersionMismatch(version)) => return Err(changed(version)),
-        Err(other) => return Err(other.into()),
+    migrator.set_ignore_missing(true);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match migrator.run(&mut conn).await {
+            Ok(()) => break,
+            Err(MigrateError::VersionMismatch(version)) => return Err(changed(version)),
+            // running processes lock tables in orders of their own; what met them head-on has changed nothing, and is applied again
+            Err(error) if tries < TRIES && is_deadlock(&error) => {
+                tracing::warn!(%error, "a migration met a running process and is tried again");
+            }
+            Err(other) => return Err(other.into()),
+        }
     }
     Ok(sqlx::query_scalar("select app.newest_version()").fetch_one(&mut conn).await?)
+}
+
+fn is_deadlock(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else { return false };
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "40P01")
 }
 
 fn changed(version: i64) -> Error {

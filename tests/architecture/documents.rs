@@ -1,8 +1,40 @@
-//! The pages for operators keep up with the program: what it tells and what wakes somebody stands in them.
+//! The pages keep up with the program: what it tells and what wakes somebody stands in them, and what they name is there.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
-use crate::sources::root;
+use crate::sources::{CRATES, root};
+
+/// Every page of the project.
+fn pages() -> Vec<(PathBuf, String)> {
+    let folders = [root(), root().join("docs"), root().join("docs/adr")];
+    let files = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let pages = files.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn pages_name_files_that_are_there_and_hold_no_marks_of_a_merge() {
+    let pages = pages();
+    assert!(pages.len() > 10);
+    let mut named = 0;
+    for (page, text) in &pages {
+        let marked = text.lines().any(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> "));
+        assert!(!marked, "{} was merged by half", page.display());
+        // history may name what is gone, and a recipe what is still to be
+        if page.parent().is_some_and(|folder| folder.ends_with("adr")) || page.ends_with("adding.md") {
+            continue;
+        }
+        for path in text.split('`').skip(1).step_by(2) {
+            let first = path.split('/').next().unwrap();
+            let is_file = path.rsplit('/').next().is_some_and(|name| name.ends_with(".rs") || name.ends_with(".sql"));
+            if is_file && (CRATES.contains(&first) || first == "migrations") && !path.contains(['*', '<', '{']) {
+                assert!(root().join(path).exists(), "{} names {path}", page.display());
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 30, "only {named} files are named");
+}
 
 fn operating() -> String {
     fs::read_to_string(root().join("docs/operating.md")).unwrap()

@@ -163,7 +163,7 @@ async fn while_the_bucket_does_not_answer_files_wait_and_none_is_lost() {
 #[tokio::test]
 async fn an_answer_that_is_cut_makes_neither_half_a_file_nor_two() {
     let Some((world, acme, _)) = ground().await else { return };
-    world.bucket().weather(Weather::CutAfter(20));
+    world.bucket().weather(Weather::PutCutAfter(20));
     let picture = made(&PICTURE, "a.png");
     world.sim.inbound_file(&Inbound::new(ANA, "foto"), &file("a.png", "image/png", picture.clone())).unwrap();
     let asked = world.bucket().asked();

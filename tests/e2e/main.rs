@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
 
 mod access;
+mod audit;
 mod bucket;
 mod campaigns;
 mod campaigns_made;

@@ -1,7 +1,7 @@
 //! Which binaries run on which schema, and what is said where they don't.
 
 use db::{Db, Options, migrate};
-use e2e::Database;
+use e2e::{Database, eventually};
 
 /// Newer than any of ours.
 const LATER: i64 = 9_000;
@@ -69,5 +69,37 @@ async fn a_file_that_was_changed_after_it_was_applied_is_named() {
     change(&database, "update app._sqlx_migrations set checksum = '\\x00' where version = 4").await;
     let said = migrate::run(&database.url_of("postgres")).await.unwrap_err().to_string();
     assert!(said.contains("0004") && said.contains("never changed"), "{said}");
+    database.drop().await;
+}
+
+/// Running processes lock tables in orders of their own. What met one head-on is applied again, and nothing of it twice.
+#[tokio::test]
+async fn a_migration_that_deadlocks_with_a_running_process_is_tried_again() {
+    let database = Database::new().await;
+    change(
+        &database,
+        "drop trigger audit on crm.users; drop trigger audit on crm.sessions; drop trigger audit on crm.api_keys; drop trigger audit on crm.invitations;
+         drop trigger audit on crm.lines; drop trigger audit on crm.tenants; drop function crm.write_audit; drop function crm.append_audit;
+         drop table crm.audit cascade; delete from app._sqlx_migrations where version = 101",
+    )
+    .await;
+    let mut process = database.superuser().await;
+    // the other side finds it out first
+    let begin = "set deadlock_timeout = '1h'; begin; lock table crm.lines in row exclusive mode";
+    sqlx::raw_sql(begin).execute(&mut process).await.unwrap();
+    let url = database.url_of("postgres");
+    let url = &url;
+    let meets = async {
+        eventually("the migration waits", || async {
+            let waits =
+                "select exists (select from pg_locks l where not l.granted and l.relation = 'crm.lines'::regclass)";
+            sqlx::query_scalar(waits).fetch_one(&mut database.superuser().await).await.unwrap()
+        })
+        .await;
+        sqlx::raw_sql("lock table crm.users in row exclusive mode; commit").execute(&mut process).await.unwrap();
+    };
+    let (migrated, ()) = tokio::join!(migrate::run(url), meets);
+    migrated.unwrap();
+    assert_eq!(refusal(&database).await, "");
     database.drop().await;
 }

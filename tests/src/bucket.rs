@@ -37,6 +37,8 @@ pub enum Weather {
     Silent,
     /// Brings so many bytes of the answer back and hangs up.
     CutAfter(usize),
+    /// The same for a file that is put; what is read comes back whole.
+    PutCutAfter(usize),
     /// Hangs up in the middle of the request.
     HangsUp,
 }
@@ -251,12 +253,20 @@ async fn carry(
 }
 
 async fn one(mut client: TcpStream, port: u16, weather: Weather, refused: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let weather = match weather {
+        Weather::PutCutAfter(most) => {
+            let mut verb = [0; 3];
+            let _ = client.peek(&mut verb).await?;
+            if &verb == b"PUT" { Weather::CutAfter(most) } else { Weather::Fine }
+        }
+        weather => weather,
+    };
     match weather {
         Weather::Fine => {
             let mut service = TcpStream::connect(("127.0.0.1", port)).await?;
             tokio::io::copy_bidirectional(&mut client, &mut service).await?;
         }
-        Weather::CutAfter(most) => {
+        Weather::CutAfter(most) | Weather::PutCutAfter(most) => {
             let service = TcpStream::connect(("127.0.0.1", port)).await?;
             let (mut from_service, mut to_service) = service.into_split();
             let (mut from_client, mut to_client) = client.into_split();

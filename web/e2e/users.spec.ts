@@ -90,3 +90,37 @@ test("the team is seen in both languages and sizes", async ({ page }) => {
   await page.goto("/settings/users");
   await look(page, "users", (page) => expect(page.getByRole("row").nth(1)).toBeVisible());
 });
+
+test("what was done to whom is in the audit, and a log-in that was refused", async ({
+  page,
+  browser,
+  api,
+}) => {
+  const email = freshMail();
+  const made = await api.post("/users", { name: "Auditada", email, role: "agent" });
+  await api.send("PATCH", `/users/${made.id}`, { role: "supervisor" });
+  const { email: mine } = stack();
+  const stranger = await browser.newContext({ baseURL: stack().base });
+  const refused = await stranger.request.post("/api/v1/session", {
+    data: { email: mine, password: "no es esta contraseña" },
+    headers: { origin: stack().base },
+  });
+  expect(refused.status()).toBe(401);
+  await stranger.close();
+  await page.goto("/");
+  await page
+    .getByRole("button", { name: /^Menú de/ })
+    .first()
+    .click();
+  await page.getByRole("menuitem", { name: "Auditoría" }).click();
+  await expect(
+    page.getByRole("status").filter({ hasText: "Nadie ha cambiado ni quitado ninguna" }),
+  ).toBeVisible();
+  const changed = page.getByRole("row").filter({ hasText: "Usuario: cambio · Auditada" });
+  await expect(changed).toContainText("role: agent → supervisor");
+  await look(page, "audit", (page) => expect(page.getByRole("row").nth(1)).toBeVisible());
+  await page.getByLabel("Sobre qué").selectOption("Acceso");
+  await expect(page.getByRole("row").filter({ hasText: "Acceso: rechazo" }).first()).toContainText(
+    "127.0.0.1",
+  );
+});

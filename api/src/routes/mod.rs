@@ -1,6 +1,7 @@
 //! The routes of each feature, and their one list.
 
 mod access;
+mod audit;
 mod batches;
 mod campaigns;
 mod canned_replies;
@@ -32,6 +33,7 @@ use crate::gate::Routes;
 pub fn all() -> Routes {
     [
         access::routes(),
+        audit::routes(),
         batches::routes(),
         campaigns::routes(),
         canned_replies::routes(),

@@ -1,6 +1,7 @@
 //! Who asks and what they may do: people, sessions, API keys, permissions, and the throttle in front of the log-in.
 
 pub mod api_keys;
+pub mod audit;
 mod caller;
 pub mod idempotency;
 pub mod invitations;

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    audit,
     caller::Caller,
     password,
     role::Role,
@@ -62,6 +63,7 @@ pub async fn open(app: &App, login: LogIn) -> Result<Opened, Error> {
     }
     let attempt = throttle::admit(app, &email, login.address).await?;
     let candidates = users::candidates(app, &email, login.tenant.as_deref()).await?;
+    let known: Vec<(Uuid, UserId)> = candidates.iter().map(|user| (user.tenant_id, user.id)).collect();
     let mut fits = Vec::new();
     if candidates.is_empty() {
         password::verify(login.password, None).await?;
@@ -72,8 +74,12 @@ pub async fn open(app: &App, login: LogIn) -> Result<Opened, Error> {
             }
         }
     }
+    let from = Origin { address: login.address, user_agent: login.user_agent.map(|agent| shown_agent(&agent)) };
     let user = match fits.as_slice() {
-        [] => return Err(Error::BadCredentials),
+        [] => {
+            from.refuse(app, known, "password");
+            return Err(Error::BadCredentials);
+        }
         [user] => user,
         several => {
             let slugs: Vec<&str> = several.iter().map(|user| user.tenant_slug.as_str()).collect();
@@ -90,23 +96,50 @@ pub async fn open(app: &App, login: LogIn) -> Result<Opened, Error> {
         };
         // a wrong code is a failed attempt like a wrong password
         if !second_factor::pass(&mut tx, &app.keys, user.id, code).await? {
+            drop(tx);
+            from.refuse(app, vec![(user.tenant_id, user.id)], "code");
             return Err(Error::BadCode);
         }
     }
-    let opened = insert(tx, &app.keys, user.id, login.address, login.user_agent).await?;
+    let opened = insert(tx, &app.keys, user.id, from).await?;
     throttle::succeeded(app, &attempt).await?;
     Ok(opened)
 }
 
-async fn insert(
-    mut tx: TenantTx,
-    keys: &Keys,
-    user_id: UserId,
+/// Where a log-in comes from.
+struct Origin {
     address: IpAddr,
     user_agent: Option<String>,
-) -> Result<Opened, Error> {
+}
+
+impl Origin {
+    /// Writes down that it was refused, for each whose it may have been. Beside the answer: one that is known would take longer.
+    fn refuse(self, app: &App, known: Vec<(Uuid, UserId)>, by: &'static str) {
+        let app = app.clone();
+        tokio::spawn(async move {
+            let write = async {
+                let mut tx = app.db.platform(Why::Login).await?;
+                for user in known {
+                    let from = (&*self.address.to_string(), self.user_agent.as_deref());
+                    audit::refused(&mut tx, user, by, from).await?;
+                }
+                tx.commit().await?;
+                Ok::<_, Error>(())
+            };
+            if let Err(error) = write.await {
+                tracing::warn!(%error, "a refused log-in could not be written down");
+            }
+        });
+    }
+}
+
+/// A browser's name for itself, as much of it as is kept.
+fn shown_agent(agent: &str) -> String {
+    agent.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+async fn insert(mut tx: TenantTx, keys: &Keys, user_id: UserId, from: Origin) -> Result<Opened, Error> {
     let session_id = SessionId::new();
-    let user_agent = user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(300).collect::<String>());
     let expires_at = sqlx::query_scalar(
         "insert into crm.sessions (id, user_id, expires_at, user_agent, ip)
          values ($1, $2, app.now() + make_interval(days => $3), $4, $5::inet)
@@ -115,8 +148,8 @@ async fn insert(
     .bind(session_id)
     .bind(user_id)
     .bind(DAYS)
-    .bind(user_agent)
-    .bind(address.to_string())
+    .bind(from.user_agent)
+    .bind(from.address.to_string())
     .fetch_one(tx.conn())
     .await?;
     tx.commit().await?;
@@ -243,9 +276,9 @@ pub async fn prove(
 
 /// Sets another password for whoever has proven who they are; their other sessions end.
 pub async fn set_password(app: &App, caller: &Caller, password: SecretString) -> Result<(), Error> {
+    caller.require_proof(caller.tx(app).await?.now())?;
     let hash = password::hash("password", password).await?;
     let mut tx = caller.tx(app).await?;
-    caller.require_proof(tx.now())?;
     sqlx::query("update crm.users u set password_hash = $2 where u.tenant_id = app.tenant_id() and u.id = $1")
         .bind(caller.user_id)
         .bind(hash)

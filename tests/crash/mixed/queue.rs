@@ -2,6 +2,7 @@
 
 use db::Db;
 use e2e::eventually;
+use nix::sys::signal::Signal;
 use sqlx::PgConnection;
 
 use super::programs::Programs;
@@ -34,6 +35,9 @@ grant select on public.crashed, public.runs to paloma_platform;
 ";
 const TICKS: &str = "select count(*) from public.ticks";
 const CRASHED: &str = "select count(*) from public.crashed";
+/// Whether the process of that number holds a job.
+const HOLDS: &str =
+    "select exists (select from public.running r join public.fleet f on f.process = r.process where f.pid = $1)";
 /// Starts beyond the one that a job needs, and attempts beyond those that it needs, where no worker died over it.
 const UNEXPLAINED: &str = "
 select (select count(*) - count(distinct r.job_id) from public.runs r
@@ -70,6 +74,22 @@ fn pids(workers: &[Process]) -> Vec<i32> {
 async fn end(process: Process) {
     let status = process.end().await;
     assert!(status.success(), "{status}");
+}
+
+/// Stops the first worker in the middle of a job, so that its death leaves something to be freed.
+async fn stop_at_work(scene: &Scene, superuser: &mut PgConnection) {
+    let (worker, superuser) = (&scene.workers[0], tokio::sync::Mutex::new(superuser));
+    eventually("it is in the middle of something", || async {
+        worker.signal(Signal::SIGSTOP);
+        let mut superuser = superuser.lock().await;
+        let holds: bool =
+            sqlx::query_scalar(HOLDS).bind(worker.pid).fetch_one(&mut **superuser).await.expect("the rows can be read");
+        if !holds {
+            worker.signal(Signal::SIGCONT);
+        }
+        holds
+    })
+    .await;
 }
 
 /// Why this version does not run on that schema.
@@ -138,9 +158,10 @@ async fn two_versions_serve_one_queue_through_the_roll_and_back() {
     // the roll: one of the last version is asked to end, the other dies and this version frees what it held
     end(scene.workers.remove(0)).await;
     scene.gets_on(60).await;
+    stop_at_work(&scene, &mut superuser).await;
     scene.workers.remove(0).kill().await;
     end(scheduler).await;
-    scene.more(CRASHED, 1).await;
+    eventually("what it held is freed", || async { scene.number(CRASHED).await.is_some_and(|freed| freed > 0) }).await;
     scene.more(TICKS, 2).await;
 
     // and back: the last version starts on the schema of this one, and in the end is alone with it

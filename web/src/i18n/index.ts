@@ -3,7 +3,9 @@ import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
 
 import type english from "./en";
+import type audit from "./en/audit.json";
 import type campaigns from "./en/campaigns.json";
+import type codes from "./en/codes.json";
 import type consent from "./en/consent.json";
 import type contacts from "./en/contacts.json";
 import type files from "./en/files.json";
@@ -55,7 +57,9 @@ async function textsOf(language: Language): Promise<Texts> {
 
 /** Texts that the first screen does not need: each is loaded with the screens that speak it. */
 interface Later {
+  audit: typeof audit;
   campaigns: typeof campaigns;
+  codes: typeof codes;
   consent: typeof consent;
   contacts: typeof contacts;
   files: typeof files;
@@ -70,7 +74,9 @@ interface Later {
 }
 type Topic = keyof Later;
 const LATER: Record<Topic, Record<Language, () => Promise<{ default: Texts }>>> = {
+  audit: { es: () => import("./es/audit.json"), en: () => import("./en/audit.json") },
   campaigns: { es: () => import("./es/campaigns.json"), en: () => import("./en/campaigns.json") },
+  codes: { es: () => import("./es/codes.json"), en: () => import("./en/codes.json") },
   consent: { es: () => import("./es/consent.json"), en: () => import("./en/consent.json") },
   contacts: { es: () => import("./es/contacts.json"), en: () => import("./en/contacts.json") },
   files: { es: () => import("./es/files.json"), en: () => import("./en/files.json") },
@@ -102,6 +108,9 @@ export async function withTexts<Module>(screen: Promise<Module>, ...topics: Topi
   const [module] = await Promise.all([screen, addTexts(i18next.language as Language, topics)]);
   return module;
 }
+
+/** What is said of errors that nobody meets at once; soon after the first screen. */
+export const addCodes = (): Promise<unknown> => withTexts(Promise.resolve(), "codes");
 
 export async function startLanguages(): Promise<void> {
   const language = pickLanguage(localStorage.getItem(KEPT), navigator.languages);

@@ -25,6 +25,7 @@ const PLURAL = /_(one|many|other)$/;
 const BY_SERVER = [
   "problems.",
   "campaigns.problems.",
+  "codes.problems.",
   "campaigns.reasons.",
   "files.problems.",
   "imports.reasons.",

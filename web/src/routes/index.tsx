@@ -19,6 +19,7 @@ import { findSession } from "@/lib/session";
 
 import { Broken, Missing } from "./Fallbacks";
 import {
+  readAudit,
   readCampaign,
   readContacts,
   readInbox,
@@ -210,6 +211,14 @@ const security = createRoute({
   ),
 });
 
+const audit = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/audit",
+  staticData: { needs: "admin.audit_view" },
+  validateSearch: readAudit,
+  component: lazyRouteComponent(() => withTexts(import("@/features/audit/AuditPage"), "audit"), "AuditPage"),
+});
+
 /** The account asks for a second factor: nothing else is open until there is one. */
 const secondFactor = createRoute({
   getParentRoute: () => root,
@@ -313,6 +322,7 @@ export const router = createRouter({
       users,
       quietHours,
       security,
+      audit,
     ]),
   ]),
   parseSearch,

@@ -156,3 +156,19 @@ export const readOperatorJobs = (search: Search): OperatorJobsSearch => ({
   kind: text(search["kind"]),
   job: number(search["job"]),
 });
+
+export const AUDIT_SUBJECTS = [
+  "user",
+  "session",
+  "log_in",
+  "api_key",
+  "invitation",
+  "line",
+  "tenant",
+] as const;
+export interface AuditSearch {
+  subject?: (typeof AUDIT_SUBJECTS)[number] | undefined;
+}
+export const readAudit = (search: Search): AuditSearch => ({
+  subject: oneOf(search["subject"], AUDIT_SUBJECTS),
+});

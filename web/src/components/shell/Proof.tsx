@@ -34,13 +34,13 @@ export function Proof() {
     <Dialog
       open
       onOpenChange={() => answerProof(false)}
-      title={t("session.proof")}
-      description={t("session.proofSays")}
+      title={t("security.proof")}
+      description={t("security.proofSays")}
       footer={
         <>
           <Button onClick={() => answerProof(false)}>{t("common.cancel")}</Button>
           <Button look="solid" type="submit" form={form} disabled={prove.isPending}>
-            {t("session.proofGo")}
+            {t("security.proofGo")}
           </Button>
         </>
       }

@@ -1,9 +1,10 @@
 import { Outlet, useMatches, useNavigate } from "@tanstack/react-router";
 import { Lock } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Empty, Loading } from "@/components/ui/states";
+import { addCodes, withTexts } from "@/i18n";
 import { useShortcuts } from "@/lib/keyboard/useShortcuts";
 import { useLiveFeed } from "@/lib/live";
 import { useIsProofAsked } from "@/lib/proof";
@@ -16,7 +17,7 @@ import { useSignOut } from "./useSignOut";
 
 // the first screen does not wait for what is asked for later
 const Help = lazy(() => import("./Help").then(({ Help }) => ({ default: Help })));
-const Proof = lazy(() => import("./Proof").then(({ Proof }) => ({ default: Proof })));
+const Proof = lazy(() => withTexts(import("./Proof"), "security").then(({ Proof }) => ({ default: Proof })));
 const Palette = lazy(() => import("./Palette").then(({ Palette }) => ({ default: Palette })));
 
 /** What stands around every screen of somebody logged in. */
@@ -26,6 +27,7 @@ export function Shell() {
   const may = useMay();
   const [open, setOpen] = useState<"help" | "palette" | null>(null);
   const isProofAsked = useIsProofAsked();
+  useEffect(() => void addCodes(), []);
   const { forget } = useSignOut();
   useLiveFeed(forget);
   const areas = AREAS.filter((area) => may(area.needs));

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { LogOut, Moon, ShieldCheck, UserCog } from "lucide-react";
+import { LogOut, Moon, ScrollText, ShieldCheck, UserCog } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { Avatar } from "@/components/avatar";
@@ -67,6 +67,14 @@ export function UserMenu({ side }: { side: "right" | "top" }) {
           <Link to="/settings/quiet-hours">
             <Moon aria-hidden />
             {t("nav.quietHours")}
+          </Link>
+        </MenuItem>
+      ) : null}
+      {may("admin.audit_view") ? (
+        <MenuItem asChild>
+          <Link to="/settings/audit">
+            <ScrollText aria-hidden />
+            {t("nav.audit")}
           </Link>
         </MenuItem>
       ) : null}

@@ -56,6 +56,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Changes, newest first. */
+        get: operations["audit_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the chain of changes is whole: no row was changed, and none is missing but at its end. */
+        get: operations["audit_verify"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/batches": {
         parameters: {
             query?: never;
@@ -2606,6 +2640,44 @@ export interface components {
              */
             tenant_number?: number | null;
         };
+        /** @description One change. */
+        AuditChange: {
+            /** @description create, change, delete or refuse. */
+            action: string;
+            /** @description Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator` or `platform`. */
+            actor: string;
+            /** @description The same, as it is since. */
+            after?: Record<string, never> | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description What has changed, as it was; a secret is `***`. */
+            before?: Record<string, never> | null;
+            /**
+             * Format: int64
+             * @description Its place in the account's chain, from 1.
+             */
+            seq: number;
+            /** @description What sort of thing: user, session, api_key, invitation, line, tenant or log_in. */
+            subject: string;
+            /** @description Which one. */
+            subject_id: string;
+        };
+        /** @description Whether the chain is whole. */
+        AuditVerification: {
+            /**
+             * Format: int64
+             * @description The first row that was changed, or before which one is missing; none: it is whole.
+             */
+            broken_at?: number | null;
+            /**
+             * Format: int64
+             * @description Rows that were looked at.
+             */
+            count: number;
+        };
         /** @description A batch: at every moment enqueued = live + completed + discarded + cancelled. */
         Batch: {
             /**
@@ -4903,6 +4975,36 @@ export interface components {
                  * @description Whose thing it was; 0 is the platform. Absent in a tenant's own view.
                  */
                 tenant_number?: number | null;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_AuditChange: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /** @description create, change, delete or refuse. */
+                action: string;
+                /** @description Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator` or `platform`. */
+                actor: string;
+                /** @description The same, as it is since. */
+                after?: Record<string, never> | null;
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                at: string;
+                /** @description What has changed, as it was; a secret is `***`. */
+                before?: Record<string, never> | null;
+                /**
+                 * Format: int64
+                 * @description Its place in the account's chain, from 1.
+                 */
+                seq: number;
+                /** @description What sort of thing: user, session, api_key, invitation, line, tenant or log_in. */
+                subject: string;
+                /** @description Which one. */
+                subject_id: string;
             }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -7387,6 +7489,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Audit"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_changes: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+                /** @description Of that sort of thing: user, session, api_key, invitation, line, tenant or log_in. */
+                subject?: string;
+                /** @description Of the thing of that id. */
+                subject_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditChange"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_verify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerification"];
                 };
             };
             /** @description Any error */

@@ -1,0 +1,97 @@
+//! Who changed what about people, keys, lines and the account. Triggers write it (migration 0101), so that no way of changing something is forgotten; here it
+//! is read, and the chain of its hashes is looked at. Nothing can change or remove a row: not a tenant, not the platform.
+
+use chrono::{DateTime, Utc};
+use db::{Page, PageOf, PlatformTx, Scope, TenantTx};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqlx::types::Json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::users::UserId;
+use crate::Error;
+
+/// One change.
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[schema(as = AuditChange)]
+pub struct Change {
+    /// Its place in the account's chain, from 1.
+    pub seq: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator` or `platform`.
+    pub actor: String,
+    /// create, change, delete or refuse.
+    pub action: String,
+    /// What sort of thing: user, session, api_key, invitation, line, tenant or log_in.
+    pub subject: String,
+    /// Which one.
+    pub subject_id: String,
+    /// What has changed, as it was; a secret is `***`.
+    #[schema(value_type = Option<Object>)]
+    pub before: Option<Json<Value>>,
+    /// The same, as it is since.
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<Json<Value>>,
+}
+
+/// Whether the chain is whole.
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[schema(as = AuditVerification)]
+pub struct Verification {
+    /// Rows that were looked at.
+    pub count: i64,
+    /// The first row that was changed, or before which one is missing; none: it is whole.
+    pub broken_at: Option<i64>,
+}
+
+/// The account's changes, newest first; all, or those of one sort or one thing.
+pub async fn list(
+    tx: &mut TenantTx,
+    subject: Option<&str>,
+    subject_id: Option<&str>,
+    page: &PageOf<i64>,
+) -> Result<Page<Change>, Error> {
+    let changes: Vec<Change> = sqlx::query_as(
+        "select a.seq, a.at, a.actor, a.action, a.subject, a.subject_id, a.before, a.after from crm.audit a
+          where a.tenant_id = app.tenant_id() and ($1::text is null or a.subject = $1) and ($2::text is null or a.subject_id = $2)
+            and ($3::bigint is null or a.seq < $3)
+          order by a.seq desc limit $4",
+    )
+    .bind(subject)
+    .bind(subject_id)
+    .bind(page.after)
+    .bind(page.fetch())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(page.finish(changes, |change| change.seq))
+}
+
+/// Goes through the whole chain. A row that was taken off its end leaves no trace in it: keep the number of the last one elsewhere.
+pub async fn verify(tx: &mut TenantTx) -> Result<Verification, Error> {
+    Ok(sqlx::query_as(
+        "select count(*) as count, min(z.seq) filter (where not z.is_right) as broken_at from (
+           select a.seq, a.seq = row_number() over w and a.hash = crm.audit_hash(lag(a.hash) over w, a) as is_right
+             from crm.audit a where a.tenant_id = app.tenant_id() window w as (order by a.seq)) z",
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// Writes down that a log-in of somebody known was refused, and by what.
+pub(super) async fn refused(
+    tx: &mut PlatformTx,
+    (tenant_id, user_id): (Uuid, UserId),
+    by: &'static str,
+    (address, user_agent): (&str, Option<&str>),
+) -> Result<(), Error> {
+    let after = json!({ "by": by, "ip": address, "user_agent": user_agent });
+    sqlx::query("select crm.append_audit($1, 'refuse', 'log_in', $2::text, null, $3)")
+        .bind(tenant_id)
+        .bind(user_id.to_string())
+        .bind(Json(after))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}

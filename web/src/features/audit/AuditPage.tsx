@@ -1,0 +1,159 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
+
+import { Page } from "@/components/page";
+import { type Column, DataTable } from "@/components/ui/data-table";
+import { Select } from "@/components/ui/input";
+import { Failed, Loading } from "@/components/ui/states";
+import { useActorName } from "@/lib/actors";
+import { client, type Schemas } from "@/lib/api/client";
+import { PAGE_ROWS, PAGES, usePages } from "@/lib/api/pages";
+import { useFormats } from "@/lib/format";
+import { AUDIT_SUBJECTS } from "@/routes/search";
+
+type Change = Schemas["AuditChange"];
+
+/** Who changed what about people, keys, lines and the account. */
+export function AuditPage() {
+  const { t } = useTranslation();
+  const { subject } = useSearch({ from: "/app/settings/audit" });
+  const navigate = useNavigate({ from: "/settings/audit" });
+  const pages = usePages(["audit", subject ?? ""], (cursor, signal) =>
+    client.GET("/api/v1/audit/changes", {
+      params: { query: { cursor, limit: PAGE_ROWS, ...(subject ? { subject } : {}) } },
+      signal,
+    }),
+  );
+  const columns = useColumns();
+  return (
+    <Page
+      title={t("audit.title")}
+      isFilled
+      actions={
+        <Select
+          aria-label={t("audit.subject")}
+          value={subject ?? ""}
+          className="w-auto"
+          onChange={({ target }) =>
+            void navigate({ search: target.value ? { subject: target.value as typeof subject } : {} })
+          }
+        >
+          <option value="">{t("audit.all")}</option>
+          {AUDIT_SUBJECTS.map((one) => (
+            <option key={one} value={one}>
+              {t(`audit.subjects.${one}`)}
+            </option>
+          ))}
+        </Select>
+      }
+    >
+      {pages.isPending ? (
+        <Loading />
+      ) : pages.error ? (
+        <Failed error={pages.error} retry={pages.refetch} />
+      ) : (
+        <div className="flex h-full min-h-0 flex-col">
+          <Chain />
+          <DataTable
+            label={t("audit.title")}
+            columns={columns}
+            rows={pages.rows}
+            rowId={({ seq }) => String(seq)}
+            hasMore={pages.hasMore}
+            isLoadingMore={pages.isLoadingMore}
+            loadMore={pages.loadMore}
+          />
+        </div>
+      )}
+    </Page>
+  );
+}
+
+/** Whether nobody has changed or removed anything since. */
+function Chain() {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const { data } = useQuery({
+    queryKey: [PAGES, "audit", "verification"],
+    queryFn: async () => (await client.GET("/api/v1/audit/verification")).data ?? null,
+  });
+  if (!data) return null;
+  return (
+    <p role="status" className={`px-4 pb-2 text-sm ${data.broken_at ? "text-bad" : "text-muted"}`}>
+      {data.broken_at
+        ? t("audit.broken", { seq: formats.number(data.broken_at) })
+        : t("audit.whole", { count: data.count, rows: formats.number(data.count) })}
+    </p>
+  );
+}
+
+function useColumns(): Column<Change>[] {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const actorName = useActorName();
+  const who = (actor: string) =>
+    actor === "operator" || actor === "platform" ? t("audit.platform") : actorName(actor);
+  return [
+    {
+      id: "at",
+      header: t("audit.at"),
+      className: "w-36 text-muted",
+      cell: ({ at }) => <time title={formats.dateTime(at)}>{formats.relative(at)}</time>,
+    },
+    {
+      id: "actor",
+      header: t("audit.actor"),
+      className: "hidden w-44 sm:table-cell",
+      cell: ({ actor }) => who(actor),
+    },
+    {
+      id: "what",
+      header: t("audit.what"),
+      cell: (change) => (
+        <What
+          change={change}
+          by={who(change.actor)}
+          // people are known by their names; of other things only what changed is told
+          whom={/^(user|log_in)$/.test(change.subject) ? actorName(`user:${change.subject_id}`) : null}
+        />
+      ),
+    },
+  ];
+}
+
+/** The act, the thing, and what of it changed. */
+function What({ change, by, whom }: { change: Change; by: string; whom: string | null }) {
+  const { t } = useTranslation();
+  const subject = AUDIT_SUBJECTS.find((one) => one === change.subject);
+  return (
+    <div className="min-w-0 whitespace-normal">
+      <p className="font-medium">
+        {t(`audit.actions.${change.action as "create"}`, {
+          subject: subject ? t(`audit.subjects.${subject}`) : change.subject,
+        })}
+        {whom ? <span className="font-normal"> · {whom}</span> : null}
+        <span className="font-normal text-muted sm:hidden"> · {by}</span>
+      </p>
+      <p className="text-sm text-muted [overflow-wrap:anywhere]">{detailsOf(change)}</p>
+    </div>
+  );
+}
+
+const shown = (value: unknown): string =>
+  value === null || value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value);
+
+/** `name: before → after`, a part for each that changed; the names are those of the API. */
+export function detailsOf({ action, before, after }: Change): string {
+  const [was, is] = [(before ?? {}) as Record<string, unknown>, (after ?? {}) as Record<string, unknown>];
+  if (action === "change") {
+    const names = [...new Set([...Object.keys(was), ...Object.keys(is)])].sort();
+    return names.map((name) => `${name}: ${shown(was[name])} → ${shown(is[name])}`).join(" · ");
+  }
+  const row = action === "delete" ? was : is;
+  const told = ["name", "email", "address", "role", "user_id", "by", "ip", "user_agent"];
+  return told
+    .filter((name) => row[name] !== undefined && row[name] !== null)
+    .map((name) => `${name}: ${shown(row[name])}`)
+    .join(" · ");
+}
