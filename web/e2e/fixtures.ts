@@ -39,6 +39,10 @@ export class Api {
   post<Answer = { id: string }>(path: string, data: unknown = {}): Promise<Answer> {
     return this.send<Answer>("POST", path, data);
   }
+  /** Proves who has the session that the pages share: what is dangerous takes a proof of the last ten minutes, and a run is longer. */
+  prove(): Promise<unknown> {
+    return this.post("/session/proof", { password: stack().password });
+  }
   /** Uploads a file and waits until it is imported. */
   async importCsv(csv: string, name = "contactos.csv"): Promise<string> {
     const made = await this.context.post(`/api/v1/imports?file_name=${name}`, {

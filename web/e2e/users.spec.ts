@@ -1,6 +1,8 @@
 /** The people of an account: invited by a link, let in by it, changed and sent away. */
 import { expect, expectAccessible, look, stack, test } from "./fixtures";
 
+test.beforeEach(({ api }) => api.prove());
+
 const freshMail = () => `ana.${Date.now()}@example.com`;
 
 test("somebody is invited, sets name and password, works, and is sent away", async ({ page, browser }) => {

@@ -80,7 +80,7 @@ function Chain() {
   });
   if (!data) return null;
   return (
-    <p role="status" className={`px-4 pb-2 text-sm ${data.broken_at ? "text-bad" : "text-muted"}`}>
+    <p role="status" className={`px-6 py-2 text-sm ${data.broken_at ? "text-bad" : "text-muted"}`}>
       {data.broken_at
         ? t("audit.broken", { seq: formats.number(data.broken_at) })
         : t("audit.whole", { count: data.count, rows: formats.number(data.count) })}
@@ -116,14 +116,22 @@ function useColumns(): Column<Change>[] {
           by={who(change.actor)}
           // people are known by their names; of other things only what changed is told
           whom={/^(user|log_in)$/.test(change.subject) ? actorName(`user:${change.subject_id}`) : null}
+          details={detailsOf(change, (id) => actorName(`user:${id}`))}
         />
       ),
     },
   ];
 }
 
+interface WhatProps {
+  change: Change;
+  by: string;
+  whom: string | null;
+  details: string;
+}
+
 /** The act, the thing, and what of it changed. */
-function What({ change, by, whom }: { change: Change; by: string; whom: string | null }) {
+function What({ change, by, whom, details }: WhatProps) {
   const { t } = useTranslation();
   const subject = AUDIT_SUBJECTS.find((one) => one === change.subject);
   return (
@@ -135,7 +143,7 @@ function What({ change, by, whom }: { change: Change; by: string; whom: string |
         {whom ? <span className="font-normal"> · {whom}</span> : null}
         <span className="font-normal text-muted sm:hidden"> · {by}</span>
       </p>
-      <p className="text-sm text-muted [overflow-wrap:anywhere]">{detailsOf(change)}</p>
+      <p className="text-sm text-muted [overflow-wrap:anywhere]">{details}</p>
     </div>
   );
 }
@@ -143,8 +151,8 @@ function What({ change, by, whom }: { change: Change; by: string; whom: string |
 const shown = (value: unknown): string =>
   value === null || value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value);
 
-/** `name: before → after`, a part for each that changed; the names are those of the API. */
-export function detailsOf({ action, before, after }: Change): string {
+/** `name: before → after`, a part for each that changed; the names are those of the API. Whoever it names is named. */
+export function detailsOf({ action, before, after }: Change, nameOf: (userId: string) => string): string {
   const [was, is] = [(before ?? {}) as Record<string, unknown>, (after ?? {}) as Record<string, unknown>];
   if (action === "change") {
     const names = [...new Set([...Object.keys(was), ...Object.keys(is)])].sort();
@@ -154,6 +162,6 @@ export function detailsOf({ action, before, after }: Change): string {
   const told = ["name", "email", "address", "role", "user_id", "by", "ip", "user_agent"];
   return told
     .filter((name) => row[name] !== undefined && row[name] !== null)
-    .map((name) => `${name}: ${shown(row[name])}`)
+    .map((name) => (name === "user_id" ? nameOf(shown(row[name])) : `${name}: ${shown(row[name])}`))
     .join(" · ");
 }
