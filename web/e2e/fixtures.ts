@@ -111,7 +111,7 @@ export async function expectAccessible(page: Page): Promise<void> {
   expect(told.join("\n")).toBe("");
 }
 
-/** Nothing on the screen moves, or could. */
+/** UX-03: nothing on the screen moves, or could. */
 export async function expectStill(page: Page): Promise<void> {
   const moving = await page.evaluate(() => {
     const still = (value: string) => value.split(", ").every((part) => Number.parseFloat(part) === 0);

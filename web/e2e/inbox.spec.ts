@@ -135,7 +135,10 @@ test("assign, label, pin, snooze and close by mouse, and take it back", async ({
 const conversationState = (api: { get: <T>(path: string) => Promise<T> }, id: string) =>
   api.get<{ state: string; assignee_id: string | null; unread_count: number }>(`/conversations/${id}`);
 
-test("everything of a conversation by the keyboard alone, with the focus in sight", async ({ page, api }) => {
+test("UX-02: everything of a conversation by the keyboard alone, with the focus in sight", async ({
+  page,
+  api,
+}) => {
   const second = await writer(api, "Luis", "¿Tenéis hueco mañana?");
   const first = await writer(api, "Ana", "Quiero cambiar mi dirección");
   await page.goto("/inbox");
@@ -267,7 +270,7 @@ async function badgesBy(api: Api) {
   return { unread, title: unread, mine, unassigned, all };
 }
 
-test("reading back does not move what is read, and what comes in does not take the place away", async ({
+test("UX-01: reading back does not move what is read, and what comes in does not take the place away", async ({
   page,
   api,
 }) => {
