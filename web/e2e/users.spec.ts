@@ -115,6 +115,7 @@ test("what was done to whom is in the audit, and a log-in that was refused", asy
     .first()
     .click();
   await page.getByRole("menuitem", { name: "Auditoría" }).click();
+  await page.getByRole("button", { name: "Comprobar que está entero" }).click();
   await expect(
     page.getByRole("status").filter({ hasText: "Nadie ha cambiado ni quitado ninguna" }),
   ).toBeVisible();

@@ -55,15 +55,7 @@ pub async fn invite(
 
 /// A new link for somebody who has not used theirs; the old ones work no more.
 pub async fn again(tx: &mut TenantTx, (caller, public_url): (&Caller, &str), id: UserId) -> Result<Invited, Error> {
-    // two at once make one after the other, so that one link works
-    sqlx::query_scalar::<_, bool>(
-        "select true from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1 for no key update",
-    )
-    .bind(id)
-    .fetch_one(tx.conn())
-    .await?;
-    let user = users::get(tx, id).await?;
-    caller.may_grant(user.role)?;
+    let user = held(tx, caller, id).await?;
     if !user.is_invited || !user.is_active {
         return Err(Error::conflict("not_invited", "this user has a password already, or can't log in"));
     }
@@ -74,6 +66,16 @@ pub async fn again(tx: &mut TenantTx, (caller, public_url): (&Caller, &str), id:
 /// A link by which somebody who has a password sets another one; the old ones work no more. Nobody makes one for who may more than they do.
 pub async fn reset(tx: &mut TenantTx, (caller, public_url): (&Caller, &str), id: UserId) -> Result<Invited, Error> {
     caller.require_proof(tx.now())?;
+    let user = held(tx, caller, id).await?;
+    if user.is_invited || !user.is_active {
+        return Err(Error::conflict("no_password_yet", "this user has no password yet, or can't log in"));
+    }
+    revoke(tx, id).await?;
+    link(tx, public_url, user, true).await
+}
+
+/// A user whose link is renewed, by somebody who may as much: two at once do it one after the other, so that one link works.
+async fn held(tx: &mut TenantTx, caller: &Caller, id: UserId) -> Result<User, Error> {
     sqlx::query_scalar::<_, bool>(
         "select true from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1 for no key update",
     )
@@ -82,11 +84,7 @@ pub async fn reset(tx: &mut TenantTx, (caller, public_url): (&Caller, &str), id:
     .await?;
     let user = users::get(tx, id).await?;
     caller.may_grant(user.role)?;
-    if user.is_invited || !user.is_active {
-        return Err(Error::conflict("no_password_yet", "this user has no password yet, or can't log in"));
-    }
-    revoke(tx, id).await?;
-    link(tx, public_url, user, true).await
+    Ok(user)
 }
 
 async fn link(tx: &mut TenantTx, public_url: &str, user: User, is_reset: bool) -> Result<Invited, Error> {
