@@ -180,6 +180,7 @@ async fn what_is_said_in_either_language_is_written_down_and_found() {
             assert_eq!(found(&acme, q).await.len(), count, "{q}");
         }
         assert_eq!(found(&acme, &format!("{word} has:voice from:them")).await.len(), 1);
+        world.numbered().await;
         let told: i64 = sqlx::query_scalar("select count(*) from crm.events where kind = 'message.changed'")
             .fetch_one(&mut world.database.superuser().await)
             .await

@@ -230,6 +230,7 @@ async fn what_is_written_on_the_phone_is_ours_from_the_device() {
     assert_eq!(messages.len(), 2, "{messages:?}");
     let shown: Vec<&Value> = ["direction", "source", "body"].iter().map(|field| &messages[0][field]).collect();
     assert_eq!(shown, ["outbound", "device", "te llamo"]);
+    world.numbered().await;
     let directions: Vec<Value> =
         sqlx::query_scalar("select data -> 'direction' from crm.events where kind = 'message.new' order by seq")
             .fetch_all(&mut world.database.superuser().await)

@@ -27,6 +27,7 @@ async fn line_is(tenant: &Tenant, line: &str, health: &str) -> Value {
 
 /// What was told of lines, as health and missed.
 async fn told(world: &World) -> Vec<(String, i64)> {
+    world.numbered().await;
     sqlx::query_as(
         "select data ->> 'health', (data ->> 'missed')::bigint from crm.events where kind = 'line.health' order by seq",
     )
@@ -72,6 +73,7 @@ async fn what_came_in_an_hour_without_us_is_read_back_in_order_and_once_and_tell
             .unwrap();
     assert!(bodies.is_sorted() && bodies.len() == 500, "in the order in which they were written");
     // each is told of, and in order
+    world.numbered().await;
     let events: i64 = sqlx::query_scalar("select count(*) from crm.events where kind = 'message.new'")
         .fetch_one(&mut world.database.superuser().await)
         .await
@@ -142,6 +144,7 @@ async fn who_types_is_told_with_an_end_and_kept_nowhere() {
         assert_eq!((time(&said["data"]["expires_at"]) - time(&said["at"])).num_seconds(), 15);
     }
     world.settle().await;
+    world.numbered().await;
     let kept: i64 = sqlx::query_scalar(
         "select (select count(*) from crm.hook_events) + (select count(*) from crm.events where kind = 'typing')",
     )

@@ -259,14 +259,7 @@ async fn what_is_too_old_asks_for_everything_anew_and_what_never_was_is_refused(
     for name in ["a", "b", "c"] {
         label(name).await;
     }
-    let numbered = || async {
-        let count: i64 = sqlx::query_scalar("select count(*) from crm.events")
-            .fetch_one(&mut world.database.superuser().await)
-            .await
-            .unwrap();
-        count == 3
-    };
-    eventually("the events are numbered", numbered).await;
+    world.numbered().await;
     assert_eq!(Feed::greeted(&world, &acme, None).await.1["is_resumed"], false);
     let (mut feed, hello) = Feed::greeted(&world, &acme, Some(3)).await;
     assert_eq!(hello, json!({ "kind": "hello", "seq": 3, "is_resumed": true }));

@@ -87,6 +87,7 @@ async fn a_file_that_comes_later_joins_its_message() {
     world.settle().await;
     assert_eq!((acme.messages(ANA).await.len(), media_of(&acme).await.len()), (1, 1));
     assert_eq!(acme.messages(ANA).await[0]["media"], json!(media_of(&acme).await), "the thread shows it");
+    world.numbered().await;
     let told: i64 = sqlx::query_scalar("select count(*) from crm.events where kind = 'message.new'")
         .fetch_one(&mut world.database.superuser().await)
         .await

@@ -272,6 +272,20 @@ impl World {
         self.drain().await;
     }
 
+    /// Waits until every event that was written has its number: what was read from `crm.events` before that may be short of the last.
+    ///
+    /// # Panics
+    /// Where the database can't be read, or nobody numbers them.
+    pub async fn numbered(&self) {
+        crate::eventually("the events are numbered", || async {
+            sqlx::query_scalar("select not exists (select from crm.event_outbox)")
+                .fetch_one(&mut self.database.superuser().await)
+                .await
+                .expect("rows can be read")
+        })
+        .await;
+    }
+
     /// Ends the world and asserts that it left nothing unexplained behind.
     ///
     /// # Panics
