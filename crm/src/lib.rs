@@ -10,6 +10,7 @@ pub mod inbox;
 pub mod intake;
 pub mod messaging;
 pub mod phone;
+pub mod privacy;
 pub mod process;
 pub mod queue;
 mod reactions;
@@ -59,6 +60,11 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<messaging::typing::ShowTyping>()
         .add::<messaging::sweep::Sweep>()
         .add::<messaging::sweep::SweepLines>()
+        .add::<privacy::EndRequest>()
+        .add::<privacy::EraseContact>()
+        .add::<privacy::ExportContact>()
+        .add::<privacy::Prune>()
+        .add::<privacy::SweepFiles>()
 }
 
 /// Every schedule there is.
@@ -87,6 +93,7 @@ pub fn schedules() -> Vec<jobs::schedule::Schedule> {
             chrono_tz::UTC,
             messaging::media::transcribe::TranscribeMissed {},
         ),
+        Schedule::new::<App, _>("privacy.prune", "37 * * * *", chrono_tz::UTC, privacy::Prune {}),
         // one that runs may have looked before what this one is for
         Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {})
             .overlap(Overlap::Queue),

@@ -28,6 +28,8 @@ mod messaging;
 mod operate;
 mod operations;
 mod operator;
+mod privacy;
+mod roles;
 mod schedules;
 mod second_factor;
 mod sending;

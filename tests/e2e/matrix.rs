@@ -130,6 +130,7 @@ impl Things {
         let member = post(&path, json!({ "name": "Luis" })).await;
         let export = tenant.post("/contacts/bulk/export", &json!({ "filter": {} })).await;
         assert!(export.status.is_success(), "{}", export.text);
+        let privacy = post(&format!("/contacts/{contact}/export"), json!({})).await;
         let text = json!({ "line_id": line, "address": "+13055550143", "text": "x" });
         let jobs = json!({ "jobs": [{ "kind": "messaging.send_text", "payload": text }] });
         let job = id(&tenant.post("/jobs", &jobs).await.expect(200)["jobs"][0]);
@@ -152,6 +153,9 @@ impl Things {
             ("/lanes/{id}", id(&tenant.items("/lanes").await[0])),
             ("/lines/{id}", line),
             ("/messages/{id}", message),
+            ("/privacy-requests/{id}/parts/{number}", format!("{privacy}/parts/1")),
+            ("/privacy-requests/{id}", privacy),
+            ("/roles/{id}", post("/roles", json!({ "name": "x", "permissions": ["contacts.view"] })).await),
             ("/sessions/{id}", id(&tenant.items("/sessions").await[0])),
             ("/users/{id}", tenant.user_id().await),
         ])

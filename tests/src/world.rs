@@ -272,6 +272,12 @@ impl World {
         self.drain().await;
     }
 
+    /// Where files of messages are kept.
+    #[must_use]
+    pub fn media_folder(&self) -> &std::path::Path {
+        &self.config.media_folder
+    }
+
     /// Waits until every event that was written has its number: what was read from `crm.events` before that may be short of the last.
     ///
     /// # Panics

@@ -61,7 +61,8 @@ test("a second factor is set up, asked for at the log-in, and its recovery codes
     .getByRole("button", { name: /^Menú de/ })
     .first()
     .click();
-  await page.getByRole("menuitem", { name: "Seguridad" }).click();
+  await page.getByRole("menuitem", { name: "Ajustes" }).click();
+  await page.getByRole("link", { name: "Seguridad" }).click();
   await expect(page.getByRole("heading", { name: "Seguridad", level: 1 })).toBeVisible();
   await expect(page.getByText("Desactivado")).toBeVisible();
   await look(page, "security", (page) =>

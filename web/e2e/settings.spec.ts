@@ -10,7 +10,8 @@ test("stricter hours are added, refused where they are looser, kept and taken aw
     .getByRole("button", { name: /^Menú de/ })
     .first()
     .click();
-  await page.getByRole("menuitem", { name: "Horas de descanso" }).click();
+  await page.getByRole("menuitem", { name: "Ajustes" }).click();
+  await page.getByRole("link", { name: "Horas de descanso" }).click();
   await expect(page.getByText("Vale lo de siempre: de 8:00 a 21:00")).toBeVisible();
   await page.getByRole("button", { name: "Añadir regla" }).click();
   await page.getByRole("button", { name: "Añadir regla" }).click();

@@ -12,7 +12,8 @@ test("somebody is invited, sets name and password, works, and is sent away", asy
     .getByRole("button", { name: /^Menú de/ })
     .first()
     .click();
-  await page.getByRole("menuitem", { name: "Equipo" }).click();
+  await page.getByRole("menuitem", { name: "Ajustes" }).click();
+  await page.getByRole("link", { name: "Equipo" }).click();
   await expect(page.getByRole("heading", { name: "Equipo" })).toBeVisible();
   await page.getByRole("button", { name: "Invitar" }).click();
   const form = page.getByRole("dialog", { name: "Invitar" });
@@ -114,7 +115,8 @@ test("what was done to whom is in the audit, and a log-in that was refused", asy
     .getByRole("button", { name: /^Menú de/ })
     .first()
     .click();
-  await page.getByRole("menuitem", { name: "Auditoría" }).click();
+  await page.getByRole("menuitem", { name: "Ajustes" }).click();
+  await page.getByRole("link", { name: "Auditoría" }).click();
   await page.getByRole("button", { name: "Comprobar que está entero" }).click();
   await expect(
     page.getByRole("status").filter({ hasText: "Nadie ha cambiado ni quitado ninguna" }),

@@ -168,7 +168,7 @@ async fn serve(
 }
 
 /// A file, piece by piece. One that breaks off ends the connection, so that nobody takes a part for all of it.
-fn pieces(blob: Blob) -> Body {
+pub(super) fn pieces(blob: Blob) -> Body {
     let stream = futures::stream::unfold(Some(blob), |blob| async move {
         let mut blob = blob?;
         match blob.next().await {

@@ -19,7 +19,9 @@ mod media;
 mod messages;
 mod operations;
 mod own_access;
+mod privacy;
 mod quiet_hours;
+mod roles;
 mod saved_filters;
 mod search;
 mod suppressions;
@@ -51,7 +53,9 @@ pub fn all() -> Routes {
         messages::routes(),
         operations::routes(),
         own_access::routes(),
+        privacy::routes(),
         quiet_hours::routes(),
+        roles::routes(),
         saved_filters::routes(),
         search::routes(),
         suppressions::routes(),

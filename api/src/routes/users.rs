@@ -2,8 +2,9 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use crm::access::{
-    Permission, Role,
+    Permission,
     invitations::{self, Invited, Shown},
+    role::Held,
     second_factor,
     users::{self, Change, User, UserId},
 };
@@ -51,7 +52,7 @@ struct UserBody {
     /// The e-mail to log in with.
     email: String,
     /// What they may do: no more than whoever invites.
-    role: Role,
+    role: Held,
 }
 
 /// Invites somebody: answers the link by which they set their password, once.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     caller::Caller,
     permission::{Permission, Permissions},
-    role::Role,
+    role::Granted,
     users::UserId,
 };
 use crate::{
@@ -128,14 +128,15 @@ pub(super) struct Live {
     pub tenant_id: Uuid,
     pub created_by: UserId,
     permissions: Vec<String>,
-    creator_role: Role,
+    #[sqlx(flatten)]
+    of_creator: Granted,
     pub tenant_state: State,
     is_stale: bool,
 }
 impl Live {
     /// What the key may do now: what it was given, less what its maker has lost since.
     pub(super) fn permissions(&self) -> Permissions {
-        Permissions::from_names(&self.permissions).intersection(self.creator_role.permissions())
+        Permissions::from_names(&self.permissions).intersection(self.of_creator.permissions())
     }
 }
 
@@ -144,10 +145,11 @@ pub(super) async fn find(app: &App, token: &str) -> Result<Option<Live>, Error> 
     let Some(prefix) = read_prefix(token) else { return Ok(None) };
     let mut tx = app.db.platform(Why::Login).await?;
     let live: Option<Live> = sqlx::query_as(
-        "select k.id, k.tenant_id, k.created_by, k.permissions, u.role as creator_role, t.state as tenant_state,
+        "select k.id, k.tenant_id, k.created_by, k.permissions, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state,
            coalesce(k.used_at < app.now() - interval '1 minute', true) as is_stale
          from crm.api_keys k
          join crm.users u on u.tenant_id = k.tenant_id and u.id = k.created_by
+         left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
          join crm.tenants t on t.id = k.tenant_id
          where k.prefix = $1 and k.secret_hash = $2 and k.revoked_at is null
            and (k.expires_at is null or k.expires_at > app.now())
@@ -177,11 +179,12 @@ pub(super) async fn find_all(app: &App, ids: &[(Uuid, ApiKeyId)]) -> Result<Vec<
     let mut tx = app.db.platform(Why::Login).await?;
     let live = sqlx::query_as(
         "with live as (
-           select k.id, k.tenant_id, k.created_by, k.permissions, u.role as creator_role, t.state as tenant_state,
+           select k.id, k.tenant_id, k.created_by, k.permissions, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state,
                   coalesce(k.used_at < app.now() - interval '1 minute', true) as is_stale
              from unnest($1::uuid[], $2::uuid[]) w(tenant_id, id)
              join crm.api_keys k on k.tenant_id = w.tenant_id and k.id = w.id
              join crm.users u on u.tenant_id = k.tenant_id and u.id = k.created_by
+             left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
              join crm.tenants t on t.id = k.tenant_id
             where k.revoked_at is null and (k.expires_at is null or k.expires_at > app.now())
               and u.disabled_at is null and t.state <> $3),

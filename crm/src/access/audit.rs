@@ -24,7 +24,7 @@ pub struct Change {
     pub actor: String,
     /// create, change, delete or refuse.
     pub action: String,
-    /// What sort of thing: user, session, api_key, invitation, line, tenant or log_in.
+    /// What sort of thing: user, role, session, api_key, invitation, line, tenant or log_in.
     pub subject: String,
     /// Which one.
     pub subject_id: String,

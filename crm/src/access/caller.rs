@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::{
     api_keys::{self, ApiKeyId},
     permission::{Permission, Permissions},
-    role::Role,
     sessions::{self, SessionId},
     users::UserId,
 };
@@ -60,9 +59,9 @@ impl Caller {
     pub fn require(&self, permission: Permission) -> Result<(), Error> {
         if self.permissions.contains(permission) { Ok(()) } else { Err(Error::Forbidden(permission.name())) }
     }
-    /// Refuses to give a role, or to take it away, by which somebody may what the caller may not.
-    pub fn may_grant(&self, role: Role) -> Result<(), Error> {
-        match role.permissions().without(self.permissions).iter().next() {
+    /// Refuses to give a role that grants these, or to take it away, where it grants what the caller may not do.
+    pub fn may_grant(&self, permissions: Permissions) -> Result<(), Error> {
+        match permissions.without(self.permissions).iter().next() {
             None => Ok(()),
             Some(beyond) => {
                 let message = format!("this role may {beyond}, which you may not");
@@ -137,7 +136,7 @@ fn of_session(live: &sessions::Live) -> Caller {
     Caller {
         tenant_id: live.tenant_id,
         user_id: live.user_id,
-        permissions: live.role.permissions(),
+        permissions: live.granted.permissions(),
         via: Via::Session(live.id),
         is_suspended: live.tenant_state == State::Suspended,
         lacks_factor: live.lacks_factor,

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::{
     caller::Caller,
     password,
-    role::Role,
+    role::Held,
+    roles,
     users::{self, NewUser, User, UserId},
 };
 use crate::{
@@ -44,9 +45,9 @@ pub struct Invited {
 pub async fn invite(
     tx: &mut TenantTx,
     (caller, public_url): (&Caller, &str),
-    (email, name, role): (&str, &str, Role),
+    (email, name, role): (&str, &str, Held),
 ) -> Result<Invited, Error> {
-    caller.may_grant(role)?;
+    caller.may_grant(roles::permissions(tx, role).await?)?;
     let new = NewUser::invited(email, name, role)?;
     let tenant_id = tx.tenant_id();
     let user = users::create(tx, tenant_id, new).await?;
@@ -83,7 +84,7 @@ async fn held(tx: &mut TenantTx, caller: &Caller, id: UserId) -> Result<User, Er
     .fetch_one(tx.conn())
     .await?;
     let user = users::get(tx, id).await?;
-    caller.may_grant(user.role)?;
+    caller.may_grant(roles::permissions(tx, user.role).await?)?;
     Ok(user)
 }
 

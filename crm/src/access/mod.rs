@@ -10,6 +10,7 @@ pub mod password;
 pub mod permission;
 mod prune;
 pub mod role;
+pub mod roles;
 pub mod second_factor;
 pub mod sessions;
 pub mod throttle;

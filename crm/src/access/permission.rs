@@ -166,6 +166,16 @@ impl Permissions {
         1 << (permission as u8)
     }
 }
+impl From<Vec<String>> for Permissions {
+    fn from(names: Vec<String>) -> Self {
+        Self::from_names(&names)
+    }
+}
+impl Serialize for Permissions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
 impl FromIterator<Permission> for Permissions {
     fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
         Self(permissions.into_iter().fold(0, |bits, permission| bits | Self::bit(permission)))

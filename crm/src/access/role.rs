@@ -1,14 +1,21 @@
-//! The built-in roles and what each of them may do.
+//! Which role somebody has: a built-in one, or one of the tenant's own.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use std::{fmt, str::FromStr};
 
-use super::permission::{Permission, Permissions};
+use db::Id;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema},
+};
+
+use super::{
+    permission::{Permission, Permissions},
+    roles::RoleId,
+};
 
 /// A built-in role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
-#[serde(rename_all = "snake_case")]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// May do everything.
     Owner,
@@ -30,6 +37,20 @@ impl Role {
     /// Every role there is.
     pub const ALL: [Self; 7] =
         [Self::Owner, Self::Admin, Self::Supervisor, Self::Agent, Self::Marketing, Self::Billing, Self::ReadOnly];
+
+    /// As it is stored and sent.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Supervisor => "supervisor",
+            Self::Agent => "agent",
+            Self::Marketing => "marketing",
+            Self::Billing => "billing",
+            Self::ReadOnly => "read_only",
+        }
+    }
 
     /// What somebody of this role may do.
     #[must_use]
@@ -97,9 +118,122 @@ impl Role {
     }
 }
 
+/// The role that somebody has; as text the code of a built-in one, or the id of one of the tenant's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// A built-in one.
+    BuiltIn(Role),
+    /// One of the tenant's own.
+    Own(RoleId),
+}
+
+impl Held {
+    /// What stands in `crm.users.role`.
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::BuiltIn(role) => role.code(),
+            Self::Own(_) => "custom",
+        }
+    }
+    /// What stands in `crm.users.role_id`.
+    pub(super) const fn own(self) -> Option<RoleId> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Own(id) => Some(id),
+        }
+    }
+}
+impl From<Role> for Held {
+    fn from(role: Role) -> Self {
+        Self::BuiltIn(role)
+    }
+}
+impl PartialEq<Role> for Held {
+    fn eq(&self, other: &Role) -> bool {
+        *self == Self::BuiltIn(*other)
+    }
+}
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn(role) => f.write_str(role.code()),
+            Self::Own(id) => id.fmt(f),
+        }
+    }
+}
+
+/// A text that is no role.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no role of that name or id")]
+pub struct UnknownRole;
+
+impl FromStr for Held {
+    type Err = UnknownRole;
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        match Role::ALL.into_iter().find(|role| role.code() == text) {
+            Some(role) => Ok(role.into()),
+            None => uuid::Uuid::parse_str(text).map(|id| Self::Own(Id::from(id))).map_err(|_| UnknownRole),
+        }
+    }
+}
+impl TryFrom<String> for Held {
+    type Error = UnknownRole;
+    fn try_from(text: String) -> Result<Self, UnknownRole> {
+        text.parse()
+    }
+}
+impl Serialize for Held {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+impl<'de> Deserialize<'de> for Held {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+impl PartialSchema for Held {
+    fn schema() -> RefOr<Schema> {
+        let codes = Role::ALL.map(Role::code).join(", ");
+        let says = format!("A built-in role ({codes}), or the id of one of the account's own.");
+        ObjectBuilder::new().schema_type(schema::Type::String).description(Some(says)).into()
+    }
+}
+impl ToSchema for Held {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "RoleHeld".into()
+    }
+}
+
+/// What a user's row says of what they may do: their role, and what it grants where it is the tenant's own.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Granted {
+    #[sqlx(try_from = "String")]
+    role: Held,
+    role_permissions: Option<Vec<String>>,
+}
+impl Granted {
+    pub(super) fn permissions(&self) -> Permissions {
+        match self.role {
+            Held::BuiltIn(role) => role.permissions(),
+            Held::Own(_) => Permissions::from_names(self.role_permissions.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_role_is_read_as_it_is_written() {
+        for role in Role::ALL {
+            assert_eq!(role.code().parse::<Held>().unwrap(), role);
+        }
+        let own = Held::Own(RoleId::new());
+        assert_eq!(own.to_string().parse::<Held>().unwrap(), own);
+        assert!("custom".parse::<Held>().is_err() && "".parse::<Held>().is_err());
+    }
 
     #[test]
     fn the_owner_may_do_everything_and_a_reader_changes_nothing() {

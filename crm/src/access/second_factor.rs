@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     caller::Caller,
+    roles,
     users::{self, UserId},
 };
 use crate::{
@@ -150,7 +151,8 @@ pub async fn turn_off(tx: &mut TenantTx, user_id: UserId) -> Result<(), Error> {
 /// Nobody does that to who may more than they do.
 pub async fn take_away(tx: &mut TenantTx, caller: &Caller, user_id: UserId) -> Result<(), Error> {
     caller.require_proof(tx.now())?;
-    caller.may_grant(users::get(tx, user_id).await?.role)?;
+    let role = users::get(tx, user_id).await?.role;
+    caller.may_grant(roles::permissions(tx, role).await?)?;
     forget(tx, user_id).await
 }
 

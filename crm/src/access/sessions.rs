@@ -14,7 +14,7 @@ use super::{
     audit,
     caller::Caller,
     password,
-    role::Role,
+    role::Granted,
     second_factor, throttle,
     users::{self, UserId},
 };
@@ -295,7 +295,8 @@ pub(super) struct Live {
     pub id: SessionId,
     pub tenant_id: Uuid,
     pub user_id: UserId,
-    pub role: Role,
+    #[sqlx(flatten)]
+    pub granted: Granted,
     pub tenant_state: State,
     /// The tenant asks for a second factor that this person has not set up.
     pub lacks_factor: bool,
@@ -307,9 +308,10 @@ pub(super) struct Live {
 pub(super) async fn find(app: &App, id: SessionId) -> Result<Option<Live>, Error> {
     let mut tx = app.db.platform(Why::Login).await?;
     let live: Option<Live> = sqlx::query_as(
-        "select s.id, s.tenant_id, s.user_id, u.role, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
+        "select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
          from crm.sessions s
          join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
+         left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
          join crm.tenants t on t.id = s.tenant_id
          where s.id = $1 and s.revoked_at is null and s.expires_at > app.now() and u.disabled_at is null and t.state <> $2",
     )
@@ -337,10 +339,11 @@ pub(super) async fn find_all(app: &App, ids: &[(Uuid, SessionId)]) -> Result<Vec
     let mut tx = app.db.platform(Why::Login).await?;
     let live = sqlx::query_as(
         "with live as (
-           select s.id, s.tenant_id, s.user_id, u.role, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
+           select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
              from unnest($1::uuid[], $2::uuid[]) w(tenant_id, id)
              join crm.sessions s on s.tenant_id = w.tenant_id and s.id = w.id
              join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
+             left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
              join crm.tenants t on t.id = s.tenant_id
             where s.revoked_at is null and s.expires_at > app.now() and u.disabled_at is null and t.state <> $3),
          stale as (

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Caller, invitations, password, role::Role};
+use super::{
+    Caller, invitations, password,
+    role::{Held, Role},
+    roles,
+};
 use crate::{App, Error, reactions, tenancy::State};
 
 /// The id of a user.
@@ -24,7 +28,10 @@ pub struct User {
     /// The name.
     pub name: String,
     /// What they may do.
-    pub role: Role,
+    #[sqlx(try_from = "String")]
+    pub role: Held,
+    /// What that role is called, where it is one of the tenant's own.
+    pub role_name: Option<String>,
     /// Whether they can log in, once they have a password.
     pub is_active: bool,
     /// Whether they have been invited and have not set a password yet.
@@ -42,19 +49,24 @@ pub struct User {
 pub struct NewUser {
     email: String,
     name: String,
-    role: Role,
+    role: Held,
     password_hash: Option<String>,
 }
 
 impl NewUser {
     /// Checks what was given and hashes the password.
-    pub async fn prepare(email: &str, name: &str, role: Role, password: SecretString) -> Result<Self, Error> {
+    pub async fn prepare(
+        email: &str,
+        name: &str,
+        role: impl Into<Held>,
+        password: SecretString,
+    ) -> Result<Self, Error> {
         let mut user = Self::invited(email, name, role)?;
         user.password_hash = Some(password::hash("password", password).await?);
         Ok(user)
     }
     /// The same for somebody who will set the password.
-    pub fn invited(email: &str, name: &str, role: Role) -> Result<Self, Error> {
+    pub fn invited(email: &str, name: &str, role: impl Into<Held>) -> Result<Self, Error> {
         let email = normal_email(email);
         let (local, domain) = email.split_once('@').unwrap_or_default();
         let shaped =
@@ -62,7 +74,7 @@ impl NewUser {
         if !shaped || email.len() > 254 {
             return Err(Error::invalid("email", "email_malformed", "this is not an e-mail address"));
         }
-        Ok(Self { email, name: normal_name(name)?, role, password_hash: None })
+        Ok(Self { email, name: normal_name(name)?, role: role.into(), password_hash: None })
     }
 }
 
@@ -83,20 +95,24 @@ pub fn normal_email(email: &str) -> String {
 /// Makes a user of that tenant.
 pub async fn create<S: Scope>(tx: &mut S, tenant_id: Uuid, user: NewUser) -> Result<User, Error> {
     let created = sqlx::query_as(
-        "insert into crm.users (tenant_id, id, email, name, role, password_hash) values ($1, $2, $3, $4, $5, $6)
-         returning id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, totp_confirmed_at is not null as has_second_factor, disabled_at, created_at",
+        "insert into crm.users as u (tenant_id, id, email, name, role, role_id, password_hash) values ($1, $2, $3, $4, $5, $6, $7)
+         returning u.id, u.email, u.name, coalesce(u.role_id::text, u.role) as role,
+           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null as is_invited,
+           u.totp_confirmed_at is not null as has_second_factor, u.disabled_at, u.created_at",
     )
     .bind(tenant_id)
     .bind(UserId::new())
     .bind(user.email)
     .bind(user.name)
-    .bind(user.role)
+    .bind(user.role.code())
+    .bind(user.role.own())
     .bind(user.password_hash)
     .fetch_one(tx.conn())
     .await;
     created.map_err(|error| match db::constraint::violated(&error) {
         Some("users_email_key") => Error::conflict("email_taken", "a user of this tenant has that e-mail already"),
         Some("users_email_form") => Error::invalid("email", "email_malformed", "this is not an e-mail address"),
+        Some("users_role_id") => roles::unknown(),
         _ => error.into(),
     })
 }
@@ -104,7 +120,10 @@ pub async fn create<S: Scope>(tx: &mut S, tenant_id: Uuid, user: NewUser) -> Res
 /// A user of the tenant.
 pub async fn get(tx: &mut TenantTx, id: UserId) -> Result<User, Error> {
     let user = sqlx::query_as(
-        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, totp_confirmed_at is not null as has_second_factor, disabled_at, created_at from crm.users where tenant_id = app.tenant_id() and id = $1",
+        "select u.id, u.email, u.name, coalesce(u.role_id::text, u.role) as role,
+           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null as is_invited,
+           u.totp_confirmed_at is not null as has_second_factor, u.disabled_at, u.created_at
+         from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1",
     )
     .bind(id)
     .fetch_one(tx.conn())
@@ -115,7 +134,10 @@ pub async fn get(tx: &mut TenantTx, id: UserId) -> Result<User, Error> {
 /// The user of that e-mail, if the tenant has one.
 pub async fn find_by_email(tx: &mut TenantTx, email: &str) -> Result<Option<User>, Error> {
     let user = sqlx::query_as(
-        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, totp_confirmed_at is not null as has_second_factor, disabled_at, created_at from crm.users where tenant_id = app.tenant_id() and email = $1",
+        "select u.id, u.email, u.name, coalesce(u.role_id::text, u.role) as role,
+           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null as is_invited,
+           u.totp_confirmed_at is not null as has_second_factor, u.disabled_at, u.created_at
+         from crm.users u where u.tenant_id = app.tenant_id() and u.email = $1",
     )
     .bind(normal_email(email))
     .fetch_optional(tx.conn())
@@ -126,8 +148,10 @@ pub async fn find_by_email(tx: &mut TenantTx, email: &str) -> Result<Option<User
 /// The people of the tenant, in the order in which they were made.
 pub async fn list(tx: &mut TenantTx, page: &PageOf<UserId>) -> Result<Page<User>, Error> {
     let users: Vec<User> = sqlx::query_as(
-        "select id, email, name, role, disabled_at is null as is_active, password_hash is null as is_invited, totp_confirmed_at is not null as has_second_factor, disabled_at, created_at
-           from crm.users where tenant_id = app.tenant_id() and ($1::uuid is null or id > $1) order by id limit $2",
+        "select u.id, u.email, u.name, coalesce(u.role_id::text, u.role) as role,
+           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null as is_invited,
+           u.totp_confirmed_at is not null as has_second_factor, u.disabled_at, u.created_at
+         from crm.users u where u.tenant_id = app.tenant_id() and ($1::uuid is null or u.id > $1) order by u.id limit $2",
     )
     .bind(page.after)
     .bind(page.fetch())
@@ -144,7 +168,7 @@ pub struct Change {
     /// The name.
     pub name: Option<String>,
     /// What they may do: no more than whoever says so.
-    pub role: Option<Role>,
+    pub role: Option<Held>,
     /// Whether they can log in. Sessions of one who can't end, and what was theirs is nobody's.
     pub is_active: Option<bool>,
 }
@@ -170,8 +194,9 @@ pub async fn change(tx: &mut TenantTx, caller: &Caller, id: UserId, change: Chan
         || change.is_active.is_some_and(|is_active| is_active != before.is_active);
     if changes_rights {
         caller.require_proof(tx.now())?;
-        caller.may_grant(before.role)?;
-        caller.may_grant(change.role.unwrap_or(before.role))?;
+        for role in [before.role, change.role.unwrap_or(before.role)] {
+            caller.may_grant(roles::permissions(tx, role).await?)?;
+        }
     }
     let stays_owner = change.role.unwrap_or(before.role) == Role::Owner && change.is_active.unwrap_or(before.is_active);
     if owners == [id] && !stays_owner {
@@ -179,7 +204,7 @@ pub async fn change(tx: &mut TenantTx, caller: &Caller, id: UserId, change: Chan
         return Err(Error::conflict("last_owner", message));
     }
     sqlx::query(
-        "update crm.users u set name = coalesce($2, u.name), role = coalesce($3, u.role),
+        "update crm.users u set name = coalesce($2, u.name), role = coalesce($3, u.role), role_id = case when $3 is null then u.role_id else $5 end,
              disabled_at = case when $4 then null when not $4 then coalesce(u.disabled_at, app.now()) else u.disabled_at end,
              -- what came in while somebody was away is no work of theirs
              read_from = case when $4 and u.disabled_at is not null then crm.last_position() else u.read_from end
@@ -187,10 +212,16 @@ pub async fn change(tx: &mut TenantTx, caller: &Caller, id: UserId, change: Chan
     )
     .bind(id)
     .bind(name)
-    .bind(change.role)
+    .bind(change.role.map(Held::code))
     .bind(change.is_active)
+    .bind(change.role.and_then(Held::own))
     .execute(tx.conn())
-    .await?;
+    .await
+    .map_err(|error| match db::constraint::violated(&error) {
+        // it was removed meanwhile
+        Some("users_role_id") => roles::unknown(),
+        _ => error.into(),
+    })?;
     if change.is_active == Some(false) {
         sqlx::query("update crm.sessions set revoked_at = app.now() where tenant_id = app.tenant_id() and user_id = $1 and revoked_at is null")
             .bind(id)

@@ -12,6 +12,8 @@ import type files from "./en/files.json";
 import type imports from "./en/imports.json";
 import type jobs from "./en/jobs.json";
 import type operations from "./en/operations.json";
+import type permissions from "./en/permissions.json";
+import type privacy from "./en/privacy.json";
 import type security from "./en/security.json";
 import type settings from "./en/settings.json";
 import type sms from "./en/sms.json";
@@ -30,7 +32,7 @@ declare module "i18next" {
   }
 }
 
-type Texts = { [key: string]: string | Texts };
+export type Texts = { [key: string]: string | Texts };
 
 const isLanguage = (value: unknown): value is Language => LANGUAGES.includes(value as Language);
 
@@ -66,34 +68,23 @@ interface Later {
   imports: typeof imports;
   jobs: typeof jobs;
   operations: typeof operations;
+  permissions: typeof permissions;
+  privacy: typeof privacy;
   security: typeof security;
   settings: typeof settings;
   sms: typeof sms;
   users: typeof users;
   why: typeof why;
 }
-type Topic = keyof Later;
-const LATER: Record<Topic, Record<Language, () => Promise<{ default: Texts }>>> = {
-  audit: { es: () => import("./es/audit.json"), en: () => import("./en/audit.json") },
-  campaigns: { es: () => import("./es/campaigns.json"), en: () => import("./en/campaigns.json") },
-  codes: { es: () => import("./es/codes.json"), en: () => import("./en/codes.json") },
-  consent: { es: () => import("./es/consent.json"), en: () => import("./en/consent.json") },
-  contacts: { es: () => import("./es/contacts.json"), en: () => import("./en/contacts.json") },
-  files: { es: () => import("./es/files.json"), en: () => import("./en/files.json") },
-  imports: { es: () => import("./es/imports.json"), en: () => import("./en/imports.json") },
-  jobs: { es: () => import("./es/jobs.json"), en: () => import("./en/jobs.json") },
-  operations: { es: () => import("./es/operations.json"), en: () => import("./en/operations.json") },
-  security: { es: () => import("./es/security.json"), en: () => import("./en/security.json") },
-  settings: { es: () => import("./es/settings.json"), en: () => import("./en/settings.json") },
-  sms: { es: () => import("./es/sms.json"), en: () => import("./en/sms.json") },
-  users: { es: () => import("./es/users.json"), en: () => import("./en/users.json") },
-  why: { es: () => import("./es/why.json"), en: () => import("./en/why.json") },
-};
+export type Topic = keyof Later;
 const spoken = new Set<Topic>();
+
+/** Which files there are is known to a module of its own, which the first screen does not wait for either. */
+const laterTexts = async (language: Language, topic: Topic) => (await import("./later")).textsOf(language, topic);
 
 async function addTexts(language: Language, topics: Iterable<Topic>): Promise<void> {
   const loaded = [...topics].map(async (topic) => {
-    const { default: texts } = await LATER[topic][language]();
+    const { default: texts } = await laterTexts(language, topic);
     const filled: Texts = language === "es" ? withMany(texts) : texts;
     // codes of errors that only this screen meets stand with its texts, and are looked for among all others
     const problems = filled["problems"] ?? {};

@@ -33,6 +33,8 @@ const BY_SERVER = [
   "imports.problems.",
   "jobs.problems.",
   "operations.problems.",
+  "permissions.problems.",
+  "privacy.problems.",
   "security.problems.",
   "settings.problems.",
   "sms.problems.",

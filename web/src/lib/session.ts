@@ -1,5 +1,6 @@
 /** Who is logged in, and what they may do. */
 import { useCallback } from "react";
+import { useTranslation } from "react-i18next";
 
 import { api, type Permission, type Schemas } from "./api/client";
 import { ApiError } from "./api/error";
@@ -37,4 +38,13 @@ export function useMe(): Me {
 export function useMay(): (permission: Permission) => boolean {
   const { permissions } = useMe();
   return useCallback((permission: Permission) => permissions.includes(permission), [permissions]);
+}
+
+/** A built-in role; one of the account's own is an id in its place. */
+type BuiltIn = "owner" | "admin" | "supervisor" | "agent" | "marketing" | "billing" | "read_only";
+
+/** What somebody's role is called. */
+export function useRoleName(): (user: Pick<Schemas["User"], "role" | "role_name">) => string {
+  const { t } = useTranslation();
+  return ({ role, role_name }) => role_name ?? t(`roles.${role as BuiltIn}`);
 }

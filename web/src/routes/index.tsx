@@ -28,6 +28,7 @@ import {
   readNewCampaign,
   readNewImport,
   readOperatorJobs,
+  readRoles,
   parseSearch,
   stringifySearch,
 } from "./search";
@@ -106,7 +107,7 @@ const contacts = createRoute({
   staticData: { needs: "contacts.view" },
   validateSearch: readContacts,
   component: lazyRouteComponent(
-    () => withTexts(import("@/features/contacts/ContactsPage"), "contacts", "consent"),
+    () => withTexts(import("@/features/contacts/ContactsPage"), "contacts", "consent", "privacy"),
     "ContactsPage",
   ),
 });
@@ -185,35 +186,73 @@ const jobs = createRoute({
   ),
 });
 
-const users = createRoute({
+const settings = createRoute({
   getParentRoute: () => app,
-  path: "/settings/users",
+  path: "/settings",
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/settings/SettingsShell"), "settings"),
+    "SettingsShell",
+  ),
+});
+
+const settingsHome = createRoute({
+  getParentRoute: () => settings,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/settings/security", replace: true });
+  },
+});
+
+const roles = createRoute({
+  getParentRoute: () => settings,
+  path: "/roles",
+  staticData: { needs: "admin.roles_manage" },
+  validateSearch: readRoles,
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/roles/RolesPage"), "permissions"),
+    "RolesPage",
+  ),
+});
+
+const users = createRoute({
+  getParentRoute: () => settings,
+  path: "/users",
   staticData: { needs: "admin.users_view" },
   component: lazyRouteComponent(() => withTexts(import("@/features/users/UsersPage"), "users"), "UsersPage"),
 });
 
 const quietHours = createRoute({
-  getParentRoute: () => app,
-  path: "/settings/quiet-hours",
+  getParentRoute: () => settings,
+  path: "/quiet-hours",
   staticData: { needs: "campaigns.view" },
   component: lazyRouteComponent(
-    () => withTexts(import("@/features/settings/QuietHoursPage"), "settings"),
+    () => import("@/features/settings/QuietHoursPage"),
     "QuietHoursPage",
   ),
 });
 
 const security = createRoute({
-  getParentRoute: () => app,
-  path: "/settings/security",
+  getParentRoute: () => settings,
+  path: "/security",
   component: lazyRouteComponent(
     () => withTexts(import("@/features/security/SecurityPage"), "security"),
     "SecurityPage",
   ),
 });
 
+const privacy = createRoute({
+  getParentRoute: () => settings,
+  path: "/privacy",
+  staticData: { needs: "contacts.export" },
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/privacy/PrivacyPage"), "privacy"),
+    "PrivacyPage",
+  ),
+});
+
 const audit = createRoute({
-  getParentRoute: () => app,
-  path: "/settings/audit",
+  getParentRoute: () => settings,
+  path: "/audit",
   staticData: { needs: "admin.audit_view" },
   validateSearch: readAudit,
   component: lazyRouteComponent(() => withTexts(import("@/features/audit/AuditPage"), "audit"), "AuditPage"),
@@ -319,10 +358,7 @@ export const router = createRouter({
       newImport,
       importOne,
       jobs,
-      users,
-      quietHours,
-      security,
-      audit,
+      settings.addChildren([settingsHome, users, roles, quietHours, privacy, security, audit]),
     ]),
   ]),
   parseSearch,

@@ -159,11 +159,13 @@ export const readOperatorJobs = (search: Search): OperatorJobsSearch => ({
 
 export const AUDIT_SUBJECTS = [
   "user",
+  "role",
   "session",
   "log_in",
   "api_key",
   "invitation",
   "line",
+  "privacy_request",
   "tenant",
 ] as const;
 export interface AuditSearch {
@@ -171,4 +173,16 @@ export interface AuditSearch {
 }
 export const readAudit = (search: Search): AuditSearch => ({
   subject: oneOf(search["subject"], AUDIT_SUBJECTS),
+});
+
+/** The role that is open, `new` for one that is being made; and the one that it is made from. */
+export interface RolesSearch {
+  role?: string | undefined;
+  from?: string | undefined;
+}
+const ROLE_ID = /^[a-z0-9_-]{1,40}$/;
+const roleId = (value: unknown) => (typeof value === "string" && ROLE_ID.test(value) ? value : undefined);
+export const readRoles = (search: Search): RolesSearch => ({
+  role: roleId(search["role"]),
+  from: roleId(search["from"]),
 });

@@ -110,7 +110,7 @@ async fn patiently<T, F: Future<Output = Result<T, BlobError>>>(call: impl Fn() 
 }
 
 /// What becomes of a job.
-pub(super) fn later(error: BlobError) -> JobError {
+pub(crate) fn later(error: BlobError) -> JobError {
     match error {
         BlobError::Away { .. } | BlobError::Refused { .. } => {
             tracing::warn!(%error, "a job waits for the store of files");

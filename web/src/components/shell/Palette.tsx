@@ -1,5 +1,5 @@
 import { useNavigate } from "@tanstack/react-router";
-import { Languages, LogOut, type LucideIcon, Megaphone, Upload, UserCog, UserPlus, Zap } from "lucide-react";
+import { Languages, LogOut, Megaphone, Settings, Upload, UserPlus, Zap, type LucideIcon } from "lucide-react";
 import { Dialog as Primitive } from "radix-ui";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -68,11 +68,11 @@ function useCommands(areas: PaletteProps["areas"]): Command[] {
     run: () => void navigate({ to }),
   }));
   const make: (Command | false)[] = [
-    may("admin.users_view") && {
-      id: "users",
-      icon: UserCog,
-      text: t("keys.goTo", { place: t("nav.users") }),
-      run: () => void navigate({ to: "/settings/users" }),
+    {
+      id: "settings",
+      icon: Settings,
+      text: t("keys.goTo", { place: t("nav.settings") }),
+      run: () => void navigate({ to: "/settings" }),
     },
     may("contacts.create") && {
       id: "contact",

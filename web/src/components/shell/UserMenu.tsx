@@ -1,11 +1,11 @@
 import { Link } from "@tanstack/react-router";
-import { LogOut, Moon, ScrollText, ShieldCheck, UserCog } from "lucide-react";
+import { LogOut, Settings } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { Avatar } from "@/components/avatar";
 import { Menu, MenuChoice, MenuChoices, MenuItem, MenuLabel, MenuLine } from "@/components/ui/menu";
 import { type Language, LANGUAGES, speak } from "@/i18n";
-import { useMay, useMe } from "@/lib/session";
+import { useMe, useRoleName } from "@/lib/session";
 
 import { useSignOut } from "./useSignOut";
 
@@ -15,7 +15,7 @@ export const LANGUAGE_NAMES: Record<Language, string> = { es: "Español", en: "E
 export function UserMenu({ side }: { side: "right" | "top" }) {
   const { t, i18n } = useTranslation();
   const { user, tenant } = useMe();
-  const may = useMay();
+  const roleName = useRoleName();
   const { signOut } = useSignOut();
   return (
     <Menu
@@ -35,7 +35,7 @@ export function UserMenu({ side }: { side: "right" | "top" }) {
         <p className="text-sm font-medium">{user.name}</p>
         <p className="text-xs text-muted">{user.email}</p>
         <p className="text-xs text-faint">
-          {t("nav.roleAt", { role: t(`roles.${user.role}`), tenant: tenant.name })}
+          {t("nav.roleAt", { role: roleName(user), tenant: tenant.name })}
         </p>
       </div>
       <MenuLine />
@@ -49,35 +49,11 @@ export function UserMenu({ side }: { side: "right" | "top" }) {
       </MenuChoices>
       <MenuLine />
       <MenuItem asChild>
-        <Link to="/settings/security">
-          <ShieldCheck aria-hidden />
-          {t("nav.security")}
+        <Link to="/settings">
+          <Settings aria-hidden />
+          {t("nav.settings")}
         </Link>
       </MenuItem>
-      {may("admin.users_view") ? (
-        <MenuItem asChild>
-          <Link to="/settings/users">
-            <UserCog aria-hidden />
-            {t("nav.users")}
-          </Link>
-        </MenuItem>
-      ) : null}
-      {may("campaigns.view") ? (
-        <MenuItem asChild>
-          <Link to="/settings/quiet-hours">
-            <Moon aria-hidden />
-            {t("nav.quietHours")}
-          </Link>
-        </MenuItem>
-      ) : null}
-      {may("admin.audit_view") ? (
-        <MenuItem asChild>
-          <Link to="/settings/audit">
-            <ScrollText aria-hidden />
-            {t("nav.audit")}
-          </Link>
-        </MenuItem>
-      ) : null}
       <MenuItem onSelect={signOut}>
         <LogOut aria-hidden />
         {t("session.logOut")}

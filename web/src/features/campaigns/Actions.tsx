@@ -6,8 +6,9 @@ import { useTranslation } from "react-i18next";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { toast } from "@/components/ui/toasts";
-import { client } from "@/lib/api/client";
+import { api, client } from "@/lib/api/client";
 import { errorText } from "@/lib/api/error";
+import { queryClient } from "@/lib/api/query";
 import { useShortcuts } from "@/lib/keyboard/useShortcuts";
 import { useMay } from "@/lib/session";
 
@@ -22,13 +23,16 @@ export function Actions({ campaign: { id, state, name } }: { campaign: Campaign 
   const [isAsked, setAsked] = useState(false);
   const params = { params: { path: { id } } };
   const act = useMutation({
-    mutationFn: async (what: "pause" | "resume" | "cancel"): Promise<unknown> => {
+    mutationFn: (what: "pause" | "resume" | "cancel") => {
       if (what === "pause") return client.POST("/api/v1/campaigns/{id}/pause", params);
       if (what === "resume") return client.POST("/api/v1/campaigns/{id}/resume", params);
       return client.POST("/api/v1/campaigns/{id}/cancel", params);
     },
+    // where it stands is known by the answer: the next act need not wait until everything else has been read again
+    onSuccess: ({ data }) =>
+      data && queryClient.setQueryData(api.queryOptions("get", "/api/v1/campaigns/{id}", params).queryKey, data),
     onError: (error) => toast("bad", errorText(error, t)),
-    onSettled: () => refresh(id),
+    onSettled: () => void refresh(id),
   });
   const canPause = may("campaigns.pause_resume") && (state === "active" || state === "paused");
   const canCancel = may("campaigns.cancel") && ["draft", "scheduled", "active", "paused"].includes(state);

@@ -21,6 +21,7 @@ import { ContactForm } from "./ContactForm";
 import { ContactLabels } from "./ContactLabels";
 import { Household } from "./Household";
 import { Merge, Merges } from "./Merge";
+import { Privacy } from "./Privacy";
 import { Write } from "./Write";
 
 type Contact = Schemas["Contact"];
@@ -97,7 +98,7 @@ function Known({ contactId, onClose, onShow }: KnownProps) {
       ) : isEdited ? (
         <ContactForm contact={contact} onDone={() => setEdited(false)} onCancel={() => setEdited(false)} />
       ) : (
-        <Details contact={contact} />
+        <Details contact={contact} onErased={onClose} />
       )}
       {isMerged && contact ? (
         <Merge
@@ -126,7 +127,7 @@ const SHOWN = [
   "time_zone",
 ] as const;
 
-function Details({ contact }: { contact: Contact }) {
+function Details({ contact, onErased }: { contact: Contact; onErased: () => void }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const attributes = Object.entries(contact.attributes);
@@ -155,6 +156,7 @@ function Details({ contact }: { contact: Contact }) {
         </section>
       ) : null}
       <Merges contactId={contact.id} />
+      <Privacy contact={contact} onErased={onErased} />
       <p className="text-xs text-faint">
         {t("contacts.times", {
           made: formats.dateTime(contact.created_at),

@@ -14,34 +14,38 @@ import { ApiError, errorText } from "@/lib/api/error";
 import { useFormats } from "@/lib/format";
 import { useMe } from "@/lib/session";
 
+import { isBuiltIn, isWithin, type Role, useNameOf, useRoles } from "@/features/roles/wire";
+
 import { type Invited, readAgain, type User } from "./UsersPage";
 
-type Role = Schemas["Role"];
+/** Texts of the built-in roles are found by their ids. */
+type BuiltInId = "owner" | "admin" | "supervisor" | "agent" | "marketing" | "billing" | "read_only";
 
-const ROLES: readonly Role[] = ["agent", "supervisor", "marketing", "billing", "read_only", "admin", "owner"];
-
-/** What somebody of a role may give; the server decides by itself, and says so. */
-function useGivable(): readonly Role[] {
-  const { role } = useMe().user;
-  return role === "owner" ? ROLES : ROLES.filter((name) => name !== "owner" && name !== "billing");
-}
-
-function RoleField({ value, error }: { value?: Role; error?: string | undefined }) {
+function RoleField({ value, error }: { value?: string; error?: string | undefined }) {
   const { t } = useTranslation();
-  const givable = useGivable();
-  const [role, setRole] = useState<Role>(value ?? "agent");
-  const isGivable = (name: Role) => givable.includes(name);
+  const roles = useRoles();
+  const nameOf = useNameOf();
+  const mine = useMe().permissions;
+  const [id, setId] = useState(value ?? "agent");
+  const known = roles.data ?? [];
+  const chosen = known.find((role) => role.id === id);
+  const isGivable = (role: Role) => isWithin(role, mine);
+  const says = chosen && !isBuiltIn(chosen) ? t("users.ownRoleSays") : t(`users.roleSays.${id as BuiltInId}`);
   return (
-    <Field label={t("users.role")} hint={t(`users.roleSays.${role}`)} error={error}>
+    <Field
+      label={t("users.role")}
+      hint={chosen ? says : undefined}
+      error={roles.error ? errorText(roles.error, t) : error}
+    >
       <Select
         name="role"
-        value={role}
-        disabled={value !== undefined && !isGivable(value)}
-        onChange={({ target }) => setRole(target.value as Role)}
+        value={id}
+        disabled={!chosen || (value !== undefined && !known.some((role) => role.id === value && isGivable(role)))}
+        onChange={({ target }) => setId(target.value)}
       >
-        {ROLES.map((name) => (
-          <option key={name} value={name} disabled={!isGivable(name)}>
-            {t(`roles.${name}`)}
+        {known.map((role) => (
+          <option key={role.id} value={role.id} disabled={!isGivable(role)}>
+            {nameOf(role)}
           </option>
         ))}
       </Select>
@@ -111,7 +115,7 @@ export function InviteUser({ onClose, onInvited }: InviteProps) {
           invite.mutate({
             name: valueOf(event, "name"),
             email: valueOf(event, "email"),
-            role: valueOf(event, "role") as Role,
+            role: valueOf(event, "role"),
           });
         }}
       >
@@ -136,7 +140,7 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
   const { t } = useTranslation();
   const form = useId();
   const save = useMutation({
-    mutationFn: (body: { name: string; role?: Role }) =>
+    mutationFn: (body: { name: string; role?: string }) =>
       client.PATCH("/api/v1/users/{id}", { params: { path: { id: user.id } }, body: body as never }),
     onSuccess: () => {
       toast("ok", t("users.saved"));
@@ -165,7 +169,7 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
         className="flex flex-col gap-4"
         onSubmit={(event) => {
           event.preventDefault();
-          const role = valueOf(event, "role") as Role | "";
+          const role = valueOf(event, "role");
           save.mutate({ name: valueOf(event, "name"), ...(role && role !== user.role ? { role } : {}) });
         }}
       >

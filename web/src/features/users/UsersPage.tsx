@@ -17,7 +17,7 @@ import { PAGE_ROWS, PAGES, usePages } from "@/lib/api/pages";
 import { queryClient } from "@/lib/api/query";
 import { useFormats } from "@/lib/format";
 import { useShortcuts } from "@/lib/keyboard/useShortcuts";
-import { useMay, useMe } from "@/lib/session";
+import { useMay, useMe, useRoleName } from "@/lib/session";
 
 import { EditUser, InviteUser, LinkShown } from "./UserForms";
 
@@ -182,6 +182,7 @@ function useColumns(manages: boolean, acts: Acts): Column<User>[] {
   const { t } = useTranslation();
   const formats = useFormats();
   const me = useMe().user.id;
+  const roleName = useRoleName();
   return [
     {
       id: "name",
@@ -208,7 +209,7 @@ function useColumns(manages: boolean, acts: Acts): Column<User>[] {
       id: "role",
       header: t("users.role"),
       className: "w-28 md:w-36",
-      cell: ({ role }) => t(`roles.${role}`),
+      cell: roleName,
     },
     {
       id: "state",

@@ -1,0 +1,63 @@
+import { Link, Outlet } from "@tanstack/react-router";
+import { EyeOff, KeyRound, type LucideIcon, Moon, ScrollText, ShieldCheck, Users } from "lucide-react";
+import { Suspense } from "react";
+import { useTranslation } from "react-i18next";
+
+import { Loading } from "@/components/ui/states";
+import type { Permission } from "@/lib/api/client";
+import { useMay } from "@/lib/session";
+
+interface Section {
+  id: "security" | "users" | "roles" | "quietHours" | "privacy" | "audit";
+  to:
+    | "/settings/security"
+    | "/settings/users"
+    | "/settings/roles"
+    | "/settings/quiet-hours"
+    | "/settings/privacy"
+    | "/settings/audit";
+  icon: LucideIcon;
+  /** Who may not do this does not see the section. */
+  needs?: Permission;
+}
+
+/** In the order of the list: what is one's own, who works here, how it works, what was done. */
+const SECTIONS: readonly Section[] = [
+  { id: "security", to: "/settings/security", icon: ShieldCheck },
+  { id: "users", to: "/settings/users", icon: Users, needs: "admin.users_view" },
+  { id: "roles", to: "/settings/roles", icon: KeyRound, needs: "admin.roles_manage" },
+  { id: "quietHours", to: "/settings/quiet-hours", icon: Moon, needs: "campaigns.view" },
+  { id: "privacy", to: "/settings/privacy", icon: EyeOff, needs: "contacts.export" },
+  { id: "audit", to: "/settings/audit", icon: ScrollText, needs: "admin.audit_view" },
+];
+
+/** The settings: their sections beside them, or above them where there is no room. */
+export function SettingsShell() {
+  const { t } = useTranslation();
+  const may = useMay();
+  const sections = SECTIONS.filter(({ needs }) => !needs || may(needs));
+  return (
+    <div className="flex h-full min-h-0 flex-col md:flex-row">
+      <nav
+        aria-label={t("settings.sectionsOf")}
+        className="flex shrink-0 gap-1 overflow-x-auto border-b border-line px-3 py-1.5 md:w-48 md:flex-col md:overflow-y-auto md:border-r md:border-b-0 md:py-3"
+      >
+        {sections.map(({ id, to, icon: Icon }) => (
+          <Link
+            key={id}
+            to={to}
+            className="flex shrink-0 items-center gap-2 rounded-md px-2.5 py-1.5 text-sm text-muted -outline-offset-2 hover:bg-hover hover:text-ink data-[status=active]:bg-hover data-[status=active]:font-medium data-[status=active]:text-ink [&_svg]:size-4"
+          >
+            <Icon aria-hidden />
+            {t(`settings.sections.${id}`)}
+          </Link>
+        ))}
+      </nav>
+      <div className="min-h-0 min-w-0 flex-1">
+        <Suspense fallback={<Loading />}>
+          <Outlet />
+        </Suspense>
+      </div>
+    </div>
+  );
+}
