@@ -33,5 +33,17 @@ create table crm.privacy_parts (
 );
 call app.wall('crm.privacy_parts');
 
+-- Which messages are gone, by a hash that says nothing: a gateway tells of a message again, or is read back, and would bring it back.
+create table crm.erased_messages (
+  tenant_id uuid not null default app.tenant_id() references crm.tenants,
+  line_id uuid not null,
+  guid_hash bytea not null,
+  erased_at timestamptz not null default app.now(),
+  primary key (tenant_id, line_id, guid_hash),
+  constraint erased_messages_line foreign key (tenant_id, line_id) references crm.lines on delete cascade
+);
+create index erased_messages_age on crm.erased_messages (erased_at);
+call app.wall('crm.erased_messages');
+
 create trigger audit after insert or update of state on crm.privacy_requests
   for each row execute function crm.write_audit('privacy_request', 'addresses', 'conversation_ids,message_count,file_count,recipient_count,part_count');

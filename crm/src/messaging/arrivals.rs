@@ -131,6 +131,7 @@ async fn make_contacts(tx: &mut TenantTx, line_id: LineId, arrivals: &[Arrival])
               and not exists (select from crm.contacts k where k.tenant_id = app.tenant_id() and k.email = u.address)
               -- a message that is only told again does not bring back a contact that somebody has deleted
               and not exists (select from crm.messages x where x.tenant_id = app.tenant_id() and x.line_id = $1 and x.guid = u.guid)
+              and not exists (select from crm.erased_messages x where x.tenant_id = app.tenant_id() and x.line_id = $1 and x.guid_hash = sha256(convert_to(u.guid, 'UTF8')))
             order by u.address
          on conflict (tenant_id, made_for) where made_for is not null do nothing",
     )
@@ -170,7 +171,8 @@ async fn insert(
            select u.*, coalesce(u.made_at, app.now()) as at
              from unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::text[], $15::text[])
              u(id, address, body, guid, service, status, chat_guid, made_at, conversation_id, group_name, sender, reply_to_guid)
-            where not exists (select from crm.messages x where x.tenant_id = app.tenant_id() and x.line_id = $1 and x.guid = u.guid)),
+            where not exists (select from crm.messages x where x.tenant_id = app.tenant_id() and x.line_id = $1 and x.guid = u.guid)
+              and not exists (select from crm.erased_messages x where x.tenant_id = app.tenant_id() and x.line_id = $1 and x.guid_hash = sha256(convert_to(u.guid, 'UTF8')))),
          c as (
            insert into crm.conversations (id, line_id, address, kind, name, contact_id, chat_guid, service, last_message_at)
              select distinct on (a.address) a.conversation_id, $1, a.address, case when a.sender is null then 'direct' else 'group' end, a.group_name,

@@ -21,6 +21,8 @@ use crate::{
 const CHUNK: i64 = 500;
 /// How soon it is looked again whether a call to a gateway has ended.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
+/// So long it may still turn out that a message of which nobody knows has left; what told of it later would be a message from nowhere.
+const IN_DOUBT: &str = "15 minutes";
 /// Longer than any job that writes a file may take.
 const WRITTEN_BY_THEN: Duration = Duration::from_secs(1800);
 
@@ -218,16 +220,18 @@ impl EraseContact {
     }
 }
 
-/// The next messages of a conversation, or of these senders in it; and whether one of them is on its way out.
+/// The next messages of a conversation, or of these senders in it; and whether one is on its way out, or may be.
 async fn next_of(
     tx: &mut TenantTx,
     conversation_id: Uuid,
     senders: Option<&[String]>,
 ) -> Result<(bool, Vec<Doomed>), Error> {
     let is_sending = sqlx::query_scalar(
-        "select exists (select from crm.messages m where m.tenant_id = app.tenant_id() and m.conversation_id = $1 and m.status = 'sending')",
+        "select exists (select from crm.messages m where m.tenant_id = app.tenant_id() and m.conversation_id = $1
+            and (m.status = 'sending' or m.status = 'unknown' and m.sending_at > app.now() - $2::interval))",
     )
     .bind(conversation_id)
+    .bind(IN_DOUBT)
     .fetch_one(tx.conn())
     .await?;
     let doomed = sqlx::query_as(
@@ -282,8 +286,19 @@ async fn forget_reactions(tx: &mut TenantTx, doomed: &[Doomed]) -> Result<(), Er
     Ok(())
 }
 
+/// That they were there is kept by hashes of what their gateway calls them: it may tell of them again.
 async fn delete_messages(tx: &mut TenantTx, doomed: &[Doomed]) -> Result<u64, Error> {
     let ids: Vec<Uuid> = doomed.iter().map(|message| message.id).collect();
+    sqlx::query(
+        "insert into crm.erased_messages (line_id, guid_hash)
+           select m.line_id, sha256(convert_to(m.guid, 'UTF8')) from crm.messages m where m.tenant_id = app.tenant_id() and m.id = any($1) and m.guid is not null
+           union
+           select a.line_id, sha256(convert_to(a.guid, 'UTF8')) from crm.message_attempts a where a.tenant_id = app.tenant_id() and a.message_id = any($1) and a.guid is not null
+         on conflict do nothing",
+    )
+    .bind(&ids)
+    .execute(tx.conn())
+    .await?;
     let deleted = sqlx::query("delete from crm.messages m where m.tenant_id = app.tenant_id() and m.id = any($1)")
         .bind(ids)
         .execute(tx.conn())

@@ -1,4 +1,4 @@
-//! Removes archives of exports whose time is over.
+//! Removes archives of exports whose time is over, and what is known of messages that are long gone.
 
 use std::time::Duration;
 
@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{App, Error, messaging::media::store, queue};
+
+/// No gateway tells of a message again after so long.
+const TOLD_AGAIN_DAYS: i32 = 90;
 
 /// Removes what was written out and is too old to be fetched; made by the schedule.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,6 +56,11 @@ impl Job<App> for Prune {
         .execute(tx.conn())
         .await
         .map_err(Error::from)?;
+        sqlx::query("delete from crm.erased_messages e where e.erased_at < app.now() - make_interval(days => $1)")
+            .bind(TOLD_AGAIN_DAYS)
+            .execute(tx.conn())
+            .await
+            .map_err(Error::from)?;
         Ok(Done::with(tx))
     }
 }

@@ -80,7 +80,8 @@ export type Topic = keyof Later;
 const spoken = new Set<Topic>();
 
 /** Which files there are is known to a module of its own, which the first screen does not wait for either. */
-const laterTexts = async (language: Language, topic: Topic) => (await import("./later")).textsOf(language, topic);
+const laterTexts = async (language: Language, topic: Topic) =>
+  (await import("./later")).textsOf(language, topic);
 
 async function addTexts(language: Language, topics: Iterable<Topic>): Promise<void> {
   const loaded = [...topics].map(async (topic) => {

@@ -225,10 +225,7 @@ const quietHours = createRoute({
   getParentRoute: () => settings,
   path: "/quiet-hours",
   staticData: { needs: "campaigns.view" },
-  component: lazyRouteComponent(
-    () => import("@/features/settings/QuietHoursPage"),
-    "QuietHoursPage",
-  ),
+  component: lazyRouteComponent(() => import("@/features/settings/QuietHoursPage"), "QuietHoursPage"),
 });
 
 const security = createRoute({

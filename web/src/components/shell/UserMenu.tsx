@@ -34,9 +34,7 @@ export function UserMenu({ side }: { side: "right" | "top" }) {
       <div className="px-2 py-1.5">
         <p className="text-sm font-medium">{user.name}</p>
         <p className="text-xs text-muted">{user.email}</p>
-        <p className="text-xs text-faint">
-          {t("nav.roleAt", { role: roleName(user), tenant: tenant.name })}
-        </p>
+        <p className="text-xs text-faint">{t("nav.roleAt", { role: roleName(user), tenant: tenant.name })}</p>
       </div>
       <MenuLine />
       <MenuLabel>{t("nav.language")}</MenuLabel>

@@ -30,7 +30,8 @@ export function Actions({ campaign: { id, state, name } }: { campaign: Campaign 
     },
     // where it stands is known by the answer: the next act need not wait until everything else has been read again
     onSuccess: ({ data }) =>
-      data && queryClient.setQueryData(api.queryOptions("get", "/api/v1/campaigns/{id}", params).queryKey, data),
+      data &&
+      queryClient.setQueryData(api.queryOptions("get", "/api/v1/campaigns/{id}", params).queryKey, data),
     onError: (error) => toast("bad", errorText(error, t)),
     onSettled: () => void refresh(id),
   });

@@ -98,7 +98,9 @@ function useColumns(): Column<Request>[] {
       id: "when",
       header: t("privacy.when"),
       className: "hidden w-36 text-muted sm:table-cell",
-      cell: ({ created_at }) => <time title={formats.dateTime(created_at)}>{formats.relative(created_at)}</time>,
+      cell: ({ created_at }) => (
+        <time title={formats.dateTime(created_at)}>{formats.relative(created_at)}</time>
+      ),
     },
     {
       id: "file",

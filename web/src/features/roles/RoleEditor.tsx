@@ -148,7 +148,9 @@ function Editor({ role, name: firstName, start, onClose, onCopy }: EditorProps) 
           <Field
             label={t("permissions.name")}
             error={atName ? errorText(atName, t) : undefined}
-            hint={role && role.user_count > 0 ? t("permissions.heldBy", { count: role.user_count }) : undefined}
+            hint={
+              role && role.user_count > 0 ? t("permissions.heldBy", { count: role.user_count }) : undefined
+            }
             className="max-w-md"
           >
             <Input

@@ -32,7 +32,9 @@ export function RolesPage() {
   const [removing, setRemoving] = useState<Role | null>(null);
   const nameOf = useNameOf();
   const edit = (role: string, from?: string) => void navigate({ search: { role, from } });
-  useShortcuts([{ keys: "n", label: t("permissions.make"), group: t("permissions.title"), run: () => edit("new") }]);
+  useShortcuts([
+    { keys: "n", label: t("permissions.make"), group: t("permissions.title"), run: () => edit("new") },
+  ]);
   const remove = useMutation({
     mutationFn: ({ id }: Role) => client.DELETE("/api/v1/roles/{id}", { params: { path: { id } } }),
     onSuccess: () => {

@@ -2,7 +2,11 @@
 import type { Permission } from "@/lib/api/client";
 
 type Group = Permission extends `${infer Name}.${string}` ? Name : never;
-type ActionOf<Name extends Group> = Permission extends infer P ? (P extends `${Name}.${infer Action}` ? Action : never) : never;
+type ActionOf<Name extends Group> = Permission extends infer P
+  ? P extends `${Name}.${infer Action}`
+    ? Action
+    : never
+  : never;
 
 /** An object rather than a list: one that is left out does not compile. */
 const ACTIONS: { [Name in Group]: Record<ActionOf<Name>, true> } = {

@@ -40,7 +40,9 @@ function RoleField({ value, error }: { value?: string; error?: string | undefine
       <Select
         name="role"
         value={id}
-        disabled={!chosen || (value !== undefined && !known.some((role) => role.id === value && isGivable(role)))}
+        disabled={
+          !chosen || (value !== undefined && !known.some((role) => role.id === value && isGivable(role)))
+        }
         onChange={({ target }) => setId(target.value)}
       >
         {known.map((role) => (

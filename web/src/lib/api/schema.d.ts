@@ -654,6 +654,40 @@ export interface paths {
         patch: operations["contacts_update"];
         trace?: never;
     };
+    "/api/v1/contacts/{id}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Erases a contact and all that was said with them; that they must not be written to stays. It takes a proof, and can't be undone. */
+        post: operations["contacts_privacy_erase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Copies all that is kept about a contact into archives, which can be fetched for a week. One that runs already answers 409. */
+        post: operations["contacts_privacy_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/contacts/{id}/household": {
         parameters: {
             query?: never;
@@ -2181,6 +2215,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/privacy-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was asked, newest first, and what came of it. */
+        get: operations["privacy_requests_privacy_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy-requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One request. */
+        get: operations["privacy_requests_privacy_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy-requests/{id}/parts/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An archive of a completed export; they count from 1. */
+        get: operations["privacy_requests_privacy_part"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/quiet-hours": {
         parameters: {
             query?: never;
@@ -2197,6 +2282,42 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The built-in roles, and then the account's own in the order in which they were made. The built-in ones stand before the first page and do not count as of it. */
+        get: operations["roles_list"];
+        put?: never;
+        /** Makes a role that grants no more than whoever makes it may do. It takes a proof. */
+        post: operations["roles_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a role that nobody has. It takes a proof. */
+        delete: operations["roles_delete"];
+        options?: never;
+        head?: never;
+        /** Changes a role, at once for everybody who has it; what is absent stays. It takes a proof. */
+        patch: operations["roles_update"];
         trace?: never;
     };
     "/api/v1/saved-filters": {
@@ -2660,7 +2781,7 @@ export interface components {
              * @description Its place in the account's chain, from 1.
              */
             seq: number;
-            /** @description What sort of thing: user, session, api_key, invitation, line, tenant or log_in. */
+            /** @description What sort of thing: user, role, session, api_key, invitation, line, tenant or log_in. */
             subject: string;
             /** @description Which one. */
             subject_id: string;
@@ -5001,7 +5122,7 @@ export interface components {
                  * @description Its place in the account's chain, from 1.
                  */
                 seq: number;
-                /** @description What sort of thing: user, session, api_key, invitation, line, tenant or log_in. */
+                /** @description What sort of thing: user, role, session, api_key, invitation, line, tenant or log_in. */
                 subject: string;
                 /** @description Which one. */
                 subject_id: string;
@@ -6003,6 +6124,65 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_PrivacyRequest: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: uuid
+                 * @description The contact; after an erase nobody has that id.
+                 */
+                contact_id: string;
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                created_at: string;
+                /** @description Who asked. */
+                created_by: string;
+                /**
+                 * Format: date-time
+                 * @description Until when they can be fetched.
+                 */
+                expires_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description Files that were.
+                 */
+                file_count: number;
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                finished_at?: string | null;
+                /**
+                 * Format: uuid
+                 * @description The id.
+                 */
+                id: string;
+                /** @description What is asked. */
+                kind: components["schemas"]["PrivacyKind"];
+                /**
+                 * Format: int64
+                 * @description Messages and notes that were copied or erased.
+                 */
+                message_count: number;
+                /**
+                 * Format: int32
+                 * @description Archives that an export has written, each with a part of the files.
+                 */
+                part_count: number;
+                /**
+                 * Format: int64
+                 * @description Places in campaigns that were.
+                 */
+                recipient_count: number;
+                /** @description queued, running, completed or failed. */
+                state: string;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_Queue: {
             /** @description The rows, in the list's order. */
             items: {
@@ -6087,6 +6267,30 @@ export interface components {
                  * @description When its hours of sending begin, where it waits for them.
                  */
                 waits_until?: string | null;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_Role: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /** @description As users name it. */
+                id: components["schemas"]["RoleHeld"];
+                /** @description What the tenant calls it; a built-in one is known by its id. */
+                name?: string | null;
+                /** @description What it grants. */
+                permissions: components["schemas"]["Permission"][];
+                /**
+                 * Format: date-time
+                 * @description When it was last changed, where it can be.
+                 */
+                updated_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description How many people have it, those without access too.
+                 */
+                user_count: number;
             }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -6316,7 +6520,9 @@ export interface components {
                 /** @description The name. */
                 name: string;
                 /** @description What they may do. */
-                role: components["schemas"]["Role"];
+                role: components["schemas"]["RoleHeld"];
+                /** @description What that role is called, where it is one of the tenant's own. */
+                role_name?: string | null;
             }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -6526,6 +6732,65 @@ export interface components {
              * @description For whom; absent: as for one of whom nothing is known.
              */
             contact_id?: string | null;
+        };
+        /**
+         * @description What is asked.
+         * @enum {string}
+         */
+        PrivacyKind: "export" | "erase";
+        /** @description A request of somebody about what is kept of them. */
+        PrivacyRequest: {
+            /**
+             * Format: uuid
+             * @description The contact; after an erase nobody has that id.
+             */
+            contact_id: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /** @description Who asked. */
+            created_by: string;
+            /**
+             * Format: date-time
+             * @description Until when they can be fetched.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: int64
+             * @description Files that were.
+             */
+            file_count: number;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finished_at?: string | null;
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /** @description What is asked. */
+            kind: components["schemas"]["PrivacyKind"];
+            /**
+             * Format: int64
+             * @description Messages and notes that were copied or erased.
+             */
+            message_count: number;
+            /**
+             * Format: int32
+             * @description Archives that an export has written, each with a part of the files.
+             */
+            part_count: number;
+            /**
+             * Format: int64
+             * @description Places in campaigns that were.
+             */
+            recipient_count: number;
+            /** @description queued, running, completed or failed. */
+            state: string;
         };
         /** @description The body of an error. */
         Problem: {
@@ -6778,11 +7043,47 @@ export interface components {
             /** @description The text. */
             body: string;
         };
-        /**
-         * @description A built-in role.
-         * @enum {string}
-         */
-        Role: "owner" | "admin" | "supervisor" | "agent" | "marketing" | "billing" | "read_only";
+        /** @description A role that somebody can be given. */
+        Role: {
+            /** @description As users name it. */
+            id: components["schemas"]["RoleHeld"];
+            /** @description What the tenant calls it; a built-in one is known by its id. */
+            name?: string | null;
+            /** @description What it grants. */
+            permissions: components["schemas"]["Permission"][];
+            /**
+             * Format: date-time
+             * @description When it was last changed, where it can be.
+             */
+            updated_at?: string | null;
+            /**
+             * Format: int64
+             * @description How many people have it, those without access too.
+             */
+            user_count: number;
+        };
+        /** @description A role to be made. */
+        RoleBody: {
+            /** @description 1 to 60 characters; the tenant has no other of that name. */
+            name: string;
+            /** @description What it grants: something, and nothing that whoever makes it may not do. */
+            permissions: components["schemas"]["Permission"][];
+        };
+        /** @description What is to become of a role; what is absent stays. */
+        RoleChange: {
+            /**
+             * @description 1 to 60 characters.
+             * @default null
+             */
+            name: string | null;
+            /**
+             * @description What it grants from now on, to everybody who has it.
+             * @default null
+             */
+            permissions: components["schemas"]["Permission"][] | null;
+        };
+        /** @description A built-in role (owner, admin, supervisor, agent, marketing, billing, read_only), or the id of one of the account's own. */
+        RoleHeld: string;
         /** @description What became of a row. */
         RowAnswer: components["schemas"]["JobAnswer"] & {
             /** @description The place of the row in the request, from 0. */
@@ -7212,7 +7513,9 @@ export interface components {
             /** @description The name. */
             name: string;
             /** @description What they may do. */
-            role: components["schemas"]["Role"];
+            role: components["schemas"]["RoleHeld"];
+            /** @description What that role is called, where it is one of the tenant's own. */
+            role_name?: string | null;
         };
         /** @description Somebody to be invited. */
         UserBody: {
@@ -7221,7 +7524,7 @@ export interface components {
             /** @description The name. */
             name: string;
             /** @description What they may do: no more than whoever invites. */
-            role: components["schemas"]["Role"];
+            role: components["schemas"]["RoleHeld"];
         };
         /** @description What is to become of a user; what is absent stays. */
         UserChange: {
@@ -7236,7 +7539,7 @@ export interface components {
              */
             name: string | null;
             /** @default null */
-            role: components["schemas"]["Role"] | null;
+            role: components["schemas"]["RoleHeld"] | null;
         };
         /** @description What keeps dead rows from being vacuumed. */
         VacuumHolder: {
@@ -8924,6 +9227,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Contact"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contacts_privacy_erase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Queued */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrivacyRequest"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contacts_privacy_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Queued */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrivacyRequest"];
                 };
             };
             /** @description Any error */
@@ -12651,6 +13016,101 @@ export interface operations {
             };
         };
     };
+    privacy_requests_privacy_list: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PrivacyRequest"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    privacy_requests_privacy_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrivacyRequest"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    privacy_requests_privacy_part: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A ZIP archive */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     quiet_hours_read: {
         parameters: {
             query?: never;
@@ -12698,6 +13158,135 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuietHoursBody"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roles_list: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Role"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roles_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleBody"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roles_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roles_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
                 };
             };
             /** @description Any error */
