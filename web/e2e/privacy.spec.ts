@@ -24,6 +24,7 @@ test("a contact is copied, the copy is fetched, and then everything is erased", 
   await expect(question).toContainText("¿Borrar todo lo de Olvido?");
   await expectAccessible(page);
   await question.getByRole("button", { name: "Borrar todo" }).click();
+  await expect(page.getByText("Se está borrando")).toBeVisible();
   await expect(page.getByRole("row").filter({ hasText: "Olvido" })).toHaveCount(0);
   await page.goto("/settings/privacy");
   await expect(page.getByRole("row").filter({ hasText: "Borrado" }).first()).toContainText("Hecho");
