@@ -18,6 +18,7 @@ mod imports_held;
 mod inbound;
 mod inbox;
 mod intake;
+mod key_limits;
 mod lifecycle;
 mod line_health;
 mod live;
