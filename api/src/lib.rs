@@ -16,6 +16,7 @@ pub mod problem;
 mod routes;
 mod settings;
 mod spa;
+mod strict;
 mod telemetry;
 mod upload;
 
