@@ -2,6 +2,7 @@
 //! The api, the gateway and the scheduler run in the test's own process.
 
 mod campaigns;
+mod canaries;
 mod chaos;
 mod collector;
 mod imports;

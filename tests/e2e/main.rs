@@ -31,6 +31,7 @@ mod operations;
 mod operator;
 mod schedules;
 mod second_factor;
+mod security_cases;
 mod sending;
 mod singles;
 mod spa;
