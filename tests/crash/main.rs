@@ -2,7 +2,6 @@
 //! The api, the gateway and the scheduler run in the test's own process.
 
 mod campaigns;
-mod canaries;
 mod chaos;
 mod collector;
 mod imports;
