@@ -56,6 +56,11 @@ whisper: ## a worker that transcribes and its models, for the tests of it; takes
 moto: ## a third party's S3, for the tests of files in a bucket; takes Python
 	@./.ci/moto
 
+.PHONY: schemathesis
+schemathesis: ## ask the api all that openapi.json allows, and more; takes Python
+	cargo build --quiet
+	@./.ci/schemathesis
+
 .PHONY: baseline
 baseline: ## the programs of the last version, for the tests of mixed versions; quick when they are there
 	@./.ci/baseline

@@ -11,7 +11,7 @@ use db::PageOf;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{Api, once::Once, problem::Problem};
+use crate::{Api, once::Once, problem::Problem, strict::Strict};
 
 /// A part of the path. One that does not parse names nothing, so it answers like a missing thing.
 pub struct Path<T>(pub T);
@@ -58,6 +58,7 @@ impl Paging {
 #[serde(deny_unknown_fields)]
 pub struct Reason {
     /// In 1 to 500 characters; kept in the audit.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
 }
 
@@ -118,7 +119,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(Error::invalid("body", "nul_character", "the body contains a NUL character").into());
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Strict(&mut reader)).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
         if inner.is_data() {

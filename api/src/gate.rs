@@ -7,14 +7,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use crm::{
-    App, Error,
+    Error,
     access::{self, Credential, Permission},
 };
 use tower_http::limit::RequestBodyLimitLayer;
 use utoipa::openapi::path::Operation;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
 
-use crate::{Api, actor, limits, openapi, origin, problem::Problem};
+use crate::{Api, actor, limits, meter::Standing, openapi, origin, problem::Problem};
 
 /// Who may come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,7 +169,7 @@ impl Routes {
 fn describe(access: Access, path: &str, operation: &mut Operation) {
     openapi::name(operation, path);
     openapi::add_access(operation, access);
-    openapi::add_problem(operation);
+    openapi::add_problems(operation, access);
 }
 
 #[derive(Clone)]
@@ -180,17 +180,22 @@ struct Guard {
 }
 
 async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    match admit(&guard, &mut request).await {
+    let mut standing = None;
+    let mut response = match admit(&guard, &mut request, &mut standing).await {
         Err(problem) => problem.into_response(),
         Ok(()) if guard.size == Size::Small => match tokio::time::timeout(limits::TIME, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::from(Error::Unavailable).into_response(),
         },
         Ok(()) => next.run(request).await,
+    };
+    if let Some(standing) = standing {
+        standing.write(response.headers_mut());
     }
+    response
 }
 
-async fn admit(guard: &Guard, request: &mut Request) -> Result<(), Problem> {
+async fn admit(guard: &Guard, request: &mut Request, standing: &mut Option<Standing>) -> Result<(), Problem> {
     let app = &guard.api.app;
     refuse_nul(request)?;
     let credential = actor::credential(&app.config.public_url, request.headers());
@@ -211,23 +216,29 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<(), Problem> {
             Ok(())
         }
         Access::Private(_) | Access::SignedIn(_) | Access::OwnAccess(_) => {
-            identify(app, credential, request, guard.access).await
+            identify(guard, credential, request, standing).await
         }
     }
 }
 
+/// Sees who asks, and what a key has left to ask for, which every answer to it says.
 async fn identify(
-    app: &App,
+    guard: &Guard,
     credential: Option<Credential>,
     request: &mut Request,
-    access: Access,
+    standing: &mut Option<Standing>,
 ) -> Result<(), Problem> {
     let credential = credential.ok_or(Error::Unauthorized)?;
-    let caller = access::identify(app, &credential).await?;
-    if caller.lacks_factor && !matches!(access, Access::OwnAccess(_)) {
+    let (caller, allowance) = access::recognize(&guard.api.app, &credential).await?;
+    if let Some(allowance) = allowance {
+        let (stands, outcome) = guard.api.meter.ask(&allowance);
+        *standing = Some(stands);
+        outcome?;
+    }
+    if caller.lacks_factor && !matches!(guard.access, Access::OwnAccess(_)) {
         return Err(Error::FactorNeeded.into());
     }
-    if let Access::Private(permission) = access {
+    if let Access::Private(permission) = guard.access {
         caller.require(permission)?;
         if caller.is_suspended && !request.method().is_safe() {
             return Err(Error::Suspended.into());

@@ -7,6 +7,7 @@ mod follow;
 pub mod gate;
 pub mod limits;
 mod live;
+mod meter;
 mod observe;
 pub mod once;
 pub mod openapi;
@@ -15,6 +16,7 @@ pub mod problem;
 mod routes;
 mod settings;
 mod spa;
+mod strict;
 mod telemetry;
 mod upload;
 
@@ -35,7 +37,7 @@ pub use boot::run;
 pub use openapi::document;
 pub use settings::Settings;
 
-use crate::{follow::Streams, limits::Guesses, live::Hub, problem::Problem};
+use crate::{follow::Streams, limits::Guesses, live::Hub, meter::Meter, problem::Problem};
 
 /// What every route works with.
 #[derive(Clone)]
@@ -47,6 +49,7 @@ pub struct Api {
     hub: Hub,
     guesses: Arc<Guesses>,
     streams: Streams,
+    meter: Arc<Meter>,
 }
 
 impl FromRef<Api> for App {
@@ -64,7 +67,9 @@ pub fn router(app: App) -> Router {
 pub fn router_with(app: App, settings: Settings) -> Router {
     telemetry::recorder();
     let hub = Hub::start(app.clone());
-    let api = Api { app, settings: Arc::new(settings), hub, guesses: Arc::default(), streams: Streams::default() };
+    let meter = Meter::start(app.clone(), &settings);
+    let api =
+        Api { app, settings: Arc::new(settings), hub, guesses: Arc::default(), streams: Streams::default(), meter };
     routes::all()
         .mount(&api)
         .fallback(spa::serve)

@@ -3,7 +3,7 @@
 use utoipa::{
     OpenApi, PartialSchema,
     openapi::{
-        ContentBuilder, Ref, RefOr, ResponseBuilder, SecurityRequirement,
+        Components, ContentBuilder, Header, Object, Ref, RefOr, ResponseBuilder, SecurityRequirement, Type,
         extensions::ExtensionsBuilder,
         path::{Operation, PathItem},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -30,6 +30,7 @@ pub fn head() -> utoipa::openapi::OpenApi {
     document.info.version = "1".to_owned();
     let components = document.components.get_or_insert_default();
     components.schemas.insert("Problem".to_owned(), ProblemBody::schema());
+    add_answers(components);
     let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("paloma_session")));
     let bearer = |text: &str| {
         SecurityScheme::Http(
@@ -89,12 +90,77 @@ pub fn add_access(operation: &mut Operation, access: Access) {
     }
 }
 
-/// Says how errors look: alike for all operations.
-pub fn add_problem(operation: &mut Operation) {
-    let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
-    let content = ContentBuilder::new().schema(Some(schema)).build();
-    let response = ResponseBuilder::new().description("Any error").content(MEDIA_TYPE, content).build();
-    operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
+/// Says with which statuses the gate and the extractors refuse, all in one form, and what a key is told of its limits. A handler that refuses in
+/// another way says so itself; its errors get that form here.
+pub fn add_problems(operation: &mut Operation, access: Access) {
+    let is_known = !matches!(access, Access::Public(_));
+    let is_key_taken = is_known && access != Access::Platform;
+    let has_body = operation.request_body.is_some();
+    let parameters = operation.parameters.as_deref().unwrap_or_default();
+    let names_things = has_body || !parameters.is_empty();
+    // a NUL in the address is refused everywhere
+    let mut statuses = vec!["422", "500", "503"];
+    if is_known {
+        statuses.extend(["401", "403"]);
+    }
+    if names_things {
+        statuses.extend(["404", "409"]);
+    }
+    if has_body {
+        statuses.extend(["400", "413", "415"]);
+    }
+    if is_known || names_things {
+        statuses.push("429");
+    }
+    let responses = &mut operation.responses.responses;
+    for status in statuses {
+        responses.insert(status.to_owned(), RefOr::Ref(Ref::from_response_name("Problem")));
+    }
+    for (status, response) in responses.iter_mut() {
+        if status == "429" {
+            *response = RefOr::Ref(Ref::from_response_name("Limited"));
+        } else if status.starts_with(['4', '5']) {
+            *response = RefOr::Ref(Ref::from_response_name("Problem"));
+        } else if let (true, RefOr::T(response)) = (is_key_taken, response) {
+            response.headers.extend(LIMIT_HEADERS.map(|(name, _)| (name.to_owned(), header(name))));
+        }
+    }
+}
+
+/// What every answer to a key says of its limits.
+const LIMIT_HEADERS: [(&str, &str); 2] = [
+    (
+        "RateLimit",
+        "For an API key: what is left of each window, `\"minute\";r=5999;t=1`; `t` is when all of it is there again, in seconds",
+    ),
+    (
+        "RateLimit-Policy",
+        "For an API key: what it may ask, `\"minute\";q=6000;w=60`, and with a quota `\"day\";q=10000;w=86400`",
+    ),
+];
+
+fn header(name: &str) -> RefOr<Header> {
+    RefOr::Ref(Ref::new(format!("#/components/headers/{name}")))
+}
+
+/// The forms of errors and of limits, once for all operations.
+fn add_answers(components: &mut Components) {
+    let problem = || {
+        let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
+        ContentBuilder::new().schema(Some(schema)).build()
+    };
+    let refused = ResponseBuilder::new().description("Refused, with the reason").content(MEDIA_TYPE, problem()).build();
+    let wait = "Seconds until it is worth asking again";
+    let mut limited = ResponseBuilder::new().description("Too much was asked").content(MEDIA_TYPE, problem()).build();
+    for (name, text) in LIMIT_HEADERS.into_iter().chain([("Retry-After", wait)]) {
+        let kind = if name == "Retry-After" { Type::Integer } else { Type::String };
+        let mut described = Header::new(Object::with_type(kind));
+        described.description = Some(text.to_owned());
+        components.headers.insert(name.to_owned(), RefOr::T(described));
+        limited.headers.insert(name.to_owned(), header(name));
+    }
+    components.responses.insert("Problem".to_owned(), RefOr::T(refused));
+    components.responses.insert("Limited".to_owned(), RefOr::T(limited));
 }
 
 #[cfg(test)]
@@ -110,7 +176,8 @@ mod tests {
         for (method, operation) in document.paths.paths.values_mut().flat_map(operations) {
             let name = operation.operation_id.clone().unwrap();
             assert!(operation.security.is_some(), "{method} {name}");
-            assert!(operation.responses.responses.contains_key("default"), "{method} {name}");
+            assert!(operation.responses.responses.contains_key("500"), "{method} {name}");
+            assert!(!operation.responses.responses.contains_key("default"), "{method} {name}: which statuses?");
             assert!(names.insert(name.clone()), "{name} is there twice");
         }
         assert_eq!(names.len(), crate::route_list().len());

@@ -83,7 +83,9 @@ const fn status(error: &Error) -> StatusCode {
         Error::Conflict { .. } => StatusCode::CONFLICT,
         Error::Unauthorized | Error::BadCredentials | Error::CodeNeeded | Error::BadCode => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_) | Error::FactorNeeded | Error::ProofNeeded | Error::Suspended => StatusCode::FORBIDDEN,
-        Error::Limited { .. } | Error::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Limited { .. } | Error::RateLimited { .. } | Error::QuotaExceeded { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -96,9 +98,9 @@ impl<E: Into<Error>> From<E> for Problem {
         let problem = Self::new(status(&error), error.code(), error.to_string());
         match error {
             Error::Invalid { field, .. } => problem.field(field),
-            Error::Limited { retry_after } | Error::QuotaExceeded { retry_after } => {
-                Self { retry_after: Some(retry_after), ..problem }
-            }
+            Error::Limited { retry_after }
+            | Error::RateLimited { retry_after }
+            | Error::QuotaExceeded { retry_after } => Self { retry_after: Some(retry_after), ..problem },
             Error::Unavailable => Self { retry_after: Some(Duration::from_secs(1)), ..problem },
             Error::Internal(cause) => Self::internal(cause),
             _ => problem,

@@ -1,6 +1,6 @@
 //! Settings of the api process alone; what every server binary takes is in crm.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU32};
 
 use clap::Args;
 use secrecy::SecretString;
@@ -20,6 +20,12 @@ pub struct Settings {
     /// The api stands behind one proxy: the client's address is the last one of X-Forwarded-For.
     #[arg(long, env = "PALOMA_BEHIND_PROXY", default_value_t = false, action = clap::ArgAction::Set)]
     pub behind_proxy: bool,
+    /// Requests that an API key may make a minute in this process, at once or spread, where the key has no limit of its own.
+    #[arg(long, env = "PALOMA_KEY_RATE_PER_MINUTE", default_value = "6000")]
+    pub key_rate_per_minute: NonZeroU32,
+    /// Requests that an API key may make a day (UTC), where the key has no limit of its own; without it as many as it likes.
+    #[arg(long, env = "PALOMA_KEY_QUOTA_PER_DAY")]
+    pub key_quota_per_day: Option<NonZeroU32>,
 }
 
 impl Default for Settings {
@@ -29,6 +35,8 @@ impl Default for Settings {
             upload_limit_mib: 512,
             metrics_token: None,
             behind_proxy: false,
+            key_rate_per_minute: const { NonZeroU32::new(6_000).unwrap() },
+            key_quota_per_day: None,
         }
     }
 }

@@ -56,6 +56,12 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
+    /// A key has asked for as much as it may.
+    #[error("this key has made as many requests as it may; try again in {} s", .retry_after.as_secs())]
+    RateLimited {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// As much is queued as the tenant may have.
     #[error("as much is queued as may be; try again in {} s", .retry_after.as_secs())]
     QuotaExceeded {
@@ -97,6 +103,7 @@ impl Error {
             Self::Forbidden(_) => "forbidden",
             Self::Suspended => "tenant_suspended",
             Self::Limited { .. } => "limited",
+            Self::RateLimited { .. } => "rate_limited",
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::TooLarge(_) => "too_large",
             Self::Unavailable => "unavailable",
@@ -187,7 +194,9 @@ impl From<Error> for jobs::JobError {
             | Error::FactorNeeded
             | Error::ProofNeeded
             | Error::TooLarge(_) => Self::discard(error),
-            Error::Limited { retry_after } | Error::QuotaExceeded { retry_after } => Self::Snooze { wait: retry_after },
+            Error::Limited { retry_after }
+            | Error::RateLimited { retry_after }
+            | Error::QuotaExceeded { retry_after } => Self::Snooze { wait: retry_after },
             Error::Suspended => Self::Snooze { wait: Duration::from_secs(3600) },
             Error::Unauthorized
             | Error::BadCredentials

@@ -24,6 +24,7 @@ struct Login {
     bypasses: bool,
     inherits: bool,
     owns: bool,
+    may_escape: bool,
     may_tenant: bool,
     may_platform: bool,
 }
@@ -36,6 +37,9 @@ async fn login(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
                    where o.oid <> r.oid and pg_has_role(r.oid, o.oid, 'usage')) as inherits,
            exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
                    where n.nspname in ('app', 'crm', 'jobs') and pg_has_role(r.oid, c.relowner, 'member')) as owns,
+           -- a superuser may become whoever there is: that is said of it already
+           not r.rolsuper and exists (select from pg_roles o where o.oid <> r.oid and (o.rolsuper or o.rolbypassrls)
+                   and pg_has_role(r.oid, o.oid, 'member')) as may_escape,
            coalesce((select pg_has_role(r.oid, o.oid, 'member') from pg_roles o where o.rolname = 'paloma_tenant'), false) as may_tenant,
            coalesce((select pg_has_role(r.oid, o.oid, 'member') from pg_roles o where o.rolname = 'paloma_platform'), false) as may_platform
          from pg_roles r where r.rolname = session_user",
@@ -55,6 +59,9 @@ async fn login(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
     }
     if login.owns {
         faults.push(format!("the login role {name} owns tables of the schema, or may act as their owner"));
+    }
+    if login.may_escape {
+        faults.push(format!("the login role {name} may become a superuser, or a role with BYPASSRLS"));
     }
     if !(login.may_tenant && login.may_platform) {
         faults.push(format!(

@@ -8,7 +8,7 @@ use std::{
 use crate::sources::{self, root};
 
 /// Codes that no screen can bring about.
-const WITHOUT_SCREEN: [(&str, &[&str]); 5] = [
+const WITHOUT_SCREEN: [(&str, &[&str]); 4] = [
     (
         "lines and tenants are made by an API client or by `paloma`",
         &[
@@ -23,7 +23,6 @@ const WITHOUT_SCREEN: [(&str, &[&str]); 5] = [
             "timeout_range",
         ],
     ),
-    ("so are API keys", &["expires_in_past", "permissions_beyond_own", "permissions_empty"]),
     (
         "labels and canned replies are made over the API until there are settings for them",
         &["color_malformed", "missing", "shortcut_malformed", "shortcut_taken"],

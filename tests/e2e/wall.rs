@@ -252,6 +252,7 @@ async fn the_boot_check_refuses_every_login_that_could_pass_the_wall() {
         ("inherit", scopes, "inherits"),
         ("noinherit", "paloma_owner, paloma_tenant, paloma_platform", "owns"),
         ("noinherit", "paloma_tenant", "may not enter"),
+        ("noinherit", "postgres, paloma_tenant, paloma_platform", "may become a superuser"),
     ]
     .into_iter()
     .enumerate()

@@ -40,7 +40,7 @@ test("a role is made from another one, given to somebody, narrowed, and removed 
   await expect(page.getByRole("row").filter({ hasText: email })).toContainText(name);
 
   await page.goto("/settings/roles");
-  await row.click();
+  await row.getByRole("button", { name, exact: true }).click();
   await expect(page.getByText("Lo tiene 1 persona")).toBeVisible();
   await page.getByLabel("Escribir a las personas").uncheck();
   await page.getByRole("button", { name: "Guardar" }).click();

@@ -55,7 +55,7 @@ pub struct Since {
 /// message.changed, message.new, message.status, unread.changed. With `last_seq` those that were missed come first, all of them: `is_resumed` says so, and nothing has to be read
 /// anew. Where that is not possible a frame `{"kind":"resync_required","seq":N}` comes instead, and everything has to be. A number that is still to come is refused by
 /// closing with 4400. conversation.presence has no number and is never told again.
-#[utoipa::path(get, path = "/api/v1/live", tag = "live", params(Since), responses((status = 101, description = "The socket is open")))]
+#[utoipa::path(get, path = "/api/v1/live", tag = "live", params(Since), responses((status = 101, description = "The socket is open"), (status = 400, description = "No socket was asked for"), (status = 426, description = "Not by this version of HTTP")))]
 pub async fn open(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,

@@ -44,6 +44,7 @@ pub fn routes() -> Routes {
 
 /// What somebody gives to log in.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct Credentials {
     /// The e-mail.
     email: String,
@@ -73,7 +74,7 @@ struct Me {
 /// Logs in: sets the session's cookie.
 #[utoipa::path(
     post, path = "/api/v1/session", tag = "access", request_body = Credentials,
-    responses((status = 200, description = "Logged in", body = Me))
+    responses((status = 200, description = "Logged in", body = Me), (status = 401, description = "Refused"))
 )]
 async fn log_in(
     State(api): State<Api>,
@@ -124,11 +125,19 @@ async fn log_out(call: Call) -> Result<Response, Problem> {
 #[serde(deny_unknown_fields)]
 struct KeyBody {
     /// What it is for.
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// What it may do; no more than whoever makes it.
+    #[schema(min_items = 1)]
     permissions: Vec<Permission>,
     /// When it stops working.
     expires_at: Option<DateTime<Utc>>,
+    /// Requests a minute, 1 to 60000; without it what the installation is set to.
+    #[schema(minimum = 1, maximum = 60_000)]
+    rate_per_minute: Option<i32>,
+    /// Requests a day (UTC), 1 to 1000000000; without it what the installation is set to.
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    quota_per_day: Option<i64>,
 }
 
 /// A key with its secret, which is shown this once.
@@ -158,8 +167,13 @@ async fn create_key(call: Call, Create { body, once }: Create<KeyBody>) -> Resul
     if let Some(replay) = once.replay(&mut tx).await? {
         return Ok(replay);
     }
-    let new =
-        NewApiKey { name: body.name, permissions: body.permissions.into_iter().collect(), expires_at: body.expires_at };
+    let new = NewApiKey {
+        name: body.name,
+        permissions: body.permissions.into_iter().collect(),
+        expires_at: body.expires_at,
+        rate_per_minute: body.rate_per_minute,
+        quota_per_day: body.quota_per_day,
+    };
     let (key, token) = api_keys::create(&mut tx, &call.caller, new).await?;
     let kept = json!(KeyMade { key, token: None });
     let mut shown = kept.clone();

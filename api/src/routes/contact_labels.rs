@@ -31,6 +31,7 @@ pub fn routes() -> Routes {
 #[serde(deny_unknown_fields)]
 struct ContactLabelBody {
     /// 1 to 100 characters without semicolon, comma and |; unique whatever its case and accents.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
 

@@ -140,7 +140,7 @@ async fn count(call: Call) -> Result<Json<Counts>, Problem> {
 /// Takes the conversation that has waited longest: nobody's, with something unread. Of several who ask at once each gets another one.
 #[utoipa::path(
     post, path = "/api/v1/conversations/next", tag = "conversations",
-    responses((status = 200, body = Conversation))
+    responses((status = 200, body = Conversation), (status = 409, description = "Nobody waits"))
 )]
 async fn take_next(call: Call) -> Result<Json<Conversation>, Problem> {
     let mut tx = call.tx().await?;

@@ -23,13 +23,13 @@ pub fn routes() -> Routes {
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, description = "It lives")))]
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, description = "It lives", body = String)))]
 async fn live() -> &'static str {
     "live\n"
 }
 
 /// Whether requests can be answered: the database answers and the process is not stopping.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, description = "It does")))]
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, description = "It does", body = String)))]
 async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
     let ping = tokio::time::timeout(Duration::from_secs(2), app.db.ping()).await;
     match ping {
@@ -39,7 +39,7 @@ async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
 }
 
 /// The process's metrics, as Prometheus reads them.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "The metrics", body = String)))]
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "The metrics", body = String), (status = 401, description = "Without its token")))]
 async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
     if let Some(expected) = &api.settings.metrics_token {
         let tag = api.app.keys.sign("metrics", expected.expose_secret().as_bytes());
@@ -53,7 +53,7 @@ async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response,
 }
 
 /// The OpenAPI document.
-#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "health", responses((status = 200, description = "The document")))]
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "health", responses((status = 200, description = "The document", body = serde_json::Value)))]
 async fn document() -> (StatusCode, [(header::HeaderName, &'static str); 1], String) {
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], openapi::text())
 }

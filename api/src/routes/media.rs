@@ -116,7 +116,7 @@ struct Signed {
 /// Serves a file, whole or a range of it. An address is part of what lists files; it is not made by hand.
 #[utoipa::path(
     get, path = "/api/v1/media/{id}", tag = "media", params(("id" = Uuid, Path), Signed),
-    responses((status = 200, description = "The bytes"), (status = 206, description = "A range of them"))
+    responses((status = 200, description = "The bytes"), (status = 206, description = "A range of them"), (status = 416, description = "No such range"))
 )]
 async fn serve(
     State(api): State<Api>,

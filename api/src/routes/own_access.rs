@@ -69,7 +69,7 @@ async fn prove(
 #[serde(deny_unknown_fields)]
 struct NewPassword {
     /// 10 characters or more.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 10)]
     password: SecretString,
 }
 

@@ -59,7 +59,7 @@ struct OwnerBody {
     /// The name.
     name: String,
     /// The password, 10 characters or more.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 10)]
     password: SecretString,
 }
 
@@ -109,10 +109,13 @@ async fn quota(operator: Operator, Path(id): Path<TenantId>) -> Result<Json<Queu
 #[serde(deny_unknown_fields)]
 struct QuotaBody {
     /// In 1 to 500 characters; kept in the audit.
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
     /// Jobs that wait, are due later or run: 10,000 or more.
+    #[schema(minimum = 10_000)]
     most_jobs: i64,
     /// Bytes of their payloads as stored: 67,108,864 or more.
+    #[schema(minimum = 67_108_864)]
     most_bytes: i64,
 }
 

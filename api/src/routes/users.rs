@@ -140,7 +140,7 @@ struct PasswordBody {
     /// Their name; without it the one they were invited by stays.
     name: Option<String>,
     /// 10 characters or more.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 10)]
     password: SecretString,
 }
 

@@ -4,6 +4,7 @@
 mod coalesced;
 mod cpu;
 mod fleet;
+mod foreign;
 mod ground;
 mod inbox;
 mod latency;
@@ -32,6 +33,8 @@ pub enum BenchVerb {
     Inbox(inbox::InboxArguments),
     /// Measure the live feed: memory of silent sockets, and how soon events reach all of them.
     Sockets(sockets::SocketsArguments),
+    /// Measure whether another tenant's thing is told from a missing one by the time that its 404 takes.
+    Foreign(foreign::ForeignArguments),
     /// The other ends of the sockets.
     #[command(hide = true)]
     Listen(sockets::ListenArguments),
@@ -164,6 +167,7 @@ pub async fn obey(verb: BenchVerb) -> Result<()> {
         BenchVerb::Peer(arguments) => peer::obey(arguments).await,
         BenchVerb::Worker(arguments) => noop::work(&arguments).await,
         BenchVerb::Sockets(arguments) => sockets::obey(&arguments).await,
+        BenchVerb::Foreign(arguments) => foreign::obey(&arguments).await,
         BenchVerb::Listen(arguments) => sockets::listen(&arguments).await,
         BenchVerb::Inbox(arguments) => inbox::obey(&arguments).await,
         BenchVerb::Queue(arguments) => {

@@ -4,7 +4,7 @@ use crate::secrets;
 use anyhow::{Context, Result, bail};
 use cli::stack::loopback_client;
 use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, ORIGIN, SET_COOKIE};
-use reqwest::{Body, RequestBuilder, Response};
+use reqwest::{Body, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who the demo is.
 pub struct Tenant {
+    slug: String,
     email: String,
     password: String,
 }
@@ -20,7 +21,11 @@ pub struct Tenant {
 impl Tenant {
     /// With a password that nobody knows.
     pub fn random() -> Self {
-        Self { email: "owner@demo.example".to_owned(), password: secrets::random() }
+        Self::named("demo")
+    }
+    /// The same under another name.
+    pub fn named(slug: &str) -> Self {
+        Self { slug: slug.to_owned(), email: format!("owner@{slug}.example"), password: secrets::random() }
     }
 }
 
@@ -36,7 +41,7 @@ impl Client {
     pub async fn sign_up(api: &str, operator_token: &str, tenant: &Tenant) -> Result<Self> {
         let http = loopback_client(PATIENCE)?;
         let new = json!({
-            "name": "Demo", "slug": "demo", "region": "US", "time_zone": "America/New_York",
+            "name": "Demo", "slug": tenant.slug, "region": "US", "time_zone": "America/New_York",
             "owner": { "email": tenant.email, "password": tenant.password, "name": "Demo Owner" },
         });
         let request = http.post(format!("{api}/api/v1/platform/tenants")).bearer_auth(operator_token).json(&new);
@@ -72,6 +77,18 @@ impl Client {
         let answer = fine(self.http.get(self.url(path)).headers(self.headers.clone()).send().await?).await;
         let bytes = answer.with_context(|| format!("reading {path}"))?.bytes().await?;
         Ok((began.elapsed(), bytes.len()))
+    }
+
+    /// How long it takes to be told that nothing is at `path`.
+    pub async fn timed_missing(&self, path: &str) -> Result<Duration> {
+        let began = Instant::now();
+        let answer = self.http.get(self.url(path)).headers(self.headers.clone()).send().await?;
+        let status = answer.status();
+        answer.bytes().await?;
+        if status != StatusCode::NOT_FOUND {
+            bail!("reading {path}: {status}, where nothing was expected");
+        }
+        Ok(began.elapsed())
     }
 
     /// The session's cookie, as it is to be sent back.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{
     caller::Caller,
+    key_limits::{self, Allowance},
     permission::{Permission, Permissions},
     role::Granted,
     users::UserId,
@@ -42,6 +43,12 @@ pub struct ApiKey {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was used last, to the minute.
     pub used_at: Option<DateTime<Utc>>,
+    /// Requests that it may make a minute; null: what the installation is set to.
+    pub rate_per_minute: Option<i32>,
+    /// Requests that it may make a day (UTC); null: what the installation is set to.
+    pub quota_per_day: Option<i64>,
+    /// Requests that it has made today (UTC), some seconds late.
+    pub requests_today: i64,
 }
 
 /// A key to be made.
@@ -53,6 +60,10 @@ pub struct NewApiKey {
     pub permissions: Permissions,
     /// When it stops working.
     pub expires_at: Option<DateTime<Utc>>,
+    /// Requests a minute, if not what the installation is set to.
+    pub rate_per_minute: Option<i32>,
+    /// Requests a day (UTC), if not what the installation is set to.
+    pub quota_per_day: Option<i64>,
 }
 
 /// Makes a key and answers its secret, which is shown this once. A key can't make keys.
@@ -75,14 +86,16 @@ pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewApiKey) -> Resul
     if new.expires_at.is_some_and(|at| at <= tx.now()) {
         return Err(Error::invalid("expires_at", "expires_in_past", "the key would have expired already"));
     }
+    key_limits::check(new.rate_per_minute, new.quota_per_day)?;
     let token = random_token();
     let prefix = &random_token()[..8];
     let token = format!("pk_{prefix}_{token}");
     let names: Vec<&str> = new.permissions.iter().map(Permission::name).collect();
     let key = sqlx::query_as(
-        "insert into crm.api_keys (id, name, prefix, secret_hash, permissions, created_by, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7)
-         returning id, name, prefix, permissions, created_by, created_at, expires_at, used_at",
+        "insert into crm.api_keys (id, name, prefix, secret_hash, permissions, created_by, expires_at, rate_per_minute, quota_per_day)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         returning id, name, prefix, permissions, created_by, created_at, expires_at, used_at, rate_per_minute, quota_per_day,
+           0::bigint as requests_today",
     )
     .bind(ApiKeyId::new())
     .bind(name)
@@ -91,6 +104,8 @@ pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewApiKey) -> Resul
     .bind(names)
     .bind(caller.user_id)
     .bind(new.expires_at)
+    .bind(new.rate_per_minute)
+    .bind(new.quota_per_day)
     .fetch_one(tx.conn())
     .await?;
     Ok((key, token))
@@ -99,10 +114,12 @@ pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewApiKey) -> Resul
 /// The tenant's keys that were not revoked, newest first.
 pub async fn list(tx: &mut TenantTx, page: PageOf<ApiKeyId>) -> Result<Page<ApiKey>, Error> {
     let keys: Vec<ApiKey> = sqlx::query_as(
-        "select id, name, prefix, permissions, created_by, created_at, expires_at, used_at
-         from crm.api_keys
-         where revoked_at is null and ($1::uuid is null or id < $1)
-         order by id desc
+        "select k.id, k.name, k.prefix, k.permissions, k.created_by, k.created_at, k.expires_at, k.used_at, k.rate_per_minute, k.quota_per_day,
+           coalesce(n.requests, 0) as requests_today
+         from crm.api_keys k
+         left join crm.api_key_uses n on n.tenant_id = k.tenant_id and n.key_id = k.id and n.day = (app.now() at time zone 'utc')::date
+         where k.revoked_at is null and ($1::uuid is null or k.id < $1)
+         order by k.id desc
          limit $2",
     )
     .bind(page.after)
@@ -140,14 +157,26 @@ impl Live {
     }
 }
 
-/// The working key of a bearer token, if it is one.
-pub(super) async fn find(app: &App, token: &str) -> Result<Option<Live>, Error> {
+#[derive(sqlx::FromRow)]
+struct Found {
+    #[sqlx(flatten)]
+    live: Live,
+    #[sqlx(flatten)]
+    allowance: Allowance,
+}
+
+/// The working key of a bearer token, if it is one, and what it may ask for.
+pub(super) async fn find(app: &App, token: &str) -> Result<Option<(Live, Allowance)>, Error> {
     let Some(prefix) = read_prefix(token) else { return Ok(None) };
     let mut tx = app.db.platform(Why::Login).await?;
-    let live: Option<Live> = sqlx::query_as(
+    let found: Option<Found> = sqlx::query_as(
         "select k.id, k.tenant_id, k.created_by, k.permissions, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state,
-           coalesce(k.used_at < app.now() - interval '1 minute', true) as is_stale
+           coalesce(k.used_at < app.now() - interval '1 minute', true) as is_stale,
+           k.rate_per_minute, k.quota_per_day, coalesce(n.requests, 0) as requests_today,
+           ceil(extract(epoch from today.day + 1 - (app.now() at time zone 'utc')))::int as day_ends_s
          from crm.api_keys k
+         cross join (select (app.now() at time zone 'utc')::date as day) today
+         left join crm.api_key_uses n on n.tenant_id = k.tenant_id and n.key_id = k.id and n.day = today.day
          join crm.users u on u.tenant_id = k.tenant_id and u.id = k.created_by
          left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
          join crm.tenants t on t.id = k.tenant_id
@@ -160,7 +189,7 @@ pub(super) async fn find(app: &App, token: &str) -> Result<Option<Live>, Error> 
     .bind(State::Closed)
     .fetch_optional(tx.conn())
     .await?;
-    if let Some(live) = live.as_ref().filter(|live| live.is_stale) {
+    if let Some(live) = found.as_ref().map(|found| &found.live).filter(|live| live.is_stale) {
         sqlx::query(
             "update crm.api_keys set used_at = app.now()
              where tenant_id = $1 and id = $2 and (used_at is null or used_at < app.now() - interval '1 minute')",
@@ -171,7 +200,7 @@ pub(super) async fn find(app: &App, token: &str) -> Result<Option<Live>, Error> 
         .await?;
         tx.commit().await?;
     }
-    Ok(live)
+    Ok(found.map(|found| (found.live, found.allowance)))
 }
 
 /// Those of these keys that work, and writes as seldom that they were used: a row that somebody else holds is written the next time.

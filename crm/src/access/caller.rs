@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{
     api_keys::{self, ApiKeyId},
+    key_limits::Allowance,
     permission::{Permission, Permissions},
     sessions::{self, SessionId},
     users::UserId,
@@ -100,14 +101,21 @@ impl Caller {
 
 /// Who brings that credential; Unauthorized where it is unknown, expired or revoked.
 pub async fn identify(app: &App, credential: &Credential) -> Result<Caller, Error> {
-    let caller = match credential {
+    Ok(recognize(app, credential).await?.0)
+}
+
+/// The same, with what a key may ask for.
+pub async fn recognize(app: &App, credential: &Credential) -> Result<(Caller, Option<Allowance>), Error> {
+    match credential {
         Credential::Session(token) => {
             let id = sessions::read_token(&app.keys, token).ok_or(Error::Unauthorized)?;
-            of_session(&sessions::find(app, id).await?.ok_or(Error::Unauthorized)?)
+            Ok((of_session(&sessions::find(app, id).await?.ok_or(Error::Unauthorized)?), None))
         }
-        Credential::Key(token) => of_key(&api_keys::find(app, token).await?.ok_or(Error::Unauthorized)?),
-    };
-    Ok(caller)
+        Credential::Key(token) => {
+            let (live, allowance) = api_keys::find(app, token).await?.ok_or(Error::Unauthorized)?;
+            Ok((of_key(&live), Some(allowance)))
+        }
+    }
 }
 
 /// Who of these is still known, and what they may do now: one look for all that stay connected, a statement for each kind of credential

@@ -5,6 +5,7 @@ pub mod audit;
 mod caller;
 pub mod idempotency;
 pub mod invitations;
+pub mod key_limits;
 pub mod operator;
 pub mod password;
 pub mod permission;
@@ -16,7 +17,7 @@ pub mod sessions;
 pub mod throttle;
 pub mod users;
 
-pub use caller::{Caller, Credential, Via, identify, recheck};
+pub use caller::{Caller, Credential, Via, identify, recheck, recognize};
 pub use permission::{Permission, Permissions};
 pub use prune::Prune;
 pub use role::Role;

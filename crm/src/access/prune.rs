@@ -4,7 +4,7 @@ use db::Scope;
 use jobs::{Cx, Done, Job, JobResult, KeyScope, Platform, Queue, UniqueKey};
 use serde::{Deserialize, Serialize};
 
-use super::{idempotency, throttle};
+use super::{idempotency, key_limits, throttle};
 use crate::{App, queue};
 
 /// Removes what no longer says anything.
@@ -25,6 +25,7 @@ impl Job<App> for Prune {
         let mut tx = cx.tx().await?;
         throttle::prune(&mut tx).await?;
         idempotency::prune(&mut tx).await?;
+        key_limits::prune(&mut tx).await?;
         // kept for a month, so that somebody who asks can still see where they had been logged in
         sqlx::query("delete from crm.sessions where least(expires_at, revoked_at) < app.now() - interval '30 days'")
             .execute(tx.conn())

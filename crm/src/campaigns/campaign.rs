@@ -120,6 +120,7 @@ impl Pace {
 
 /// A campaign to be made.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewCampaign {
     /// What people call it; unique in the tenant.
     pub name: String,

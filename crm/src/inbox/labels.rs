@@ -31,7 +31,8 @@ pub struct Label {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabelFields {
-    /// The word.
+    /// The word, 1 to 60 characters.
+    #[schema(min_length = 1, max_length = 60)]
     pub name: Option<String>,
     /// The colour, `#rrggbb`.
     pub color: Option<String>,

@@ -77,6 +77,7 @@ pub struct Line {
 
 /// A line to be made.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewLine {
     /// What people call it.
     pub name: String,
@@ -111,6 +112,7 @@ fn apple_script() -> String {
 
 /// What may be changed of a line; absent fields stay.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LineChange {
     /// What people call it.
     pub name: Option<String>,

@@ -33,6 +33,7 @@ pub fn routes() -> Routes {
 #[schema(as = GateLimits)]
 struct Limits {
     /// In 1 to 500 characters; kept in the audit.
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
     /// Starts a second, above 0.
     #[serde(default, deserialize_with = "said")]

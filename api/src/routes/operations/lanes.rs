@@ -77,6 +77,7 @@ async fn resume_lane(
 #[schema(as = LaneWeight)]
 struct Weight {
     /// In 1 to 500 characters; kept in the audit.
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
     /// Its share beside the tenant's other lanes, 1 to 100.
     weight: i16,

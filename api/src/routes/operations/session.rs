@@ -48,7 +48,7 @@ struct OperatorSession {
 /// Logs the operator in: sets a cookie for twelve hours.
 #[utoipa::path(
     post, path = "/api/v1/platform/session", tag = "operations", request_body = Credentials,
-    responses((status = 200, description = "Logged in", body = OperatorSession))
+    responses((status = 200, description = "Logged in", body = OperatorSession), (status = 401, description = "Refused"))
 )]
 async fn log_in(
     State(api): State<Api>,

@@ -75,7 +75,6 @@ export function RolesPage() {
         columns={columns}
         rows={roles.data}
         rowId={({ id }) => id}
-        onOpen={({ id }) => edit(id)}
       />
       {removing ? (
         <Confirm
@@ -108,7 +107,13 @@ function useColumns(acts: Acts): Column<Role>[] {
       className: "md:w-[40%]",
       cell: (role) => (
         <span className="flex items-center gap-2 font-medium">
-          <span className="truncate">{nameOf(role)}</span>
+          <button
+            type="button"
+            className="truncate text-left hover:underline"
+            onClick={() => acts.edit(role.id)}
+          >
+            {nameOf(role)}
+          </button>
           {isBuiltIn(role) ? (
             <Badge tone="quiet" className="shrink-0">
               {t("permissions.builtIn")}
