@@ -17,6 +17,7 @@ pub mod secrets;
 pub mod telemetry;
 pub mod tenancy;
 pub mod text;
+pub mod webhooks;
 
 pub use error::Error;
 pub use process::{App, Config};
@@ -59,6 +60,9 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<messaging::typing::ShowTyping>()
         .add::<messaging::sweep::Sweep>()
         .add::<messaging::sweep::SweepLines>()
+        .add::<webhooks::deliver::Deliver>()
+        .add::<webhooks::lost::FollowDeliveries>()
+        .add::<webhooks::prune::Prune>()
 }
 
 /// Every schedule there is.
@@ -90,6 +94,7 @@ pub fn schedules() -> Vec<jobs::schedule::Schedule> {
         // one that runs may have looked before what this one is for
         Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {})
             .overlap(Overlap::Queue),
+        Schedule::new::<App, _>("webhooks.prune", "37 * * * *", chrono_tz::UTC, webhooks::prune::Prune {}),
     ]
 }
 

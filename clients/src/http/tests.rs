@@ -20,6 +20,7 @@ fn call(url: &str, effect: Effect) -> Call {
         range: None,
         json: Some(b"{}".to_vec()),
         headers: &[],
+        own_headers: Vec::new(),
         timeout: Duration::from_secs(20),
         effect,
     }

@@ -16,6 +16,7 @@ import type security from "./en/security.json";
 import type settings from "./en/settings.json";
 import type sms from "./en/sms.json";
 import type users from "./en/users.json";
+import type webhooks from "./en/webhooks.json";
 import type why from "./en/why.json";
 
 export const LANGUAGES = ["es", "en"] as const;
@@ -70,6 +71,7 @@ interface Later {
   settings: typeof settings;
   sms: typeof sms;
   users: typeof users;
+  webhooks: typeof webhooks;
   why: typeof why;
 }
 type Topic = keyof Later;
@@ -87,6 +89,7 @@ const LATER: Record<Topic, Record<Language, () => Promise<{ default: Texts }>>> 
   settings: { es: () => import("./es/settings.json"), en: () => import("./en/settings.json") },
   sms: { es: () => import("./es/sms.json"), en: () => import("./en/sms.json") },
   users: { es: () => import("./es/users.json"), en: () => import("./en/users.json") },
+  webhooks: { es: () => import("./es/webhooks.json"), en: () => import("./en/webhooks.json") },
   why: { es: () => import("./es/why.json"), en: () => import("./en/why.json") },
 };
 const spoken = new Set<Topic>();

@@ -22,6 +22,7 @@ import {
   readAudit,
   readCampaign,
   readContacts,
+  readDeliveries,
   readInbox,
   readJobs,
   readLogIn,
@@ -219,6 +220,27 @@ const audit = createRoute({
   component: lazyRouteComponent(() => withTexts(import("@/features/audit/AuditPage"), "audit"), "AuditPage"),
 });
 
+const webhooks = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/webhooks",
+  staticData: { needs: "admin.webhooks_manage" },
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/webhooks/WebhooksPage"), "webhooks"),
+    "WebhooksPage",
+  ),
+});
+
+const webhook = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/webhooks/$webhookId",
+  staticData: { needs: "admin.webhooks_manage" },
+  validateSearch: readDeliveries,
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/webhooks/DeliveriesPage"), "webhooks"),
+    "DeliveriesPage",
+  ),
+});
+
 /** The account asks for a second factor: nothing else is open until there is one. */
 const secondFactor = createRoute({
   getParentRoute: () => root,
@@ -323,6 +345,8 @@ export const router = createRouter({
       quietHours,
       security,
       audit,
+      webhooks,
+      webhook,
     ]),
   ]),
   parseSearch,

@@ -165,10 +165,19 @@ export const AUDIT_SUBJECTS = [
   "invitation",
   "line",
   "tenant",
+  "webhook",
 ] as const;
 export interface AuditSearch {
   subject?: (typeof AUDIT_SUBJECTS)[number] | undefined;
 }
 export const readAudit = (search: Search): AuditSearch => ({
   subject: oneOf(search["subject"], AUDIT_SUBJECTS),
+});
+
+export const DELIVERY_STATES = ["pending", "delivered", "failed"] as const;
+export interface DeliveriesSearch {
+  state?: (typeof DELIVERY_STATES)[number] | undefined;
+}
+export const readDeliveries = (search: Search): DeliveriesSearch => ({
+  state: oneOf(search["state"], DELIVERY_STATES),
 });

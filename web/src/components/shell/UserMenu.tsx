@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { LogOut, Moon, ScrollText, ShieldCheck, UserCog } from "lucide-react";
+import { LogOut, Moon, ScrollText, ShieldCheck, UserCog, Webhook } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { Avatar } from "@/components/avatar";
@@ -75,6 +75,14 @@ export function UserMenu({ side }: { side: "right" | "top" }) {
           <Link to="/settings/audit">
             <ScrollText aria-hidden />
             {t("nav.audit")}
+          </Link>
+        </MenuItem>
+      ) : null}
+      {may("admin.webhooks_manage") ? (
+        <MenuItem asChild>
+          <Link to="/settings/webhooks">
+            <Webhook aria-hidden />
+            {t("nav.webhooks")}
           </Link>
         </MenuItem>
       ) : null}
