@@ -456,6 +456,14 @@ async fn a_webhook_is_told_no_more_than_who_chose_its_kinds_may_see() {
     let path = format!("/webhooks/{}", made["id"].as_str().unwrap());
     happens(&acme, "seen").await;
     until_posts(&mine, 1).await;
+    // nor is it moved to where somebody else would see more, and its log shows no more
+    let told = acme.items(&format!("{path}/deliveries")).await[0]["id"].as_str().unwrap().to_owned();
+    let client = reqwest::Client::new();
+    let moved = client.patch(format!("{}/api/v1{path}", world.base())).json(&json!({ "url": mine.url("/b") }));
+    assert_eq!(acme.send(moved.bearer_auth(&key)).await.code(), "webhook_kinds_beyond_own");
+    let read = client.get(format!("{}/api/v1{path}/deliveries/{told}", world.base())).bearer_auth(&key);
+    let read = acme.send(read).await;
+    assert_eq!((read.status.as_u16(), read.code()), (403, "forbidden"));
     // who made it may see less since: so does the webhook
     let user = format!("/users/{}", admin.user_id().await);
     acme.patch(&user, &json!({ "role": "billing" })).await.expect(200);
@@ -511,6 +519,24 @@ async fn a_webhook_that_is_deleted_or_switched_off_is_told_nothing_and_its_log_g
         sqlx::query_scalar::<_, i64>(rows).fetch_one(&mut world.database.superuser().await).await.unwrap()
     };
     eventually("nothing is left of it", || async { left().await == 0 }).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_webhook_whose_lane_was_cancelled_is_off_and_keeps_no_other_from_being_fed() {
+    let world = World::new().await;
+    let acme = world.tenant("acme").await;
+    let (mine, other) = (receiver().await, receiver().await);
+    let (id, _) = webhook(&acme, &mine.url("/")).await;
+    let cancelled = "update jobs.lanes set cancelled_at = app.now() where key = $1";
+    let mut superuser = world.database.superuser().await;
+    sqlx::query(cancelled).bind(format!("webhook/{id}")).execute(&mut superuser).await.unwrap();
+    webhook(&acme, &other.url("/")).await;
+    happens(&acme, "x").await;
+    until_posts(&other, 1).await;
+    let off = acme.get(&format!("/webhooks/{id}")).await.expect(200);
+    assert_eq!((&off["is_enabled"], &off["disabled_reason"]), (&json!(false), &json!("by_hand")));
+    assert!(mine.posts().is_empty());
     world.finish().await;
 }
 

@@ -10,7 +10,12 @@ interface Post {
 }
 
 /** A customer's program, on this machine. */
-async function receiver(): Promise<{ url: string; posts: Post[]; answer: (status: number) => void; server: Server }> {
+async function receiver(): Promise<{
+  url: string;
+  posts: Post[];
+  answer: (status: number) => void;
+  server: Server;
+}> {
   const posts: Post[] = [];
   let status = 200;
   const server = createServer((request, response) => {

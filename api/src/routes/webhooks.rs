@@ -122,7 +122,7 @@ async fn get(call: Call, Path(id): Path<WebhookId>) -> Result<Json<Webhook>, Pro
     Ok(Json(webhooks::get(&mut tx, id).await?))
 }
 
-/// Changes a webhook; absent fields stay. Whoever chooses its kinds is who it sees as from then on.
+/// Changes a webhook; absent fields stay. Whoever chooses its kinds, or has it point elsewhere, is who it sees as from then on.
 #[utoipa::path(
     patch, path = "/api/v1/webhooks/{id}", tag = "webhooks", params(("id" = Uuid, Path)), request_body = WebhookChange,
     responses((status = 200, body = Webhook))
@@ -217,7 +217,7 @@ async fn list_deliveries(
     Ok(Json(deliveries::list(&mut tx, id, filter.state, &paging.of()?).await?))
 }
 
-/// A delivery with its body and its attempts.
+/// A delivery with its body and its attempts, for whoever may see such events.
 #[utoipa::path(
     get, path = "/api/v1/webhooks/{id}/deliveries/{delivery_id}", tag = "webhooks",
     params(("id" = Uuid, Path), ("delivery_id" = Uuid, Path)), responses((status = 200, body = Detail))
@@ -227,7 +227,7 @@ async fn get_delivery(
     Path((id, delivery_id)): Path<(WebhookId, DeliveryId)>,
 ) -> Result<Json<Detail>, Problem> {
     let mut tx = call.tx().await?;
-    Ok(Json(deliveries::get(&mut tx, id, delivery_id).await?))
+    Ok(Json(deliveries::get(&mut tx, &call.caller, id, delivery_id).await?))
 }
 
 /// Tells it once more, now, under the same id.

@@ -14,11 +14,13 @@ use crate::{App, Error};
 
 /// Not sent after all.
 pub(super) async fn refuse(tx: &mut TenantTx, job: &Deliver, reason: &'static str) -> Result<(), Error> {
-    give_up(tx, job, reason).await
+    give_up(tx, job, reason).await?;
+    Ok(())
 }
 
-async fn give_up(tx: &mut TenantTx, job: &Deliver, reason: &'static str) -> Result<(), Error> {
-    sqlx::query(
+/// False: it was replayed meanwhile, and goes on.
+async fn give_up(tx: &mut TenantTx, job: &Deliver, reason: &'static str) -> Result<bool, Error> {
+    let given_up = sqlx::query(
         "update crm.webhook_deliveries d set state = 'failed', reason = $3, next_attempt_at = null
           where d.tenant_id = app.tenant_id() and d.id = $1 and d.turn = $2 and d.state = 'pending'",
     )
@@ -27,7 +29,7 @@ async fn give_up(tx: &mut TenantTx, job: &Deliver, reason: &'static str) -> Resu
     .bind(reason)
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(given_up.rows_affected() == 1)
 }
 
 /// What came of an attempt that was made.
@@ -42,10 +44,11 @@ pub(super) async fn record(tx: &mut TenantTx, job: &Deliver, due: &Due, attempt:
         Next::Again(_) if is_test => Next::GivenUp("test_failed"),
         next => next,
     };
+    let mut is_given_up = false;
     match next {
         Next::Delivered => delivered(tx, job).await?,
         Next::Again(at) => again(tx, job, due.webhook_id, at).await?,
-        Next::GivenUp(reason) => give_up(tx, job, reason).await?,
+        Next::GivenUp(reason) => is_given_up = give_up(tx, job, reason).await?,
     }
     if attempt.is_taken() {
         answers(tx, due.webhook_id).await
@@ -56,7 +59,7 @@ pub(super) async fn record(tx: &mut TenantTx, job: &Deliver, due: &Due, attempt:
         webhook::disable(tx, due.webhook_id, "gone").await
     } else {
         fails(tx, due.webhook_id).await?;
-        if matches!(next, Next::GivenUp(_)) && has_failed_for_days(tx, job).await? {
+        if is_given_up && has_failed_for_days(tx, job).await? {
             webhook::disable(tx, due.webhook_id, "failing").await?;
         }
         Ok(())

@@ -93,6 +93,8 @@ impl Job<App> for Deliver {
         let secrets = due.secrets(&cx.app)?;
         drop(tx);
         let attempt = self.attempt(&cx.app, &due, &secrets, at).await?;
+        let outcome = if attempt.is_taken() { "taken" } else { "not_taken" };
+        metrics::counter!("paloma_webhook_attempts_total", "outcome" => outcome).increment(1);
         let mut tx = cx.tx().await?;
         attempts::record(&mut tx, &self, &due, &attempt).await?;
         Ok(Done::with(tx))

@@ -12,7 +12,7 @@ use super::{
     feed, kinds,
     webhook::{self, Webhook, WebhookId},
 };
-use crate::{App, Error};
+use crate::{App, Error, access::Caller, events};
 
 /// How long a delivery is tried.
 pub(super) const KEEPS_TRYING: TimeDelta = TimeDelta::days(3);
@@ -146,9 +146,12 @@ async fn find(tx: &mut TenantTx, webhook_id: WebhookId, id: DeliveryId) -> Resul
     .ok_or(Error::NotFound)
 }
 
-/// A delivery with its body and its attempts.
-pub async fn get(tx: &mut TenantTx, webhook_id: WebhookId, id: DeliveryId) -> Result<Detail, Error> {
+/// A delivery with its body and its attempts, for whoever may see such events.
+pub async fn get(tx: &mut TenantTx, caller: &Caller, webhook_id: WebhookId, id: DeliveryId) -> Result<Detail, Error> {
     let delivery = find(tx, webhook_id, id).await?;
+    if delivery.kind != kinds::PING {
+        caller.require(events::permission(&delivery.kind))?;
+    }
     let body = sqlx::query_scalar(
         "select d.body from crm.webhook_deliveries d where d.tenant_id = app.tenant_id() and d.id = $1",
     )

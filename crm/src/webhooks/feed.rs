@@ -14,7 +14,7 @@ use super::{
     deliveries::{DeliveryId, KEEPS_TRYING},
     kinds, webhook,
 };
-use crate::{App, Error, access::Role, events};
+use crate::{App, Error, access::Role, events, queue};
 
 /// Webhooks that one turn looks after.
 const WEBHOOKS: i64 = 20;
@@ -42,6 +42,7 @@ struct Hungry {
     owner_works: bool,
     seq: i64,
     last: i64,
+    is_called_off: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -71,7 +72,9 @@ pub(super) fn body(kind: &str, timestamp: DateTime<Utc>, seq: Option<i64>, data:
 pub async fn feed(db: &Db) -> Result<Fed, Error> {
     let mut tx = events::feed(db).await?;
     let hungry: Vec<Hungry> = sqlx::query_as(
-        "select f.tenant_id, f.webhook_id, t.number as tenant_number, w.kinds, u.role as owner_role, u.disabled_at is null as owner_works, f.seq, c.seq as last
+        "select f.tenant_id, f.webhook_id, t.number as tenant_number, w.kinds, u.role as owner_role, u.disabled_at is null as owner_works, f.seq, c.seq as last,
+                exists (select from jobs.lanes l join jobs.queues q on q.id = l.queue
+                         where l.tenant_number = t.number and q.name = $2 and l.key = 'webhook/' || f.webhook_id and l.cancelled_at is not null) as is_called_off
            from crm.webhook_feeds f
            join crm.event_counters c on c.tenant_id = f.tenant_id and c.seq > f.seq
            join crm.tenants t on t.id = f.tenant_id
@@ -80,6 +83,7 @@ pub async fn feed(db: &Db) -> Result<Fed, Error> {
           order by f.fed_at, f.tenant_id, f.webhook_id limit $1 for update of f skip locked",
     )
     .bind(WEBHOOKS)
+    .bind(queue::WEBHOOKS.0)
     .fetch_all(tx.conn())
     .await?;
     if hungry.is_empty() {
@@ -90,10 +94,27 @@ pub async fn feed(db: &Db) -> Result<Fed, Error> {
     let mut is_behind = i64::try_from(hungry.len()).is_ok_and(|count| count == WEBHOOKS);
     for webhook in &hungry {
         is_behind |= webhook.last > webhook.seq + EVENTS;
-        feed_one(&mut tx, webhook).await?;
+        if webhook.is_called_off {
+            call_off(&mut tx, webhook).await?;
+        } else {
+            feed_one(&mut tx, webhook).await?;
+        }
     }
     tx.commit().await?;
     Ok(if is_behind { Fed::Behind } else { Fed::CaughtUp })
+}
+
+/// Its lane was cancelled and takes no more jobs: without this, it would be tried again and again, and all others with it.
+async fn call_off(tx: &mut PlatformTx, webhook: &Hungry) -> Result<(), Error> {
+    sqlx::query(
+        "with f as (delete from crm.webhook_feeds f where f.tenant_id = $1 and f.webhook_id = $2)
+         update crm.webhooks w set disabled_at = app.now(), disabled_reason = 'by_hand' where w.tenant_id = $1 and w.id = $2 and w.disabled_at is null",
+    )
+    .bind(webhook.tenant_id)
+    .bind(webhook.webhook_id)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 async fn feed_one(tx: &mut PlatformTx, webhook: &Hungry) -> Result<(), Error> {

@@ -263,7 +263,7 @@ pub async fn list(tx: &mut TenantTx, page: &PageOf<WebhookId>) -> Result<Page<We
     Ok(page.finish(rows.into_iter().map(Webhook::from).collect(), |webhook: &Webhook| webhook.id))
 }
 
-/// Changes a webhook. A new address was checked before.
+/// Changes a webhook. A new address was checked before; whoever gives it is who the webhook sees as from then on.
 pub async fn update(
     tx: &mut TenantTx,
     caller: &Caller,
@@ -271,10 +271,16 @@ pub async fn update(
     (address, change): (Option<Address>, WebhookChange),
 ) -> Result<Webhook, Error> {
     let before = lock(tx, id).await?;
+    let mut kinds = change.kinds;
     if address.is_some() {
         require_proof(caller, tx.now())?;
+        // whoever has it point elsewhere may see what goes there
+        kinds = Some(match kinds {
+            Some(kinds) => kinds,
+            None => get(tx, id).await?.kinds,
+        });
     }
-    let chosen = change.kinds.as_ref().map(|kinds| kinds::choose(caller, kinds)).transpose()?;
+    let chosen = kinds.as_ref().map(|kinds| kinds::choose(caller, kinds)).transpose()?;
     let described = change.description.as_deref().map(description).transpose()?;
     let is_enabled = change.is_enabled.unwrap_or(before);
     sqlx::query(

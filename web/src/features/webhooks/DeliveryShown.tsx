@@ -14,7 +14,14 @@ import { type Delivery, readDeliveriesAgain, useKindName } from "./wire";
 
 type Attempt = Schemas["WebhookAttempt"];
 
-const REASONS = ["exhausted", "gone", "test_failed", "not_allowed", "webhook_disabled", "webhook_deleted"] as const;
+const REASONS = [
+  "exhausted",
+  "gone",
+  "test_failed",
+  "not_allowed",
+  "webhook_disabled",
+  "webhook_deleted",
+] as const;
 const ERRORS = ["address_refused", "timeout", "connect_refused", "connect_timeout"] as const;
 
 /** One delivery: what was sent, and what came of each attempt. */
@@ -62,7 +69,9 @@ export function DeliveryShown({ delivery, onClose }: { delivery: Delivery; onClo
             <Notice tone="bad">{known ? t(`webhooks.reasons.${known}`) : t("webhooks.reasons.ours")}</Notice>
           ) : null}
           {data.next_attempt_at ? (
-            <p className="text-muted">{t("webhooks.next", { when: formats.dateTime(data.next_attempt_at) })}</p>
+            <p className="text-muted">
+              {t("webhooks.next", { when: formats.dateTime(data.next_attempt_at) })}
+            </p>
           ) : null}
           <section>
             <h3 className="font-medium">{t("webhooks.attempts")}</h3>
@@ -98,15 +107,17 @@ function One({ attempt }: { attempt: Attempt }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const error = ERRORS.find((one) => one === attempt.error);
-  const came =
-    attempt.status ?? (error ? t(`webhooks.errors.${error}`) : t("webhooks.errors.other"));
+  const came = attempt.status ?? (error ? t(`webhooks.errors.${error}`) : t("webhooks.errors.other"));
   return (
     <li className="py-1.5">
       <p>
         <span className="font-medium">{came}</span>
         <span className="text-muted">
           {" · "}
-          {t("webhooks.took", { when: formats.dateTime(attempt.at), ms: formats.number(attempt.duration_ms) })}
+          {t("webhooks.took", {
+            when: formats.dateTime(attempt.at),
+            ms: formats.number(attempt.duration_ms),
+          })}
         </span>
       </p>
       {attempt.answer ? (

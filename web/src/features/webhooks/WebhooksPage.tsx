@@ -224,11 +224,7 @@ function RowMenu({ webhook, acts }: { webhook: Webhook; acts: Acts }) {
     <Menu
       align="end"
       trigger={
-        <Button
-          look="ghost"
-          size="iconSm"
-          aria-label={t("webhooks.actsOf", { host: hostOf(webhook.url) })}
-        >
+        <Button look="ghost" size="iconSm" aria-label={t("webhooks.actsOf", { host: hostOf(webhook.url) })}>
           <MoreHorizontal aria-hidden />
         </Button>
       }

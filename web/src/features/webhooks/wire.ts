@@ -47,7 +47,7 @@ export const hostOf = (url: string) => {
 export function useKindName(): (kind: string) => string {
   const { t, i18n } = useTranslation();
   return (kind) => {
-    const key = `webhooks.kinds.${kind.replace(".", "_")}` as "webhooks.kinds.ping";
-    return i18n.exists(key) ? t(key) : kind;
+    const key: string = `webhooks.kinds.${kind.replace(".", "_")}`;
+    return i18n.exists(key) ? t(key as "webhooks.kinds.ping") : kind;
   };
 }

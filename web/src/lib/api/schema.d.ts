@@ -1410,7 +1410,7 @@ export interface paths {
          * Opens the live feed.
          * @description A WebSocket. The first frame is `{"kind":"hello","seq":N,"is_resumed":false}`, then one `{"seq","kind","data","at"}` for each event of a kind that
          *     the caller may see: breaker.closed, breaker.opened, campaign.progress, conversation.updated, job.progress, label.changed, line.health,
-         *     message.changed, message.new, message.status, unread.changed. With `last_seq` those that were missed come first, all of them: `is_resumed` says so, and nothing has to be read
+         *     message.changed, message.new, message.status, unread.changed, webhook.disabled. With `last_seq` those that were missed come first, all of them: `is_resumed` says so, and nothing has to be read
          *     anew. Where that is not possible a frame `{"kind":"resync_required","seq":N}` comes instead, and everything has to be. A number that is still to come is refused by
          *     closing with 4400. conversation.presence has no number and is never told again.
          */
@@ -2492,6 +2492,162 @@ export interface paths {
         post?: never;
         /** Takes away the second factor of somebody who has lost it. It takes a proof. */
         delete: operations["users_take_factor_away"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The kinds of events that a webhook can be told of. */
+        get: operations["webhook_kinds_list_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The webhooks, newest first. */
+        get: operations["webhooks_list"];
+        put?: never;
+        /** Makes a webhook. It is told, signed as Standard Webhooks has it, what happens from now on; its secret is shown this once. */
+        post: operations["webhooks_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A webhook. */
+        get: operations["webhooks_get"];
+        put?: never;
+        post?: never;
+        /** Deletes a webhook with its log. */
+        delete: operations["webhooks_delete"];
+        options?: never;
+        head?: never;
+        /** Changes a webhook; absent fields stay. Whoever chooses its kinds is who it sees as from then on. */
+        patch: operations["webhooks_update"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a webhook was told in the last thirty days, newest first. */
+        get: operations["webhooks_list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries/{delivery_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A delivery with its body and its attempts. */
+        get: operations["webhooks_get_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries/{delivery_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells it once more, now, under the same id. */
+        post: operations["webhooks_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test of the kind `ping`, once; its outcome is in the log. */
+        post: operations["webhooks_ping"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells once more, under the same ids, what has failed since a time: a thousand at a time. */
+        post: operations["webhooks_replay_failed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a webhook another secret, which is shown this once. The one before signs too for a while. Takes a fresh proof. */
+        post: operations["webhooks_rotate"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -4874,6 +5030,15 @@ export interface components {
             /** @description The line to send from. */
             line_id: components["schemas"]["Id"];
         };
+        /** @description A webhook to be made. */
+        NewWebhook: {
+            /** @description What it is for, up to 200 characters. */
+            description?: string;
+            /** @description What it is told of; no more than whoever makes it may see. */
+            kinds: string[];
+            /** @description Where it points: an https address of a public host. */
+            url: string;
+        };
         /** @description What the operator gives to log in. */
         OperatorCredentials: {
             /**
@@ -6322,6 +6487,110 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_Webhook: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /** @description What it is for. */
+                description: string;
+                /**
+                 * Format: date-time
+                 * @description Since when it is not.
+                 */
+                disabled_at?: string | null;
+                /** @description Why: by_hand, gone (it answered 410), failing (nothing was taken for days). */
+                disabled_reason?: string | null;
+                /**
+                 * Format: date-time
+                 * @description Since when no attempt was taken; none: the last one was.
+                 */
+                failing_since?: string | null;
+                /**
+                 * Format: uuid
+                 * @description The webhook.
+                 */
+                id: string;
+                /** @description Whether it is told anything. */
+                is_enabled: boolean;
+                /** @description What it is told of. */
+                kinds: string[];
+                /**
+                 * Format: uuid
+                 * @description As whom it sees: who made it, or who last chose its kinds.
+                 */
+                owner_id: string;
+                /**
+                 * Format: date-time
+                 * @description Until when the secret before signs too.
+                 */
+                previous_secret_until?: string | null;
+                /** @description Where it points. */
+                url: string;
+                /** @description Of these it is told nothing for now: as whom it sees may not see them any more. */
+                withheld_kinds: string[];
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_WebhookDelivery: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Attempts that were made.
+                 */
+                attempt_count: number;
+                /**
+                 * Format: date-time
+                 * @description When the last attempt began.
+                 */
+                attempted_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /**
+                 * Format: uuid
+                 * @description What the receiver knows it by, as `webhook-id`: the same at each attempt.
+                 */
+                id: string;
+                /** @description The kind of event; `ping` is a test. */
+                kind: string;
+                /**
+                 * Format: date-time
+                 * @description When the next one is due.
+                 */
+                next_attempt_at?: string | null;
+                /** @description Why it has failed: exhausted, gone, test_failed, not_allowed, webhook_disabled, webhook_deleted, or what became of its job. */
+                reason?: string | null;
+                /**
+                 * Format: int64
+                 * @description The event's number; none of a test.
+                 */
+                seq?: number | null;
+                /** @description Where it stands. */
+                state: components["schemas"]["WebhookDeliveryState"];
+                /**
+                 * Format: int32
+                 * @description The status of the last answer; none where there was no answer.
+                 */
+                status?: number | null;
+                /**
+                 * Format: uuid
+                 * @description Its webhook.
+                 */
+                webhook_id: string;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_Worker: {
             /** @description The rows, in the list's order. */
             items: {
@@ -6778,11 +7047,27 @@ export interface components {
             /** @description The text. */
             body: string;
         };
+        /** @description What is told once more. */
+        ReplaySince: {
+            /**
+             * Format: date-time
+             * @description What has failed of what was made since then.
+             */
+            since: string;
+        };
         /**
          * @description A built-in role.
          * @enum {string}
          */
         Role: "owner" | "admin" | "supervisor" | "agent" | "marketing" | "billing" | "read_only";
+        /** @description For how long the secret before signs too. */
+        Rotation: {
+            /**
+             * Format: int64
+             * @description Seconds, up to 7 days; a day unless said otherwise.
+             */
+            overlap_s?: number | null;
+        };
         /** @description What became of a row. */
         RowAnswer: components["schemas"]["JobAnswer"] & {
             /** @description The place of the row in the request, from 0. */
@@ -7294,6 +7579,184 @@ export interface components {
             next_at: string;
             /** @description quiet_hours or outside_window. */
             reason: string;
+        };
+        /** @description A webhook, without its secrets. */
+        Webhook: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description What it is for. */
+            description: string;
+            /**
+             * Format: date-time
+             * @description Since when it is not.
+             */
+            disabled_at?: string | null;
+            /** @description Why: by_hand, gone (it answered 410), failing (nothing was taken for days). */
+            disabled_reason?: string | null;
+            /**
+             * Format: date-time
+             * @description Since when no attempt was taken; none: the last one was.
+             */
+            failing_since?: string | null;
+            /**
+             * Format: uuid
+             * @description The webhook.
+             */
+            id: string;
+            /** @description Whether it is told anything. */
+            is_enabled: boolean;
+            /** @description What it is told of. */
+            kinds: string[];
+            /**
+             * Format: uuid
+             * @description As whom it sees: who made it, or who last chose its kinds.
+             */
+            owner_id: string;
+            /**
+             * Format: date-time
+             * @description Until when the secret before signs too.
+             */
+            previous_secret_until?: string | null;
+            /** @description Where it points. */
+            url: string;
+            /** @description Of these it is told nothing for now: as whom it sees may not see them any more. */
+            withheld_kinds: string[];
+        };
+        /** @description One attempt. */
+        WebhookAttempt: {
+            /** @description How the answer began, without what looks like a secret. */
+            answer?: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            at: string;
+            /**
+             * Format: int32
+             * @description How long it took.
+             */
+            duration_ms: number;
+            /** @description Why there was none: address_refused, timeout, connect_refused and the like. */
+            error?: string | null;
+            /**
+             * Format: int32
+             * @description From 1.
+             */
+            number: number;
+            /**
+             * Format: int32
+             * @description The status; none where there was no answer.
+             */
+            status?: number | null;
+        };
+        /** @description What may be changed of a webhook; absent fields stay. */
+        WebhookChange: {
+            /** @description What it is for. */
+            description?: string | null;
+            /** @description Whether it is told anything. What happened while it was not is not told later. */
+            is_enabled?: boolean | null;
+            /** @description What it is told of, from now on as whoever changes it sees it. */
+            kinds?: string[] | null;
+            /** @description Where it points. */
+            url?: string | null;
+        };
+        /** @description One thing that a webhook was told, or is to be. */
+        WebhookDelivery: {
+            /**
+             * Format: int32
+             * @description Attempts that were made.
+             */
+            attempt_count: number;
+            /**
+             * Format: date-time
+             * @description When the last attempt began.
+             */
+            attempted_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description What the receiver knows it by, as `webhook-id`: the same at each attempt.
+             */
+            id: string;
+            /** @description The kind of event; `ping` is a test. */
+            kind: string;
+            /**
+             * Format: date-time
+             * @description When the next one is due.
+             */
+            next_attempt_at?: string | null;
+            /** @description Why it has failed: exhausted, gone, test_failed, not_allowed, webhook_disabled, webhook_deleted, or what became of its job. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description The event's number; none of a test.
+             */
+            seq?: number | null;
+            /** @description Where it stands. */
+            state: components["schemas"]["WebhookDeliveryState"];
+            /**
+             * Format: int32
+             * @description The status of the last answer; none where there was no answer.
+             */
+            status?: number | null;
+            /**
+             * Format: uuid
+             * @description Its webhook.
+             */
+            webhook_id: string;
+        };
+        /** @description A delivery with all that is known of it. */
+        WebhookDeliveryDetail: components["schemas"]["WebhookDelivery"] & {
+            /** @description The attempts, first to last. */
+            attempts: components["schemas"]["WebhookAttempt"][];
+            /** @description The body, to the byte. */
+            body: string;
+        };
+        /**
+         * @description Where a delivery stands.
+         * @enum {string}
+         */
+        WebhookDeliveryState: "pending" | "delivered" | "failed";
+        /** @description A kind of event. */
+        WebhookKind: {
+            /** @description Whether whoever asks may have a webhook told of it. */
+            is_allowed: boolean;
+            /** @description Its name. */
+            kind: string;
+            /** @description What somebody needs to see it. */
+            permission: components["schemas"]["Permission"];
+        };
+        /** @description A webhook with its secret, which is shown this once. */
+        WebhookMade: components["schemas"]["Webhook"] & {
+            /** @description `whsec_…`: what the receiver checks signatures with. A repeated request gets none. */
+            secret?: string | null;
+        };
+        /** @description What replaying many has done. */
+        WebhookReplay: {
+            /**
+             * Format: int64
+             * @description Deliveries that are tried again.
+             */
+            count: number;
+            /** @description There are more: ask once more. */
+            is_more: boolean;
+        };
+        /** @description Another secret, which is shown this once. */
+        WebhookSecret: {
+            /**
+             * Format: date-time
+             * @description Until when the one before signs too.
+             */
+            previous_until: string;
+            /** @description `whsec_…`. */
+            secret: string;
         };
         /** @description A process that runs jobs. */
         Worker: {
@@ -13504,6 +13967,390 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhook_kinds_list_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookKind"][];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_list: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Webhook"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhook"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookMade"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+                /** @description Those that stand so. */
+                state?: components["schemas"]["WebhookDeliveryState"];
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebhookDelivery"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_get_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryDetail"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_ping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_replay_failed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaySince"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReplay"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rotation"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
             };
             /** @description Any error */
             default: {
