@@ -541,6 +541,26 @@ async fn a_webhook_whose_lane_was_cancelled_is_off_and_keeps_no_other_from_being
 }
 
 #[tokio::test]
+async fn a_delivery_whose_job_an_operator_cancels_has_failed_and_is_told_once_that_one_runs_again() {
+    let world = World::new().await;
+    let (acme, operator) = (world.tenant("acme").await, world.operator());
+    let mine = receiver().await;
+    mine.next([Reply::Status(500, "")]);
+    let (id, _) = webhook(&acme, &mine.url("/")).await;
+    happens(&acme, "x").await;
+    until_tried(&acme, &id, 1).await;
+    let because = json!({ "reason": "the receiver is being mended" });
+    let job = operator.items("/jobs?kind=webhooks.deliver").await[0]["id"].as_i64().unwrap();
+    operator.post(&format!("/jobs/{job}/cancel"), &because).await.expect(200);
+    assert_eq!(until(&acme, &id, "failed").await["reason"], "job_cancelled");
+    operator.post(&format!("/jobs/{job}/retry"), &because).await.expect(200);
+    let delivered = until(&acme, &id, "delivered").await;
+    assert_eq!((&delivered["attempt_count"], &delivered["reason"]), (&json!(2), &Value::Null));
+    assert_eq!(mine.posts()[0].header("webhook-id"), mine.posts()[1].header("webhook-id"));
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_line_may_stand_only_where_calls_may_go() {
     let beyond = Beyond { allows_private: false, names: Names::System, timeout: Duration::from_secs(10) };
     let world = World::with_webhooks(beyond).await;

@@ -41,6 +41,7 @@ pub(super) struct Due {
     url: String,
     secret: Option<Vec<u8>>,
     previous_secret: Option<Vec<u8>>,
+    is_lost: bool,
     is_disabled: bool,
     owner_role: Role,
     owner_works: bool,
@@ -85,6 +86,12 @@ impl Job<App> for Deliver {
     async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
         let mut tx = cx.tx().await?;
         let Some(due) = due(&mut tx, &self).await? else { return Ok(Done::with(tx)) };
+        if due.is_lost {
+            // an operator has it run again, and it is here before its delivery was told
+            lost::found(&mut tx, &self).await?;
+            tx.commit().await?;
+            tx = cx.tx().await?;
+        }
         if let Some(reason) = due.refusal() {
             attempts::refuse(&mut tx, &self, reason).await?;
             return Ok(Done::with(tx));
@@ -126,11 +133,13 @@ async fn due(tx: &mut TenantTx, job: &Deliver) -> Result<Option<Due>, Error> {
         "select d.webhook_id, d.kind, d.body, d.give_up_at, w.url, w.secret,
                 d.attempt_count - d.attempts_before as since_replay,
                 case when w.previous_until > app.now() then w.previous_secret end as previous_secret, w.disabled_at is not null as is_disabled,
+                d.state = 'failed' as is_lost,
                 u.role as owner_role, u.disabled_at is null as owner_works
            from crm.webhook_deliveries d
            join crm.webhooks w on w.tenant_id = d.tenant_id and w.id = d.webhook_id
            join crm.users u on u.tenant_id = w.tenant_id and u.id = w.owner_id
-          where d.tenant_id = app.tenant_id() and d.id = $1 and d.turn = $2 and d.state = 'pending'",
+          where d.tenant_id = app.tenant_id() and d.id = $1 and d.turn = $2
+            and (d.state = 'pending' or d.state = 'failed' and d.reason like any(array['job\\_%', 'lane\\_%']))",
     )
     .bind(job.delivery_id)
     .bind(job.turn)

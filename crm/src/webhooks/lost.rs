@@ -34,6 +34,19 @@ impl Job<App> for FollowDeliveries {
     }
 }
 
+/// The job of a delivery that had lost it runs again.
+pub(super) async fn found(tx: &mut TenantTx, job: &Deliver) -> Result<(), Error> {
+    sqlx::query(
+        "update crm.webhook_deliveries d set state = 'pending', reason = null, next_attempt_at = app.now()
+          where d.tenant_id = app.tenant_id() and d.id = $1 and d.turn = $2 and d.state = 'failed'",
+    )
+    .bind(job.delivery_id)
+    .bind(job.turn)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// One at a time for a tenant, as with messages, so that the last word is that of the newest state.
 async fn follow(tx: &mut TenantTx, told: &[(i64, Deliver)]) -> Result<(), Error> {
     sqlx::query("select pg_advisory_xact_lock(7242, app.tenant_number())").execute(tx.conn()).await?;

@@ -172,9 +172,12 @@ export function NewWebhook({ onClose, onMade }: NewProps) {
 
 export function EditWebhook({ webhook, onClose }: { webhook: Webhook; onClose: () => void }) {
   const { t } = useTranslation();
+  const { data: known = [] } = useQuery(kindsQuery);
   const save = useMutation({
     mutationFn: ({ url, description, kinds }: Filled) => {
-      const isSame = [...kinds].sort().join() === [...webhook.kinds].sort().join();
+      // those that whoever looks can't choose are not theirs to take away
+      const own = webhook.kinds.filter((kind) => known.some((one) => one.kind === kind && one.is_allowed));
+      const isSame = [...kinds].sort().join() === [...own].sort().join();
       // whoever chooses the kinds is who it sees as from then on: it is no change to leave them, unless some are withheld
       const chosen = isSame && webhook.withheld_kinds.length === 0 ? {} : { kinds };
       const body = { description, ...chosen, ...(url === webhook.url ? {} : { url }) };
