@@ -225,7 +225,7 @@ const webhooks = createRoute({
   path: "/settings/webhooks",
   staticData: { needs: "admin.webhooks_manage" },
   component: lazyRouteComponent(
-    () => withTexts(import("@/features/webhooks/WebhooksPage"), "webhooks"),
+    () => withTexts(import("@/features/webhooks/Screens"), "webhooks"),
     "WebhooksPage",
   ),
 });
@@ -236,7 +236,7 @@ const webhook = createRoute({
   staticData: { needs: "admin.webhooks_manage" },
   validateSearch: readDeliveries,
   component: lazyRouteComponent(
-    () => withTexts(import("@/features/webhooks/DeliveriesPage"), "webhooks"),
+    () => withTexts(import("@/features/webhooks/Screens"), "webhooks"),
     "DeliveriesPage",
   ),
 });
