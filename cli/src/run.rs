@@ -74,7 +74,8 @@ async fn serve(arguments: &RunArguments, folder: &Path, database: &mut Database,
         ("PALOMA_DATABASE_URL", database.url.as_str()),
         ("PALOMA_SECRET", &secret),
         ("PALOMA_PUBLIC_URL", &address),
-        ("PALOMA_ALLOW_PRIVATE_GATEWAYS", "true"), // the simulator is one
+        ("PALOMA_ALLOW_PRIVATE_GATEWAYS", "true"),  // the simulator is one
+        ("PALOMA_ALLOW_PRIVATE_ADDRESSES", "true"), // a receiver of webhooks may be tried on this machine
     ];
     let of_api = [("PALOMA_LISTEN", listen.as_str()), ("PALOMA_OPERATOR_TOKEN", &operator_token)];
     let api = stack.spawn(Program::Api, &[], &[&env[..], &of_api].concat())?;

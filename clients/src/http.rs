@@ -2,6 +2,7 @@
 //! errors sorted by whether the request may have been acted on. It understands no service and never repeats a call.
 
 mod egress;
+mod glanced;
 mod hosts;
 mod streamed;
 
@@ -20,7 +21,7 @@ use tracing::{Instrument, Span, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use url::{Position, Url};
 
-pub use egress::Egress;
+pub use egress::{Egress, Names};
 pub use hosts::BreakerOptions;
 use hosts::Hosts;
 pub use streamed::{Downloaded, Opened};
@@ -35,6 +36,10 @@ const SECRET_PARAMETERS: [&str; 3] = ["password", "guid", "token"];
 pub struct HttpOptions {
     /// Which addresses may be reached.
     pub egress: Egress,
+    /// Where the addresses of names come from.
+    pub names: Names,
+    /// Whether nothing goes out but over TLS.
+    pub https_only: bool,
     /// Longest wait for a connection, TLS included.
     pub connect_timeout: Duration,
     /// How long an unused connection is kept. BlueBubbles closes after 5 s, and a send that meets a closing connection
@@ -53,6 +58,8 @@ impl HttpOptions {
     pub fn new(egress: Egress) -> Self {
         Self {
             egress,
+            names: Names::System,
+            https_only: false,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(3),
             answer_limit: 32 << 20,
@@ -99,6 +106,8 @@ pub struct Call {
     pub file: Option<Outgoing>,
     /// Fixed extra headers.
     pub headers: &'static [(&'static str, &'static str)],
+    /// Extra headers of this call alone.
+    pub own_headers: Vec<(&'static str, String)>,
     /// Which bytes of the answer, as the header says it; none for all.
     pub range: Option<String>,
     /// Longest wait for the whole answer.
@@ -168,6 +177,8 @@ pub struct Http {
 struct Inner {
     client: reqwest::Client,
     egress: Egress,
+    names: Names,
+    https_only: bool,
     answer_limit: usize,
     hosts: Hosts,
 }
@@ -194,8 +205,15 @@ impl Http {
             }
         };
         let hosts = Hosts::new(options.breaker, options.pace);
-        let inner = Inner { client, egress: options.egress, answer_limit: options.answer_limit, hosts };
+        let HttpOptions { egress, names, https_only, answer_limit, .. } = options;
+        let inner = Inner { client, egress, names, https_only, answer_limit, hosts };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Whether a call to that address may be tried, by what can be told without asking for its name.
+    #[must_use]
+    pub fn allows(&self, url: &Url) -> bool {
+        self.inner.egress.allows_url(url) && (!self.inner.https_only || url.scheme() == "https")
     }
 
     /// Makes one call and reads the whole answer. Statuses are the caller's business; an error means there is no answer.
@@ -217,7 +235,7 @@ impl Http {
 
     /// Asks a host that may be asked, and remembers whether it is there. Where only the head is waited for, the body has no limit yet.
     async fn reach(&self, call: Call, wait: Wait) -> Result<reqwest::Response, ClientError> {
-        if !self.inner.egress.allows_url(&call.url) {
+        if !self.allows(&call.url) {
             return Err(egress_refused());
         }
         let host = self.inner.hosts.get(&call.url[Position::BeforeHost..Position::BeforePath]);
@@ -237,6 +255,9 @@ impl Http {
         let mut request = self.inner.client.request(call.method, call.url);
         for (name, value) in call.headers {
             request = request.header(*name, *value);
+        }
+        for (name, value) in call.own_headers {
+            request = request.header(name, value);
         }
         for (name, value) in trace_headers() {
             request = request.header(name, value);
@@ -266,12 +287,7 @@ impl Http {
         let effect = call.effect;
         let response = self.reach(call, Wait::Whole).await?;
         let status = response.status();
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok())
-            // a day at the most, whatever it says
-            .map(|seconds| Duration::from_secs(seconds.min(86_400)));
+        let retry_after = retry_after(&response);
         let body = self.read(response, effect).await?;
         Ok(Answer { status, retry_after, body })
     }
@@ -288,6 +304,12 @@ impl Http {
         }
         Ok(body)
     }
+}
+
+/// What `Retry-After` says in seconds: a day at the most, whatever it says.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let seconds: u64 = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.min(86_400)))
 }
 
 /// Writes into the span of the call which status came.
@@ -343,7 +365,8 @@ fn builder(options: &HttpOptions) -> reqwest::ClientBuilder {
         .no_proxy()
         .referer(false)
         .http1_only()
-        .dns_resolver(egress::GuardedResolver(options.egress))
+        .https_only(options.https_only)
+        .dns_resolver(egress::GuardedResolver { policy: options.egress, names: options.names.clone() })
 }
 
 /// Sorts a failed exchange. Only what failed while connecting is known not to have reached the other side.

@@ -5,9 +5,10 @@ pub mod blobs;
 pub mod error;
 pub mod gateway;
 pub mod http;
+pub mod webhook;
 
 #[cfg(test)]
 mod scripted;
 
 pub use error::ClientError;
-pub use http::{Egress, Http, HttpOptions};
+pub use http::{Egress, Http, HttpOptions, Names};

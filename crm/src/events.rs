@@ -12,7 +12,7 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{App, Error, queue};
+use crate::{App, Error, access::Permission, queue};
 
 /// The channel on which a process is told that events wait to be numbered.
 pub const OUTBOX: &str = "paloma_outbox";
@@ -113,11 +113,18 @@ pub enum Event {
         /// The label.
         label_id: Uuid,
     },
+    /// `webhook.disabled`: it was switched off by itself.
+    WebhookDisabled {
+        /// The webhook.
+        webhook_id: Uuid,
+        /// gone or failing.
+        reason: &'static str,
+    },
 }
 
 impl Event {
     /// Every kind there is, for the snapshot. Those of breakers are written by the database, with the change of the gate itself.
-    pub const KINDS: [&'static str; 11] = [
+    pub const KINDS: [&'static str; 12] = [
         "breaker.closed",
         "breaker.opened",
         "campaign.progress",
@@ -129,7 +136,10 @@ impl Event {
         "message.new",
         "message.status",
         "unread.changed",
+        "webhook.disabled",
     ];
+    /// Kinds that are for one user alone.
+    pub const PERSONAL: [&'static str; 1] = ["unread.changed"];
     /// Kinds that are told and kept nowhere: they have no number and are not told again.
     pub const WHISPERED: [&'static str; 2] = ["conversation.presence", "typing"];
 
@@ -146,6 +156,7 @@ impl Event {
             Self::ConversationUpdated { .. } => "conversation.updated",
             Self::UnreadChanged { .. } => "unread.changed",
             Self::LabelChanged { .. } => "label.changed",
+            Self::WebhookDisabled { .. } => "webhook.disabled",
         }
     }
     fn data(&self) -> Value {
@@ -167,7 +178,22 @@ impl Event {
                 serde_json::json!({ "user_id": user_id, "conversation_id": conversation_id, "unread_count": unread_count })
             }
             Self::LabelChanged { label_id } => serde_json::json!({ "label_id": label_id }),
+            Self::WebhookDisabled { webhook_id, reason } => {
+                serde_json::json!({ "webhook_id": webhook_id, "reason": reason })
+            }
         }
+    }
+}
+
+/// What somebody needs to see an event of that kind.
+#[must_use]
+pub fn permission(kind: &str) -> Permission {
+    match kind {
+        "campaign.progress" => Permission::CampaignsView,
+        "job.progress" => Permission::ContactsView,
+        "webhook.disabled" => Permission::AdminWebhooksManage,
+        // of messages and conversations, and whatever is not decided yet
+        _ => Permission::ConversationsView,
     }
 }
 
@@ -247,7 +273,8 @@ pub async fn number(db: &Db) -> Result<i32, Error> {
     Ok(count)
 }
 
-async fn feed(db: &Db) -> Result<PlatformTx, Error> {
+/// A transaction that sees the events of every tenant.
+pub(crate) async fn feed(db: &Db) -> Result<PlatformTx, Error> {
     Ok(db.platform(Why::Feed).await?)
 }
 

@@ -18,6 +18,7 @@ pub mod secrets;
 pub mod telemetry;
 pub mod tenancy;
 pub mod text;
+pub mod webhooks;
 
 pub use error::Error;
 pub use process::{App, Config};
@@ -65,6 +66,9 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<privacy::ExportContact>()
         .add::<privacy::Prune>()
         .add::<privacy::SweepFiles>()
+        .add::<webhooks::deliver::Deliver>()
+        .add::<webhooks::lost::FollowDeliveries>()
+        .add::<webhooks::prune::Prune>()
 }
 
 /// Every schedule there is.
@@ -97,6 +101,7 @@ pub fn schedules() -> Vec<jobs::schedule::Schedule> {
         // one that runs may have looked before what this one is for
         Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {})
             .overlap(Overlap::Queue),
+        Schedule::new::<App, _>("webhooks.prune", "37 * * * *", chrono_tz::UTC, webhooks::prune::Prune {}),
     ]
 }
 

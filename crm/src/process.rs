@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use clients::{Egress, Http, HttpOptions, blobs::Blobs};
+use clients::{Egress, Http, HttpOptions, Names, blobs::Blobs};
 use db::Db;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use crate::{
         media::{store, transcribe::Transcriber},
     },
     secrets::Keys,
+    webhooks::Outgoing,
 };
 
 /// Settings that every server binary takes. All faults are reported at once, then the process ends.
@@ -38,6 +39,9 @@ pub struct Config {
     /// Lets gateways of lines stand at private and loopback addresses, as a Mac in the office does.
     #[arg(long, env = "PALOMA_ALLOW_PRIVATE_GATEWAYS", default_value_t = false, action = clap::ArgAction::Set)]
     pub allow_private_gateways: bool,
+    /// Lets webhooks point at private and loopback addresses, and over plain HTTP: for a developer's machine.
+    #[arg(long, env = "PALOMA_ALLOW_PRIVATE_ADDRESSES", default_value_t = false, action = clap::ArgAction::Set)]
+    pub allow_private_addresses: bool,
     /// Where files of messages are kept: one folder for all processes of an installation. With a bucket, where each machine has what it works on.
     #[arg(long, env = "PALOMA_MEDIA_FOLDER", default_value = "data/media")]
     pub media_folder: std::path::PathBuf,
@@ -62,8 +66,10 @@ pub struct App {
     pub db: Db,
     /// The settings.
     pub config: Arc<Config>,
-    /// The one client for calls to the outside.
+    /// The client for calls to gateways and the like.
     pub http: Http,
+    /// The client for calls to wherever a tenant says.
+    pub outgoing: Outgoing,
     /// Keys derived from the secret.
     pub keys: Keys,
     /// Files of messages.
@@ -96,12 +102,14 @@ impl App {
         crate::registry().register(&db).await?;
         let egress = if config.allow_private_gateways { Egress::AllowPrivate } else { Egress::Public };
         let http = Http::new(HttpOptions::new(egress))?;
+        let outgoing = Outgoing::new(config.allow_private_addresses, Names::System)?;
         let groups = Groups::start(&db);
         Ok(Self {
             blobs,
             db,
             config: Arc::new(config),
             http,
+            outgoing,
             keys,
             transcriber: None,
             groups,

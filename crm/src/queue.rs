@@ -12,5 +12,7 @@ pub const MEDIA: Queue = Queue("media");
 pub const DEFAULT: Queue = Queue("default");
 /// Imports: few at a time, they take memory.
 pub const IMPORT: Queue = Queue("import");
+/// Calls to programs of tenants, which may be slow: slots of their own, so that nothing else waits for them.
+pub const WEBHOOKS: Queue = Queue("webhooks");
 /// Speech into text, one at a time: served by workers that have a model.
 pub const TRANSCRIBE: Queue = Queue("transcribe");

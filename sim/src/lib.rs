@@ -2,3 +2,4 @@
 //! rest of the workspace, so a misspelt field fails a test instead of agreeing with itself.
 
 pub mod bluebubbles;
+pub mod receiver;

@@ -41,6 +41,7 @@ mod statements;
 mod users;
 mod versions;
 mod wall;
+mod webhooks;
 
 /// Not a test: the process that holds the run's database cluster, started by the first test that needs one.
 #[test]

@@ -133,6 +133,9 @@ impl Things {
         let privacy = post(&format!("/contacts/{contact}/export"), json!({})).await;
         let text = json!({ "line_id": line, "address": "+13055550143", "text": "x" });
         let jobs = json!({ "jobs": [{ "kind": "messaging.send_text", "payload": text }] });
+        let webhook = json!({ "url": "http://127.0.0.1:9/", "kinds": ["label.changed"] });
+        let webhook = post("/webhooks", webhook).await;
+        let delivery = id(&tenant.act(&format!("/webhooks/{webhook}/ping")).await.expect(200));
         let job = id(&tenant.post("/jobs", &jobs).await.expect(200)["jobs"][0]);
         Self(vec![
             ("/api-keys/{id}", post("/api-keys", json!({ "name": "x", "permissions": ["contacts.view"] })).await),
@@ -158,6 +161,8 @@ impl Things {
             ("/roles/{id}", post("/roles", json!({ "name": "x", "permissions": ["contacts.view"] })).await),
             ("/sessions/{id}", id(&tenant.items("/sessions").await[0])),
             ("/users/{id}", tenant.user_id().await),
+            ("/webhooks/{id}/deliveries/{delivery_id}", format!("{webhook}/deliveries/{delivery}")),
+            ("/webhooks/{id}", webhook),
         ])
     }
 

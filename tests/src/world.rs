@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crm::{App, Config, messaging::media::store::BucketConfig};
+use clients::Names;
+use crm::{App, Config, messaging::media::store::BucketConfig, webhooks::Outgoing};
 use jobs::{Engine, Settings};
 use sim::bluebubbles::{Call, Config as SimConfig, Server, Sim};
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
@@ -30,11 +31,31 @@ pub struct World {
     pub sim: Sim,
     server: Server,
     bucket: Option<Bucket>,
+    beyond: Option<Beyond>,
     config: Config,
     base: String,
     api: JoinHandle<()>,
     scheduler: JoinHandle<()>,
     workers: Vec<Worker>,
+}
+
+/// How calls go out to wherever a tenant says, where a test says otherwise.
+#[derive(Debug, Clone)]
+pub struct Beyond {
+    /// Whether private and loopback addresses are let through, and plain HTTP.
+    pub allows_private: bool,
+    /// Where names are looked up.
+    pub names: Names,
+    /// How long a receiver may take.
+    pub timeout: Duration,
+}
+
+impl Beyond {
+    /// A client of its own, since its connections belong to the runtime that made them.
+    fn outgoing(&self) -> Outgoing {
+        let outgoing = Outgoing::new(self.allows_private, self.names.clone()).expect("a client");
+        Outgoing { timeout: self.timeout, ..outgoing }
+    }
 }
 
 /// An engine with threads and connections of its own, as another process would have.
@@ -82,14 +103,21 @@ impl World {
         // the same stories, with files elsewhere (`.ci/run`)
         let wants_bucket = std::env::var_os("PALOMA_TEST_BUCKET").is_some();
         let bucket = if wants_bucket { Bucket::start().await } else { None };
-        Self::on(database, url, None, bucket).await
+        Self::on(database, (url, None), bucket, None).await
+    }
+
+    /// A world in which nothing runs a job yet and calls of webhooks go out like that.
+    pub async fn with_webhooks(beyond: Beyond) -> Self {
+        let database = Database::new().await;
+        let url = database.url();
+        Self::on(database, (url, None), None, Some(beyond)).await
     }
 
     /// A world with one worker that keeps its files in a bucket.
     pub async fn with_bucket(bucket: Bucket) -> Self {
         let database = Database::new().await;
         let url = database.url();
-        let mut world = Self::on(database, url, None, Some(bucket)).await;
+        let mut world = Self::on(database, (url, None), Some(bucket), None).await;
         world.start_worker().await;
         world
     }
@@ -97,17 +125,25 @@ impl World {
     /// The same where all transactions go by the pooler at that address.
     pub async fn behind_a_pooler(database: Database, url: String) -> Self {
         let direct = database.url();
-        Self::on(database, url, Some(direct), None).await
+        Self::on(database, (url, Some(direct)), None, None).await
     }
 
-    async fn on(database: Database, url: String, direct_url: Option<String>, bucket: Option<Bucket>) -> Self {
+    async fn on(
+        database: Database,
+        (url, direct_url): (String, Option<String>),
+        bucket: Option<Bucket>,
+        beyond: Option<Beyond>,
+    ) -> Self {
         let config = SimConfig { password: Some(GATEWAY_PASSWORD.to_owned()), ..SimConfig::default() };
         let server = Server::start_local(config).await.expect("a simulated gateway");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let mut config = Self::config(url, direct_url, &base);
         config.bucket = bucket.as_ref().map(Bucket::config).unwrap_or_default();
-        let app = App::start(config.clone(), "paloma-test").await.expect("an application behind its wall");
+        let mut app = App::start(config.clone(), "paloma-test").await.expect("an application behind its wall");
+        if let Some(beyond) = &beyond {
+            app.outgoing = beyond.outgoing();
+        }
         let serving = app.clone();
         let api =
             tokio::spawn(async move { api::serve(serving, listener).await.expect("the api ends without an error") });
@@ -115,7 +151,19 @@ impl World {
         let scheduler = tokio::spawn(async move {
             jobs::schedule::run(&db, &crm::schedules(), stop).await.expect("the scheduler ends without an error");
         });
-        Self { database, app, sim: server.sim(), server, bucket, config, base, api, scheduler, workers: Vec::new() }
+        Self {
+            database,
+            app,
+            sim: server.sim(),
+            server,
+            bucket,
+            beyond,
+            config,
+            base,
+            api,
+            scheduler,
+            workers: Vec::new(),
+        }
     }
 
     fn config(database_url: String, direct_database_url: Option<String>, base: &str) -> Config {
@@ -126,6 +174,7 @@ impl World {
             operator_token: Some(OPERATOR.into()),
             public_url: base.to_owned(),
             allow_private_gateways: true,
+            allow_private_addresses: true,
             media_folder: std::env::temp_dir().join(format!("paloma-test-{}", uuid::Uuid::new_v4().simple())),
             bucket: BucketConfig::default(),
             ffmpeg: "ffmpeg".to_owned(),
@@ -168,15 +217,19 @@ impl World {
     pub async fn worker(&self) -> Worker {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let config = self.config.clone();
+        let (config, beyond) = (self.config.clone(), self.beyond.clone());
         let started = runtime.spawn(async move {
-            let app = App::start(config, "paloma-test").await.expect("an application behind its wall");
+            let mut app = App::start(config, "paloma-test").await.expect("an application behind its wall");
+            if let Some(beyond) = beyond {
+                app.outgoing = beyond.outgoing();
+            }
             let queues = vec![
                 (crm::queue::OUTBOUND, 16),
                 (crm::queue::INBOUND, 2),
                 (crm::queue::DEFAULT, 4),
                 (crm::queue::IMPORT, 1),
                 (crm::queue::MEDIA, 2),
+                (crm::queue::WEBHOOKS, 6),
             ];
             Engine::start(app.db.clone(), app, crm::registry(), Settings::new("worker", queues))
                 .await

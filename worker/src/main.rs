@@ -29,6 +29,9 @@ struct Args {
     /// Slots for imports, which take memory; 0: this worker imports nothing.
     #[arg(long, env = "PALOMA_IMPORT_SLOTS", default_value_t = 1)]
     import_slots: usize,
+    /// Slots for webhooks, whose receivers may be slow; 0: this worker leaves them to others.
+    #[arg(long, env = "PALOMA_WEBHOOK_SLOTS", default_value_t = 16)]
+    webhook_slots: usize,
     /// Slots for files, each of which may take a processor; 0: this worker leaves them to others.
     #[arg(long, env = "PALOMA_MEDIA_SLOTS", default_value_t = 2)]
     media_slots: usize,
@@ -57,6 +60,7 @@ async fn main() -> anyhow::Result<()> {
         (queue::DEFAULT, args.default_slots),
         (queue::IMPORT, args.import_slots),
         (queue::MEDIA, args.media_slots),
+        (queue::WEBHOOKS, args.webhook_slots),
         // one at a time: it takes all processors but one
         (queue::TRANSCRIBE, usize::from(app.transcriber.is_some())),
     ];

@@ -12,11 +12,12 @@ use crm::{
     App, Error,
     access::{Caller, Permission},
     events::{self, Numbered, Whisper},
+    webhooks,
 };
 use tokio::sync::{Mutex, Notify, broadcast};
 use uuid::Uuid;
 
-use super::watch::Watch;
+use super::{outgoing, watch::Watch};
 
 /// Frames that a socket may be behind before it is closed.
 const BEHIND: usize = 2048;
@@ -44,7 +45,7 @@ impl Frame {
     /// The frame of a numbered event.
     pub fn of(event: &Numbered) -> Result<Self, Error> {
         let text = serde_json::to_string(event).map_err(|error| Error::Internal(error.into()))?;
-        let (permission, user_id) = (permission(&event.kind), event.user_id);
+        let (permission, user_id) = (events::permission(&event.kind), event.user_id);
         Ok(Self { permission, user_id, seq: Some(event.seq), text: text.into() })
     }
     /// Whether that caller gets it.
@@ -69,23 +70,15 @@ struct Feed {
     seq: i64,
 }
 
-/// What somebody needs to see an event of that kind.
-fn permission(kind: &str) -> Permission {
-    match kind {
-        "campaign.progress" => Permission::CampaignsView,
-        "job.progress" => Permission::ContactsView,
-        // of messages and conversations, and whatever is not decided yet
-        _ => Permission::ConversationsView,
-    }
-}
-
 impl Hub {
     /// Starts the loops; they end with `app.stop`.
     pub fn start(app: App) -> Self {
         let hub = Self { app, watch: Watch::default(), feeds: Arc::default(), joined: Arc::default() };
         let outbox = Arc::new(Notify::new());
         let numbered = Arc::new(Notify::new());
-        hub.spawn(listen(hub.clone(), outbox.clone(), numbered.clone()));
+        let hungry = outgoing::Hungry::default();
+        hub.spawn(listen(hub.clone(), outbox.clone(), numbered.clone(), hungry.clone()));
+        hub.spawn(outgoing::feed(hub.app.clone(), hungry));
         hub.spawn(number(hub.app.clone(), outbox));
         hub.spawn(hub.clone().pump(numbered));
         hub.spawn(hub.watch.clone().look(hub.app.clone()));
@@ -148,7 +141,8 @@ impl Hub {
         let feeds = self.feeds.lock().await;
         let Some(feed) = feeds.get(&whisper.tenant_id) else { return };
         let text = serde_json::json!({ "kind": whisper.kind, "data": whisper.data, "at": whisper.at }).to_string();
-        let frame = Frame { permission: permission(&whisper.kind), user_id: None, seq: None, text: text.into() };
+        let frame =
+            Frame { permission: events::permission(&whisper.kind), user_id: None, seq: None, text: text.into() };
         // nobody listening is no fault
         let _ = feed.frames.send(Arc::new(frame));
     }
@@ -183,21 +177,26 @@ impl Hub {
 }
 
 /// The process's one listener: wakes the numbering and the pump, and hands on what comes with the notice itself.
-async fn listen(hub: Hub, outbox: Arc<Notify>, numbered: Arc<Notify>) {
+async fn listen(hub: Hub, outbox: Arc<Notify>, numbered: Arc<Notify>, hungry: outgoing::Hungry) {
     loop {
-        let mut listener = match hub.app.db.listen(&[events::OUTBOX, events::CHANNEL, events::WHISPERS]).await {
-            Ok(listener) => listener,
-            Err(error) => {
-                tracing::warn!(%error, "live: can't listen, polling meanwhile");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
-            }
-        };
+        let mut listener =
+            match hub.app.db.listen(&[events::OUTBOX, events::CHANNEL, events::WHISPERS, webhooks::CHANNEL]).await {
+                Ok(listener) => listener,
+                Err(error) => {
+                    tracing::warn!(%error, "live: can't listen, polling meanwhile");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
         while let Ok(notice) = listener.recv().await {
             match notice.channel() {
                 events::OUTBOX => outbox.notify_one(),
                 events::WHISPERS => hub.whisper(notice.payload()).await,
-                _ => numbered.notify_one(),
+                webhooks::CHANNEL => hungry.enabled.notify_one(),
+                _ => {
+                    numbered.notify_one();
+                    hungry.numbered.notify_one();
+                }
             }
         }
     }

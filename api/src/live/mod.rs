@@ -3,6 +3,7 @@
 //! it has seen and is told what it has missed, or that it has missed too much.
 
 mod hub;
+mod outgoing;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -52,7 +53,7 @@ pub struct Since {
 ///
 /// A WebSocket. The first frame is `{"kind":"hello","seq":N,"is_resumed":false}`, then one `{"seq","kind","data","at"}` for each event of a kind that
 /// the caller may see: breaker.closed, breaker.opened, campaign.progress, conversation.updated, job.progress, label.changed, line.health,
-/// message.changed, message.new, message.status, unread.changed. With `last_seq` those that were missed come first, all of them: `is_resumed` says so, and nothing has to be read
+/// message.changed, message.new, message.status, unread.changed, webhook.disabled. With `last_seq` those that were missed come first, all of them: `is_resumed` says so, and nothing has to be read
 /// anew. Where that is not possible a frame `{"kind":"resync_required","seq":N}` comes instead, and everything has to be. A number that is still to come is refused by
 /// closing with 4400. conversation.presence has no number and is never told again.
 #[utoipa::path(get, path = "/api/v1/live", tag = "live", params(Since), responses((status = 101, description = "The socket is open"), (status = 400, description = "No socket was asked for"), (status = 426, description = "Not by this version of HTTP")))]

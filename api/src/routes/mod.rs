@@ -27,6 +27,7 @@ mod search;
 mod suppressions;
 mod tenants;
 mod users;
+mod webhooks;
 
 use crate::gate::Routes;
 
@@ -61,6 +62,7 @@ pub fn all() -> Routes {
         suppressions::routes(),
         tenants::routes(),
         users::routes(),
+        webhooks::routes(),
     ]
     .into_iter()
     .fold(Routes::new(), Routes::merge)

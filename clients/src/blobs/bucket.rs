@@ -155,6 +155,7 @@ impl Store {
             form: None,
             file: None,
             headers: &[],
+            own_headers: Vec::new(),
             range: None,
             timeout: self.patience,
             effect: Effect::Repeatable,

@@ -20,6 +20,7 @@ fn call(url: &str, effect: Effect) -> Call {
         range: None,
         json: Some(b"{}".to_vec()),
         headers: &[],
+        own_headers: Vec::new(),
         timeout: Duration::from_secs(20),
         effect,
     }
@@ -89,6 +90,49 @@ async fn a_name_that_resolves_inside_is_refused_like_an_address_inside() {
         let error = http.call(call(&format!("http://{host}:{port}/"), Effect::Repeatable)).await.unwrap_err();
         assert_eq!(error, egress_refused(), "{host}");
     }
+}
+
+#[tokio::test]
+async fn a_name_is_connected_to_where_it_was_checked_and_not_where_it_moves_inside() {
+    let base = serve([Script::Answer(200, "secret")]).await;
+    let url = format!("http://rebinds.example:{}/", Url::parse(&base).unwrap().port().unwrap());
+    let of = |address: &str| HashMap::from([("rebinds.example".to_owned(), vec![address.parse().unwrap()])]);
+    let list = Arc::new(std::sync::RwLock::new(of("93.184.216.34")));
+    let with = |egress| {
+        let names = Names::Listed(Arc::clone(&list));
+        Http::new(HttpOptions { names, ..HttpOptions::new(egress) }).unwrap()
+    };
+    let public = with(Egress::Public);
+    public.check(&Url::parse(&url).unwrap()).await.unwrap();
+    *list.write().unwrap() = of("127.0.0.1");
+    let refused = public.check(&Url::parse(&url).unwrap()).await.unwrap_err();
+    let called = public.glance(call(&url, Effect::Repeatable), 100).await.unwrap_err();
+    assert_eq!((refused, called), (egress_refused(), egress_refused()));
+    // nobody has taken the one answer: the list alone says where the name leads
+    let answer = with(Egress::AllowPrivate).glance(call(&url, Effect::Repeatable), 3).await.unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"sec"[..]));
+}
+
+#[tokio::test]
+async fn of_a_glance_the_status_counts_whatever_becomes_of_the_body() {
+    let cut = "HTTP/1.1 202 Accepted\r\ncontent-length: 100\r\n\r\nbeg";
+    let base = serve([Script::Raw(cut), Script::Silence]).await;
+    let http = http(Egress::AllowPrivate);
+    let answer = http.glance(call(&base, Effect::Repeatable), 100).await.unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (StatusCode::ACCEPTED, &b"beg"[..]));
+    let mut slow = call(&base, Effect::Repeatable);
+    slow.timeout = Duration::from_millis(50);
+    let error = http.glance(slow, 100).await.unwrap_err();
+    assert_eq!(error, ClientError::Transient { reason: "timeout" });
+}
+
+#[tokio::test]
+async fn a_client_that_only_speaks_tls_refuses_everything_else() {
+    let options = HttpOptions { https_only: true, ..HttpOptions::new(Egress::AllowPrivate) };
+    let http = Http::new(options).unwrap();
+    let base = serve([Script::Answer(200, "")]).await;
+    let error = http.call(call(&base, Effect::Repeatable)).await.unwrap_err();
+    assert_eq!(error, egress_refused());
 }
 
 #[tokio::test]

@@ -149,9 +149,12 @@ pub async fn create(app: &App, tx: &mut TenantTx, new: NewLine) -> Result<Line, 
     if name.is_empty() || name.chars().count() > 200 {
         return Err(Error::invalid("name", "name_length", "give a name of 1 to 200 characters"));
     }
-    // refuses what is no http URL before anything is stored
-    gateway_of(app, &new.base_url, new.password.clone(), method, 1)
-        .map_err(|_| Error::invalid("base_url", "base_url_invalid", "give an http or https address of the gateway"))?;
+    // refuses what is no http URL, or stands where no call may go, before anything is stored; a name is looked at with each call
+    let is_allowed = url::Url::parse(new.base_url.trim()).is_ok_and(|url| app.http.allows(&url));
+    if !is_allowed || gateway_of(app, &new.base_url, new.password.clone(), method, 1).is_err() {
+        let message = "give an http or https address at which gateways may stand";
+        return Err(Error::invalid("base_url", "base_url_invalid", message));
+    }
     let id = LineId::new();
     let limits = limits(new.unlimited, new.rate_per_minute, new.burst, new.cap)?;
     let timeout = new.send_timeout_s.unwrap_or(if method == SendMethod::AppleScript { 135 } else { 200 });

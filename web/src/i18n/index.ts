@@ -18,6 +18,7 @@ import type security from "./en/security.json";
 import type settings from "./en/settings.json";
 import type sms from "./en/sms.json";
 import type users from "./en/users.json";
+import type webhooks from "./en/webhooks.json";
 import type why from "./en/why.json";
 
 export const LANGUAGES = ["es", "en"] as const;
@@ -74,6 +75,7 @@ interface Later {
   settings: typeof settings;
   sms: typeof sms;
   users: typeof users;
+  webhooks: typeof webhooks;
   why: typeof why;
 }
 export type Topic = keyof Later;

@@ -39,6 +39,7 @@ const BY_SERVER = [
   "settings.problems.",
   "sms.problems.",
   "users.problems.",
+  "webhooks.problems.",
 ];
 
 function flat(texts: Texts, before = ""): Map<string, string> {

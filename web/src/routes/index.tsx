@@ -22,6 +22,7 @@ import {
   readAudit,
   readCampaign,
   readContacts,
+  readDeliveries,
   readInbox,
   readJobs,
   readLogIn,
@@ -255,6 +256,27 @@ const audit = createRoute({
   component: lazyRouteComponent(() => withTexts(import("@/features/audit/AuditPage"), "audit"), "AuditPage"),
 });
 
+const webhooks = createRoute({
+  getParentRoute: () => settings,
+  path: "/webhooks",
+  staticData: { needs: "admin.webhooks_manage" },
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/webhooks/Screens"), "webhooks"),
+    "WebhooksPage",
+  ),
+});
+
+const webhook = createRoute({
+  getParentRoute: () => settings,
+  path: "/webhooks/$webhookId",
+  staticData: { needs: "admin.webhooks_manage" },
+  validateSearch: readDeliveries,
+  component: lazyRouteComponent(
+    () => withTexts(import("@/features/webhooks/Screens"), "webhooks"),
+    "DeliveriesPage",
+  ),
+});
+
 /** The account asks for a second factor: nothing else is open until there is one. */
 const secondFactor = createRoute({
   getParentRoute: () => root,
@@ -355,7 +377,7 @@ export const router = createRouter({
       newImport,
       importOne,
       jobs,
-      settings.addChildren([settingsHome, users, roles, quietHours, privacy, security, audit]),
+      settings.addChildren([settingsHome, users, roles, quietHours, webhooks, webhook, privacy, security, audit]),
     ]),
   ]),
   parseSearch,

@@ -167,6 +167,7 @@ export const AUDIT_SUBJECTS = [
   "line",
   "privacy_request",
   "tenant",
+  "webhook",
 ] as const;
 export interface AuditSearch {
   subject?: (typeof AUDIT_SUBJECTS)[number] | undefined;
@@ -185,4 +186,11 @@ const roleId = (value: unknown) => (typeof value === "string" && ROLE_ID.test(va
 export const readRoles = (search: Search): RolesSearch => ({
   role: roleId(search["role"]),
   from: roleId(search["from"]),
+});
+export const DELIVERY_STATES = ["pending", "delivered", "failed"] as const;
+export interface DeliveriesSearch {
+  state?: (typeof DELIVERY_STATES)[number] | undefined;
+}
+export const readDeliveries = (search: Search): DeliveriesSearch => ({
+  state: oneOf(search["state"], DELIVERY_STATES),
 });

@@ -115,6 +115,7 @@ impl BlueBubbles {
             file: None,
             range: None,
             headers: SKIP_TUNNEL_PAGES,
+            own_headers: Vec::new(),
             timeout: self.inner.line.read_timeout,
             effect: Effect::Repeatable,
         }
