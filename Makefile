@@ -56,6 +56,10 @@ whisper: ## a worker that transcribes and its models, for the tests of it; takes
 moto: ## a third party's S3, for the tests of files in a bucket; takes Python
 	@./.ci/moto
 
+.PHONY: oidc-provider
+oidc-provider: ## a third party's identity provider, for the tests of log-ins by one; takes Node
+	@./.ci/oidc-provider
+
 .PHONY: baseline
 baseline: ## the programs of the last version, for the tests of mixed versions; quick when they are there
 	@./.ci/baseline

@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod error;
 pub mod gateway;
 pub mod http;
+pub mod oidc;
 
 #[cfg(test)]
 mod scripted;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
-use clients::{Egress, Http, HttpOptions, blobs::Blobs};
+use clients::{Egress, Http, HttpOptions, blobs::Blobs, oidc::Oidc};
 use db::Db;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::providers::OidcConfig,
     groups::Groups,
     messaging::{
         lines::LineCache,
@@ -38,6 +39,9 @@ pub struct Config {
     /// Lets gateways of lines stand at private and loopback addresses, as a Mac in the office does.
     #[arg(long, env = "PALOMA_ALLOW_PRIVATE_GATEWAYS", default_value_t = false, action = clap::ArgAction::Set)]
     pub allow_private_gateways: bool,
+    /// An identity provider that every tenant's people may log in with.
+    #[command(flatten)]
+    pub oidc: OidcConfig,
     /// Where files of messages are kept: one folder for all processes of an installation. With a bucket, where each machine has what it works on.
     #[arg(long, env = "PALOMA_MEDIA_FOLDER", default_value = "data/media")]
     pub media_folder: std::path::PathBuf,
@@ -64,6 +68,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// The one client for calls to the outside.
     pub http: Http,
+    /// The one client for identity providers.
+    pub oidc: Oidc,
     /// Keys derived from the secret.
     pub keys: Keys,
     /// Files of messages.
@@ -96,12 +102,16 @@ impl App {
         crate::registry().register(&db).await?;
         let egress = if config.allow_private_gateways { Egress::AllowPrivate } else { Egress::Public };
         let http = Http::new(HttpOptions::new(egress))?;
+        let issuers = if config.oidc.allow_private { Egress::AllowPrivate } else { Egress::Public };
+        let oidc = Oidc::new(issuers)?;
+        config.oidc.check(issuers)?;
         let groups = Groups::start(&db);
         Ok(Self {
             blobs,
             db,
             config: Arc::new(config),
             http,
+            oidc,
             keys,
             transcriber: None,
             groups,

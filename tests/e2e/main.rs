@@ -25,6 +25,8 @@ mod lost;
 mod matrix;
 mod media;
 mod messaging;
+mod oidc;
+mod oidc_refused;
 mod operate;
 mod operations;
 mod operator;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crm::{App, Config, messaging::media::store::BucketConfig};
+use crm::{App, Config, access::providers::OidcConfig, messaging::media::store::BucketConfig};
 use jobs::{Engine, Settings};
 use sim::bluebubbles::{Call, Config as SimConfig, Server, Sim};
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
@@ -82,14 +82,14 @@ impl World {
         // the same stories, with files elsewhere (`.ci/run`)
         let wants_bucket = std::env::var_os("PALOMA_TEST_BUCKET").is_some();
         let bucket = if wants_bucket { Bucket::start().await } else { None };
-        Self::on(database, url, None, bucket).await
+        Self::on(database, (url, None), bucket, local_issuers()).await
     }
 
     /// A world with one worker that keeps its files in a bucket.
     pub async fn with_bucket(bucket: Bucket) -> Self {
         let database = Database::new().await;
         let url = database.url();
-        let mut world = Self::on(database, url, None, Some(bucket)).await;
+        let mut world = Self::on(database, (url, None), Some(bucket), local_issuers()).await;
         world.start_worker().await;
         world
     }
@@ -97,15 +97,34 @@ impl World {
     /// The same where all transactions go by the pooler at that address.
     pub async fn behind_a_pooler(database: Database, url: String) -> Self {
         let direct = database.url();
-        Self::on(database, url, Some(direct), None).await
+        Self::on(database, (url, Some(direct)), None, local_issuers()).await
     }
 
-    async fn on(database: Database, url: String, direct_url: Option<String>, bucket: Option<Bucket>) -> Self {
+    /// A world whose settings name an identity provider for everybody, without workers.
+    pub async fn with_issuer(issuer: &str) -> Self {
+        let database = Database::new().await;
+        let url = database.url();
+        let oidc = OidcConfig {
+            issuer: Some(issuer.to_owned()),
+            client_id: Some("paloma".to_owned()),
+            client_secret: Some(crate::idp::CLIENT_SECRET.into()),
+            ..local_issuers()
+        };
+        Self::on(database, (url, None), None, oidc).await
+    }
+
+    async fn on(
+        database: Database,
+        (url, direct_url): (String, Option<String>),
+        bucket: Option<Bucket>,
+        oidc: OidcConfig,
+    ) -> Self {
         let config = SimConfig { password: Some(GATEWAY_PASSWORD.to_owned()), ..SimConfig::default() };
         let server = Server::start_local(config).await.expect("a simulated gateway");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let mut config = Self::config(url, direct_url, &base);
+        config.oidc = oidc;
         config.bucket = bucket.as_ref().map(Bucket::config).unwrap_or_default();
         let app = App::start(config.clone(), "paloma-test").await.expect("an application behind its wall");
         let serving = app.clone();
@@ -126,6 +145,7 @@ impl World {
             operator_token: Some(OPERATOR.into()),
             public_url: base.to_owned(),
             allow_private_gateways: true,
+            oidc: OidcConfig::default(),
             media_folder: std::env::temp_dir().join(format!("paloma-test-{}", uuid::Uuid::new_v4().simple())),
             bucket: BucketConfig::default(),
             ffmpeg: "ffmpeg".to_owned(),
@@ -330,6 +350,11 @@ impl World {
         self.app.db.close();
         self.database.drop().await;
     }
+}
+
+/// No identity provider for everybody; those of tenants may stand on this machine.
+fn local_issuers() -> OidcConfig {
+    OidcConfig { allow_private: true, ..OidcConfig::default() }
 }
 
 /// A world that several tasks of one test share.

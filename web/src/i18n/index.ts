@@ -12,6 +12,7 @@ import type files from "./en/files.json";
 import type imports from "./en/imports.json";
 import type jobs from "./en/jobs.json";
 import type operations from "./en/operations.json";
+import type providers from "./en/providers.json";
 import type security from "./en/security.json";
 import type settings from "./en/settings.json";
 import type sms from "./en/sms.json";
@@ -66,6 +67,7 @@ interface Later {
   imports: typeof imports;
   jobs: typeof jobs;
   operations: typeof operations;
+  providers: typeof providers;
   security: typeof security;
   settings: typeof settings;
   sms: typeof sms;
@@ -83,6 +85,7 @@ const LATER: Record<Topic, Record<Language, () => Promise<{ default: Texts }>>> 
   imports: { es: () => import("./es/imports.json"), en: () => import("./en/imports.json") },
   jobs: { es: () => import("./es/jobs.json"), en: () => import("./en/jobs.json") },
   operations: { es: () => import("./es/operations.json"), en: () => import("./en/operations.json") },
+  providers: { es: () => import("./es/providers.json"), en: () => import("./en/providers.json") },
   security: { es: () => import("./es/security.json"), en: () => import("./en/security.json") },
   settings: { es: () => import("./es/settings.json"), en: () => import("./en/settings.json") },
   sms: { es: () => import("./es/sms.json"), en: () => import("./en/sms.json") },
