@@ -14,6 +14,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [kit] = process.argv.slice(2);
+// its own output is the address alone: nobody reads on
+console.info = console.error;
 const { default: Provider } = await import(
   pathToFileURL(join(kit, "node_modules/oidc-provider/lib/index.js"))
 );
