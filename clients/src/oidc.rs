@@ -139,12 +139,15 @@ pub struct Email {
     pub is_verified: bool,
 }
 
+/// What was read of each issuer, and when.
+type Known = HashMap<String, (Instant, Arc<Metadata>)>;
+
 /// The client for all providers of an installation.
 #[derive(Clone)]
 pub struct Oidc {
     http: Http,
     egress: Egress,
-    known: Arc<Mutex<HashMap<String, (Instant, Arc<Metadata>)>>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl fmt::Debug for Oidc {

@@ -54,7 +54,7 @@ test("an owner sets an identity provider up, and somebody invited comes in by it
     const email = `eva.${Date.now()}@example.com`;
     await api.post("/users", { name: "Eva", email, role: "agent" });
     const person = { sub: email, email, email_verified: true, amr: ["pwd"] };
-    await fetch(`${issuer}/_test`, { method: "POST", body: JSON.stringify({ person }) });
+    await page.request.post(`${issuer}/_test`, { data: { person } });
     const { tenant } = await api.get<{ tenant: { slug: string } }>("/session");
     const context = await browser.newContext({
       baseURL: stack().base,
