@@ -100,8 +100,6 @@ export default async function start(): Promise<() => Promise<void>> {
       PALOMA_LISTEN: `127.0.0.1:${port}`,
       PALOMA_SIM_LISTEN: `127.0.0.1:${simPort}`,
       PALOMA_DATA_DIR: join(folder, "data"),
-      // the identity provider of a story stands on this machine
-      PALOMA_ALLOW_PRIVATE_ISSUERS: "true",
       ...(model === null ? {} : { PALOMA_WHISPER_MODEL: model }),
     },
     stdio: ["ignore", "pipe", "pipe"],
