@@ -61,6 +61,10 @@ schemathesis: ## ask the api all that openapi.json allows, and more; takes Pytho
 	cargo build --quiet
 	@./.ci/schemathesis
 
+.PHONY: oidc-provider
+oidc-provider: ## a third party's identity provider, for the tests of log-ins by one; takes Node
+	@./.ci/oidc-provider
+
 .PHONY: baseline
 baseline: ## the programs of the last version, for the tests of mixed versions; quick when they are there
 	@./.ci/baseline

@@ -91,6 +91,23 @@ fn operator_cookie_name(public_url: &str) -> &'static str {
     if public_url.starts_with("https://") { "__Host-paloma_operator" } else { "paloma_operator" }
 }
 
+fn ticket_name(public_url: &str, handle: &str) -> String {
+    let prefix = if public_url.starts_with("https://") { "__Host-" } else { "" };
+    format!("{prefix}paloma_oidc_{handle}")
+}
+
+/// The header that sets the cookie by which a browser shows that it has begun that log-in at an identity provider; zero seconds remove it.
+#[must_use]
+pub fn set_ticket(public_url: &str, (handle, token): (&str, &str), seconds: i64) -> String {
+    cookie(&ticket_name(public_url, handle), token, seconds, "Lax")
+}
+
+/// What a browser brings to show it.
+#[must_use]
+pub fn ticket<'a>(public_url: &str, handle: &str, headers: &'a HeaderMap) -> Option<&'a str> {
+    find_cookie(headers, &ticket_name(public_url, handle))
+}
+
 fn cookie(name: &str, token: &str, seconds: i64, same_site: &str) -> String {
     let secure = if name.starts_with("__Host-") { "; Secure" } else { "" };
     format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}")

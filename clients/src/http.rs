@@ -4,6 +4,7 @@
 mod egress;
 mod glanced;
 mod hosts;
+mod passed;
 mod streamed;
 
 use std::collections::HashMap;
@@ -235,12 +236,22 @@ impl Http {
 
     /// Asks a host that may be asked, and remembers whether it is there. Where only the head is waited for, the body has no limit yet.
     async fn reach(&self, call: Call, wait: Wait) -> Result<reqwest::Response, ClientError> {
-        if !self.allows(&call.url) {
+        let url = call.url.clone();
+        self.admitted(&url, self.ask(call, wait)).await
+    }
+
+    /// The same for whatever is asked: nothing of it happens where it may not be.
+    async fn admitted(
+        &self,
+        url: &Url,
+        asked: impl Future<Output = Result<reqwest::Response, ClientError>>,
+    ) -> Result<reqwest::Response, ClientError> {
+        if !self.allows(url) {
             return Err(egress_refused());
         }
-        let host = self.inner.hosts.get(&call.url[Position::BeforeHost..Position::BeforePath]);
+        let host = self.inner.hosts.get(&url[Position::BeforeHost..Position::BeforePath]);
         host.admit().await?;
-        let answered = self.ask(call, wait).await;
+        let answered = asked.await;
         match &answered {
             Ok(response) => host.record(!is_unreachable_behind_proxy(response.status())),
             Err(error) if host_is_away(error) => host.record(false),

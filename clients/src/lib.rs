@@ -6,6 +6,7 @@ pub mod error;
 pub mod gateway;
 pub mod http;
 pub mod webhook;
+pub mod oidc;
 
 #[cfg(test)]
 mod scripted;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
-use clients::{Egress, Http, HttpOptions, Names, blobs::Blobs};
+use clients::{Egress, Http, HttpOptions, Names, blobs::Blobs, oidc::Oidc};
 use db::Db;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::providers::OidcConfig,
     groups::Groups,
     messaging::{
         lines::LineCache,
@@ -42,6 +43,9 @@ pub struct Config {
     /// Lets webhooks point at private and loopback addresses, and over plain HTTP: for a developer's machine.
     #[arg(long, env = "PALOMA_ALLOW_PRIVATE_ADDRESSES", default_value_t = false, action = clap::ArgAction::Set)]
     pub allow_private_addresses: bool,
+    /// An identity provider that every tenant's people may log in with.
+    #[command(flatten)]
+    pub oidc: OidcConfig,
     /// Where files of messages are kept: one folder for all processes of an installation. With a bucket, where each machine has what it works on.
     #[arg(long, env = "PALOMA_MEDIA_FOLDER", default_value = "data/media")]
     pub media_folder: std::path::PathBuf,
@@ -70,6 +74,8 @@ pub struct App {
     pub http: Http,
     /// The client for calls to wherever a tenant says.
     pub outgoing: Outgoing,
+    /// The one client for identity providers.
+    pub oidc: Oidc,
     /// Keys derived from the secret.
     pub keys: Keys,
     /// Files of messages.
@@ -103,6 +109,9 @@ impl App {
         let egress = if config.allow_private_gateways { Egress::AllowPrivate } else { Egress::Public };
         let http = Http::new(HttpOptions::new(egress))?;
         let outgoing = Outgoing::new(config.allow_private_addresses, Names::System)?;
+        let issuers = if config.oidc.allow_private { Egress::AllowPrivate } else { Egress::Public };
+        let oidc = Oidc::new(issuers)?;
+        config.oidc.check(issuers)?;
         let groups = Groups::start(&db);
         Ok(Self {
             blobs,
@@ -110,6 +119,7 @@ impl App {
             config: Arc::new(config),
             http,
             outgoing,
+            oidc,
             keys,
             transcriber: None,
             groups,

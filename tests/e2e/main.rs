@@ -26,6 +26,8 @@ mod lost;
 mod matrix;
 mod media;
 mod messaging;
+mod oidc;
+mod oidc_refused;
 mod operate;
 mod operations;
 mod operator;

@@ -137,7 +137,21 @@ impl Things {
         let webhook = post("/webhooks", webhook).await;
         let delivery = id(&tenant.act(&format!("/webhooks/{webhook}/ping")).await.expect(200));
         let job = id(&tenant.post("/jobs", &jobs).await.expect(200)["jobs"][0]);
+        let provider = json!({ "name": "x", "issuer": "https://id.example.com", "client_id": "x" });
+        let provider = post("/identity-providers", provider).await;
+        // somebody comes to be known at a provider by going there
+        let identity = Uuid::now_v7();
+        sqlx::query(
+            "insert into crm.identities (tenant_id, id, user_id, issuer, subject) select u.tenant_id, $1, u.id, 'https://id.example.com', 'x' from crm.users u where u.id = $2::uuid",
+        )
+        .bind(identity)
+        .bind(tenant.user_id().await)
+        .execute(&mut world.database.superuser().await)
+        .await
+        .expect("a row");
         Self(vec![
+            ("/identities/{id}", identity.to_string()),
+            ("/identity-providers/{id}", provider),
             ("/api-keys/{id}", post("/api-keys", json!({ "name": "x", "permissions": ["contacts.view"] })).await),
             ("/canned-replies/{id}", post("/canned-replies", json!({ "shortcut": "hola", "body": "Hola" })).await),
             ("/contact-labels/{id}", label.clone()),

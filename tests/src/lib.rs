@@ -5,6 +5,7 @@ pub mod bucket;
 pub mod cluster;
 mod database;
 mod eventually;
+pub mod idp;
 pub mod paloma;
 pub mod world;
 
@@ -12,6 +13,7 @@ pub use actors::{Answer, Operator, Tenant};
 pub use bucket::{Bucket, Weather};
 pub use database::Database;
 pub use eventually::{eventually, eventually_some, in_time};
+pub use idp::{Browser, IdentityProvider};
 pub use world::{Beyond, OPERATOR, World};
 
 /// For a test that this machine lacks something for: says so, and fails where nothing may be left out (`PALOMA_LEAVE_NOTHING_OUT`, set by `.ci/run`).

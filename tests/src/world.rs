@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use clients::Names;
-use crm::{App, Config, messaging::media::store::BucketConfig, webhooks::Outgoing};
+use crm::{App, Config, access::providers::OidcConfig, messaging::media::store::BucketConfig, webhooks::Outgoing};
 use jobs::{Engine, Settings};
 use sim::bluebubbles::{Call, Config as SimConfig, Server, Sim};
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
@@ -103,21 +103,21 @@ impl World {
         // the same stories, with files elsewhere (`.ci/run`)
         let wants_bucket = std::env::var_os("PALOMA_TEST_BUCKET").is_some();
         let bucket = if wants_bucket { Bucket::start().await } else { None };
-        Self::on(database, (url, None), bucket, None).await
+        Self::on(database, (url, None), bucket, None, local_issuers()).await
     }
 
     /// A world in which nothing runs a job yet and calls of webhooks go out like that.
     pub async fn with_webhooks(beyond: Beyond) -> Self {
         let database = Database::new().await;
         let url = database.url();
-        Self::on(database, (url, None), None, Some(beyond)).await
+        Self::on(database, (url, None), None, Some(beyond), local_issuers()).await
     }
 
     /// A world with one worker that keeps its files in a bucket.
     pub async fn with_bucket(bucket: Bucket) -> Self {
         let database = Database::new().await;
         let url = database.url();
-        let mut world = Self::on(database, (url, None), Some(bucket), None).await;
+        let mut world = Self::on(database, (url, None), Some(bucket), None, local_issuers()).await;
         world.start_worker().await;
         world
     }
@@ -125,7 +125,20 @@ impl World {
     /// The same where all transactions go by the pooler at that address.
     pub async fn behind_a_pooler(database: Database, url: String) -> Self {
         let direct = database.url();
-        Self::on(database, (url, Some(direct)), None, None).await
+        Self::on(database, (url, Some(direct)), None, None, local_issuers()).await
+    }
+
+    /// A world whose settings name an identity provider for everybody, without workers.
+    pub async fn with_issuer(issuer: &str) -> Self {
+        let database = Database::new().await;
+        let url = database.url();
+        let oidc = OidcConfig {
+            issuer: Some(issuer.to_owned()),
+            client_id: Some("paloma".to_owned()),
+            client_secret: Some(crate::idp::CLIENT_SECRET.into()),
+            ..local_issuers()
+        };
+        Self::on(database, (url, None), None, None, oidc).await
     }
 
     async fn on(
@@ -133,12 +146,14 @@ impl World {
         (url, direct_url): (String, Option<String>),
         bucket: Option<Bucket>,
         beyond: Option<Beyond>,
+        oidc: OidcConfig,
     ) -> Self {
         let config = SimConfig { password: Some(GATEWAY_PASSWORD.to_owned()), ..SimConfig::default() };
         let server = Server::start_local(config).await.expect("a simulated gateway");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let mut config = Self::config(url, direct_url, &base);
+        config.oidc = oidc;
         config.bucket = bucket.as_ref().map(Bucket::config).unwrap_or_default();
         let mut app = App::start(config.clone(), "paloma-test").await.expect("an application behind its wall");
         if let Some(beyond) = &beyond {
@@ -175,6 +190,7 @@ impl World {
             public_url: base.to_owned(),
             allow_private_gateways: true,
             allow_private_addresses: true,
+            oidc: OidcConfig::default(),
             media_folder: std::env::temp_dir().join(format!("paloma-test-{}", uuid::Uuid::new_v4().simple())),
             bucket: BucketConfig::default(),
             ffmpeg: "ffmpeg".to_owned(),
@@ -389,6 +405,11 @@ impl World {
         self.app.db.close();
         self.database.drop().await;
     }
+}
+
+/// No identity provider for everybody; those of tenants may stand on this machine.
+fn local_issuers() -> OidcConfig {
+    OidcConfig { allow_private: true, ..OidcConfig::default() }
 }
 
 /// A world that several tasks of one test share.

@@ -60,7 +60,7 @@ struct Credentials {
 
 /// Who asks, where, and what they may do.
 #[derive(Serialize, ToSchema)]
-struct Me {
+pub(super) struct Me {
     /// The person, or the maker of the key.
     user: User,
     /// The tenant.
@@ -98,7 +98,7 @@ async fn who_am_i(call: Call) -> Result<Json<Me>, Problem> {
     Ok(Json(me(&call).await?))
 }
 
-async fn me(call: &Call) -> Result<Me, Problem> {
+pub(super) async fn me(call: &Call) -> Result<Me, Problem> {
     let mut tx = call.tx().await?;
     Ok(Me {
         user: users::get(&mut tx, call.caller.user_id).await?,

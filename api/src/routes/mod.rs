@@ -11,12 +11,14 @@ mod contacts_bulk;
 mod conversations;
 mod health;
 mod hooks;
+mod identity_providers;
 mod imports;
 mod labels;
 mod lines;
 mod live;
 mod media;
 mod messages;
+mod oidc;
 mod operations;
 mod own_access;
 mod privacy;
@@ -46,12 +48,14 @@ pub fn all() -> Routes {
         conversations::routes(),
         health::routes(),
         hooks::routes(),
+        identity_providers::routes(),
         imports::routes(),
         labels::routes(),
         lines::routes(),
         live::routes(),
         media::routes(),
         messages::routes(),
+        oidc::routes(),
         operations::routes(),
         own_access::routes(),
         privacy::routes(),

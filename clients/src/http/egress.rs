@@ -32,7 +32,7 @@ impl Egress {
 
     /// Checks what can be checked without resolving: the scheme, and a host that is an address (connecting to those never
     /// asks the resolver). Odd spellings such as `0x7f000001` were made plain by the URL parser.
-    pub(super) fn allows_url(self, url: &Url) -> bool {
+    pub(crate) fn allows_url(self, url: &Url) -> bool {
         matches!(url.scheme(), "http" | "https")
             && match url.host() {
                 Some(Host::Ipv4(v4)) => self.allows(v4.into()),

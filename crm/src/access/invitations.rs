@@ -172,6 +172,9 @@ pub async fn accept(app: &App, token: &str, name: Option<&str>, password: Secret
         "with used as (
            update crm.invitations i set used_at = app.now()
             where i.tenant_id = app.tenant_id() and i.token_hash = $1 and i.used_at is null and i.expires_at > app.clock() returning i.user_id, i.is_reset),
+         unlinked as (
+           -- nor does whoever was at it leave a way in of their own behind; a verified e-mail links anew
+           delete from crm.identities x using used where used.is_reset and x.tenant_id = app.tenant_id() and x.user_id = used.user_id),
          ended as (
            -- whoever had the old password is out
            update crm.sessions s set revoked_at = app.now() from used

@@ -1,14 +1,18 @@
-//! Who asks and what they may do: people, sessions, API keys, permissions, and the throttle in front of the log-in.
+//! Who asks and what they may do: people, sessions, identity providers, API keys, permissions, and the throttle in front of the log-in.
 
 pub mod api_keys;
 pub mod audit;
+mod begun;
 mod caller;
 pub mod idempotency;
+pub mod identities;
 pub mod invitations;
 pub mod key_limits;
+pub mod oidc;
 pub mod operator;
 pub mod password;
 pub mod permission;
+pub mod providers;
 mod prune;
 pub mod role;
 pub mod roles;

@@ -4,7 +4,7 @@ use db::Scope;
 use jobs::{Cx, Done, Job, JobResult, KeyScope, Platform, Queue, UniqueKey};
 use serde::{Deserialize, Serialize};
 
-use super::{idempotency, key_limits, throttle};
+use super::{begun, idempotency, key_limits, throttle};
 use crate::{App, queue};
 
 /// Removes what no longer says anything.
@@ -24,6 +24,7 @@ impl Job<App> for Prune {
     async fn run(self, cx: Cx<App, Platform>) -> JobResult {
         let mut tx = cx.tx().await?;
         throttle::prune(&mut tx).await?;
+        begun::prune(&mut tx).await?;
         idempotency::prune(&mut tx).await?;
         key_limits::prune(&mut tx).await?;
         // kept for a month, so that somebody who asks can still see where they had been logged in

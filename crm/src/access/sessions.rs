@@ -74,7 +74,7 @@ pub async fn open(app: &App, login: LogIn) -> Result<Opened, Error> {
             }
         }
     }
-    let from = Origin { address: login.address, user_agent: login.user_agent.map(|agent| shown_agent(&agent)) };
+    let from = Origin::new(login.address, login.user_agent.as_deref());
     let user = match fits.as_slice() {
         [] => {
             from.refuse(app, known, "password");
@@ -101,20 +101,24 @@ pub async fn open(app: &App, login: LogIn) -> Result<Opened, Error> {
             return Err(Error::BadCode);
         }
     }
-    let opened = insert(tx, &app.keys, user.id, from).await?;
+    let opened = insert(tx, &app.keys, user.id, from, How::default()).await?;
     throttle::succeeded(app, &attempt).await?;
     Ok(opened)
 }
 
 /// Where a log-in comes from.
-struct Origin {
+pub(super) struct Origin {
     address: IpAddr,
     user_agent: Option<String>,
 }
 
 impl Origin {
+    /// From that address, by that browser.
+    pub(super) fn new(address: IpAddr, user_agent: Option<&str>) -> Self {
+        Self { address, user_agent: user_agent.map(shown_agent) }
+    }
     /// Writes down that it was refused, for each whose it may have been. Beside the answer: one that is known would take longer.
-    fn refuse(self, app: &App, known: Vec<(Uuid, UserId)>, by: &'static str) {
+    pub(super) fn refuse(self, app: &App, known: Vec<(Uuid, UserId)>, by: &'static str) {
         let app = app.clone();
         tokio::spawn(async move {
             let write = async {
@@ -138,11 +142,27 @@ fn shown_agent(agent: &str) -> String {
     agent.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
-async fn insert(mut tx: TenantTx, keys: &Keys, user_id: UserId, from: Origin) -> Result<Opened, Error> {
+/// By what somebody has come in.
+#[derive(Default)]
+pub(super) struct How {
+    /// When they gave what they log in with, if not now.
+    pub proven_at: Option<DateTime<Utc>>,
+    /// An identity provider has asked them for a second factor.
+    pub factor_by_provider: bool,
+}
+
+/// Opens a session, and commits.
+pub(super) async fn insert(
+    mut tx: TenantTx,
+    keys: &Keys,
+    user_id: UserId,
+    from: Origin,
+    how: How,
+) -> Result<Opened, Error> {
     let session_id = SessionId::new();
     let expires_at = sqlx::query_scalar(
-        "insert into crm.sessions (id, user_id, expires_at, user_agent, ip)
-         values ($1, $2, app.now() + make_interval(days => $3), $4, $5::inet)
+        "insert into crm.sessions (id, user_id, expires_at, user_agent, ip, proven_at, factor_by_provider)
+         values ($1, $2, app.now() + make_interval(days => $3), $4, $5::inet, coalesce($6, app.now()), $7)
          returning expires_at",
     )
     .bind(session_id)
@@ -150,6 +170,8 @@ async fn insert(mut tx: TenantTx, keys: &Keys, user_id: UserId, from: Origin) ->
     .bind(DAYS)
     .bind(from.user_agent)
     .bind(from.address.to_string())
+    .bind(how.proven_at)
+    .bind(how.factor_by_provider)
     .fetch_one(tx.conn())
     .await?;
     tx.commit().await?;
@@ -242,7 +264,7 @@ pub async fn prove(
     password: SecretString,
     code: Option<&SecretString>,
 ) -> Result<(), Error> {
-    let session_id = caller.session_id().ok_or(Error::ProofNeeded)?;
+    caller.session_id().ok_or(Error::ProofNeeded)?;
     let attempt = throttle::admit(app, &format!("proof of {}", caller.user_id), address).await?;
     let mut tx = caller.tx(app).await?;
     let (hash, has_factor): (Option<String>, bool) = sqlx::query_as(
@@ -266,12 +288,40 @@ pub async fn prove(
             return Err(Error::BadCode);
         }
     }
-    sqlx::query("update crm.sessions s set proven_at = app.now() where s.tenant_id = app.tenant_id() and s.id = $1")
-        .bind(session_id)
-        .execute(tx.conn())
-        .await?;
+    note_proof(&mut tx, caller).await?;
     tx.commit().await?;
     throttle::succeeded(app, &attempt).await
+}
+
+/// Writes down that whoever has the session has proven who they are.
+pub(super) async fn note_proof(tx: &mut TenantTx, caller: &Caller) -> Result<(), Error> {
+    sqlx::query("update crm.sessions s set proven_at = app.now() where s.tenant_id = app.tenant_id() and s.id = $1")
+        .bind(caller.session_id())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Uses a code of the second factor of whoever has one, before a proof that brings none. Throttled as a proof is.
+pub(super) async fn require_code(
+    app: &App,
+    caller: &Caller,
+    address: IpAddr,
+    code: Option<&SecretString>,
+) -> Result<(), Error> {
+    let mut tx = caller.tx(app).await?;
+    if !second_factor::standing(&mut tx, caller.user_id).await?.is_on {
+        return Ok(());
+    }
+    let code = code.ok_or(Error::CodeNeeded)?;
+    drop(tx);
+    let attempt = throttle::admit(app, &format!("proof of {}", caller.user_id), address).await?;
+    let mut tx = caller.tx(app).await?;
+    if !second_factor::pass(&mut tx, &app.keys, caller.user_id, code).await? {
+        return Err(Error::BadCode);
+    }
+    tx.commit().await?;
+    throttle::undecided(app, &attempt).await
 }
 
 /// Sets another password for whoever has proven who they are; their other sessions end.
@@ -308,7 +358,7 @@ pub(super) struct Live {
 pub(super) async fn find(app: &App, id: SessionId) -> Result<Option<Live>, Error> {
     let mut tx = app.db.platform(Why::Login).await?;
     let live: Option<Live> = sqlx::query_as(
-        "select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
+        "select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null and not s.factor_by_provider as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
          from crm.sessions s
          join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
          left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
@@ -339,7 +389,7 @@ pub(super) async fn find_all(app: &App, ids: &[(Uuid, SessionId)]) -> Result<Vec
     let mut tx = app.db.platform(Why::Login).await?;
     let live = sqlx::query_as(
         "with live as (
-           select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
+           select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null and not s.factor_by_provider as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
              from unnest($1::uuid[], $2::uuid[]) w(tenant_id, id)
              join crm.sessions s on s.tenant_id = w.tenant_id and s.id = w.id
              join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id

@@ -6,6 +6,7 @@ use std::{net::IpAddr, time::Duration};
 use chrono::{DateTime, Utc};
 use db::{PlatformTx, Scope, Why};
 
+use super::begun;
 use crate::{App, Error};
 
 /// Failures of one name within the window.
@@ -48,6 +49,35 @@ pub async fn admit(app: &App, name: &str, address: IpAddr) -> Result<Attempt, Er
         return Err(Error::Limited { retry_after });
     }
     Ok(attempt)
+}
+
+/// Log-ins that one address may begin at identity providers within the window: each makes a row, and may ask the provider.
+pub const BEGUN_PER_ADDRESS: i64 = 60;
+
+/// Counts a log-in that begins at an identity provider, or refuses it.
+pub async fn begins(app: &App, address: IpAddr) -> Result<(), Error> {
+    let subject = format!("begin:{}", network(address));
+    let mut tx = begun::stranger(app).await?;
+    let at: DateTime<Utc> =
+        sqlx::query_scalar("insert into app.login_failures (subject, at) values ($1, app.clock()) returning at")
+            .bind(&subject)
+            .fetch_one(tx.conn())
+            .await?;
+    tx.commit().await?;
+    let mut tx = begun::stranger(app).await?;
+    let seconds: Option<f64> = sqlx::query_scalar(
+        "select extract(epoch from min(f.at) + make_interval(secs => $3) - app.clock())::float8 from app.login_failures f
+          where f.subject = $1 and f.at > app.clock() - make_interval(secs => $3) having count(*) > $2",
+    )
+    .bind(&subject)
+    .bind(BEGUN_PER_ADDRESS)
+    .bind(WINDOW.as_secs_f64())
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(seconds) = seconds else { return Ok(()) };
+    forget(&mut tx, &[subject], at).await?;
+    tx.commit().await?;
+    Err(Error::Limited { retry_after: Duration::from_secs_f64(seconds.clamp(1.0, WINDOW.as_secs_f64())) })
 }
 
 /// Takes the attempt back because it succeeded; what the name had failed before no longer counts, what its address had does.

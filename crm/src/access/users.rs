@@ -34,7 +34,7 @@ pub struct User {
     pub role_name: Option<String>,
     /// Whether they can log in, once they have a password.
     pub is_active: bool,
-    /// Whether they have been invited and have not set a password yet.
+    /// Whether they have been invited and have not come in yet: no password, and no identity provider that knows them.
     pub is_invited: bool,
     /// Whether their log-in asks for a code.
     pub has_second_factor: bool,
@@ -97,7 +97,7 @@ pub async fn create<S: Scope>(tx: &mut S, tenant_id: Uuid, user: NewUser) -> Res
     let created = sqlx::query_as(
         "insert into crm.users as u (tenant_id, id, email, name, role, role_id, password_hash) values ($1, $2, $3, $4, $5, $6, $7)
          returning u.id, u.email, u.name, coalesce(u.role_id::text, u.role) as role,
-           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null as is_invited,
+           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null and not crm.has_identity(u.tenant_id, u.id) as is_invited,
            u.totp_confirmed_at is not null as has_second_factor, u.disabled_at, u.created_at",
     )
     .bind(tenant_id)
@@ -121,7 +121,7 @@ pub async fn create<S: Scope>(tx: &mut S, tenant_id: Uuid, user: NewUser) -> Res
 pub async fn get(tx: &mut TenantTx, id: UserId) -> Result<User, Error> {
     let user = sqlx::query_as(
         "select u.id, u.email, u.name, coalesce(u.role_id::text, u.role) as role,
-           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null as is_invited,
+           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null and not crm.has_identity(u.tenant_id, u.id) as is_invited,
            u.totp_confirmed_at is not null as has_second_factor, u.disabled_at, u.created_at
          from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1",
     )
@@ -135,7 +135,7 @@ pub async fn get(tx: &mut TenantTx, id: UserId) -> Result<User, Error> {
 pub async fn find_by_email(tx: &mut TenantTx, email: &str) -> Result<Option<User>, Error> {
     let user = sqlx::query_as(
         "select u.id, u.email, u.name, coalesce(u.role_id::text, u.role) as role,
-           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null as is_invited,
+           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null and not crm.has_identity(u.tenant_id, u.id) as is_invited,
            u.totp_confirmed_at is not null as has_second_factor, u.disabled_at, u.created_at
          from crm.users u where u.tenant_id = app.tenant_id() and u.email = $1",
     )
@@ -145,11 +145,22 @@ pub async fn find_by_email(tx: &mut TenantTx, email: &str) -> Result<Option<User
     Ok(user)
 }
 
+/// Whether somebody can log in; while this transaction lasts nobody changes that.
+pub(super) async fn hold_active(tx: &mut TenantTx, id: UserId) -> Result<bool, Error> {
+    let is_active: Option<bool> = sqlx::query_scalar(
+        "select u.disabled_at is null from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1 for no key update",
+    )
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(is_active == Some(true))
+}
+
 /// The people of the tenant, in the order in which they were made.
 pub async fn list(tx: &mut TenantTx, page: &PageOf<UserId>) -> Result<Page<User>, Error> {
     let users: Vec<User> = sqlx::query_as(
         "select u.id, u.email, u.name, coalesce(u.role_id::text, u.role) as role,
-           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null as is_invited,
+           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null and not crm.has_identity(u.tenant_id, u.id) as is_invited,
            u.totp_confirmed_at is not null as has_second_factor, u.disabled_at, u.created_at
          from crm.users u where u.tenant_id = app.tenant_id() and ($1::uuid is null or u.id > $1) order by u.id limit $2",
     )
@@ -178,7 +189,7 @@ pub async fn change(tx: &mut TenantTx, caller: &Caller, id: UserId, change: Chan
     let name = change.name.as_deref().map(normal_name).transpose()?;
     // owners are locked in one order before any of them is changed: of two that would each leave the other the second sees what the first did
     let owners: Vec<UserId> = sqlx::query_scalar(
-        "select u.id from crm.users u where u.tenant_id = app.tenant_id() and u.role = 'owner' and u.disabled_at is null and u.password_hash is not null
+        "select u.id from crm.users u where u.tenant_id = app.tenant_id() and u.role = 'owner' and u.disabled_at is null and (u.password_hash is not null or crm.has_identity(u.tenant_id, u.id))
           order by u.id for no key update",
     )
     .fetch_all(tx.conn())

@@ -14,6 +14,7 @@ import type jobs from "./en/jobs.json";
 import type operations from "./en/operations.json";
 import type permissions from "./en/permissions.json";
 import type privacy from "./en/privacy.json";
+import type providers from "./en/providers.json";
 import type security from "./en/security.json";
 import type settings from "./en/settings.json";
 import type sms from "./en/sms.json";
@@ -71,6 +72,7 @@ interface Later {
   operations: typeof operations;
   permissions: typeof permissions;
   privacy: typeof privacy;
+  providers: typeof providers;
   security: typeof security;
   settings: typeof settings;
   sms: typeof sms;

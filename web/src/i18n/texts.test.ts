@@ -35,6 +35,7 @@ const BY_SERVER = [
   "operations.problems.",
   "permissions.problems.",
   "privacy.problems.",
+  "providers.problems.",
   "security.problems.",
   "settings.problems.",
   "sms.problems.",

@@ -30,6 +30,7 @@ import {
   readNewImport,
   readOperatorJobs,
   readRoles,
+  readSecurity,
   parseSearch,
   stringifySearch,
 } from "./search";
@@ -59,7 +60,7 @@ const login = createRoute({
     // a session that has ended elsewhere is still remembered here
     if (await findSession(true)) throw redirect({ href: ownAddress(search.to), replace: true });
   },
-  component: lazyRouteComponent(() => import("@/features/session/LogIn"), "LogIn"),
+  component: lazyRouteComponent(() => withTexts(import("@/features/session/LogIn"), "providers"), "LogIn"),
 });
 
 /** Only an address of ours is gone back to after the log-in. */
@@ -232,8 +233,9 @@ const quietHours = createRoute({
 const security = createRoute({
   getParentRoute: () => settings,
   path: "/security",
+  validateSearch: readSecurity,
   component: lazyRouteComponent(
-    () => withTexts(import("@/features/security/SecurityPage"), "security"),
+    () => withTexts(import("@/features/security/SecurityPage"), "security", "providers"),
     "SecurityPage",
   ),
 });
@@ -281,13 +283,14 @@ const webhook = createRoute({
 const secondFactor = createRoute({
   getParentRoute: () => root,
   path: "/second-factor",
+  validateSearch: readSecurity,
   beforeLoad: async () => {
     const me = await findSession(true);
     if (!me) throw redirect({ to: "/login" });
     if (!me.lacks_second_factor) throw redirect({ to: "/", replace: true });
   },
   component: lazyRouteComponent(
-    () => withTexts(import("@/features/security/SecondFactorPage"), "security"),
+    () => withTexts(import("@/features/security/SecondFactorPage"), "security", "providers"),
     "SecondFactorPage",
   ),
 });

@@ -24,7 +24,31 @@ const number = (value: unknown): number | undefined => {
 const oneOf = <Value extends string>(value: unknown, values: readonly Value[]): Value | undefined =>
   values.find((known) => known === value);
 
-export const readLogIn = ({ to }: Search): { to?: string } => ({ to: text(to) });
+export interface LogInSearch {
+  to?: string | undefined;
+  /** The account whose ways in are shown. */
+  tenant?: string | undefined;
+  /** Why a log-in by an identity provider came to nothing. */
+  problem?: string | undefined;
+  /** A log-in by an identity provider that waits for a code. */
+  code_of?: string | undefined;
+}
+export const readLogIn = (search: Search): LogInSearch => ({
+  to: text(search["to"]),
+  tenant: text(search["tenant"]),
+  problem: text(search["problem"]),
+  code_of: text(search["code_of"]),
+});
+
+export interface SecuritySearch {
+  /** Why linking or proving came to nothing. */
+  problem?: string | undefined;
+  done?: "linked" | "proven" | undefined;
+}
+export const readSecurity = (search: Search): SecuritySearch => ({
+  problem: text(search["problem"]),
+  done: oneOf(search["done"], ["linked", "proven"]),
+});
 
 export const INBOX_TABS = ["mine", "unassigned", "all"] as const;
 export const INBOX_STATES = ["active", "snoozed", "archived", "closed"] as const;
@@ -164,6 +188,8 @@ export const AUDIT_SUBJECTS = [
   "log_in",
   "api_key",
   "invitation",
+  "identity_provider",
+  "identity",
   "line",
   "privacy_request",
   "tenant",

@@ -13,6 +13,8 @@ import { ApiError, errorText } from "@/lib/api/error";
 import { answerProof } from "@/lib/proof";
 import { useMe } from "@/lib/session";
 
+import { ProofBy } from "./ProofBy";
+
 /** Asks for the password once more, and for a code where there is a second factor, before something dangerous is done. */
 export function Proof() {
   const { t } = useTranslation();
@@ -57,6 +59,7 @@ export function Proof() {
           </Notice>
         ) : null}
       </form>
+      <ProofBy form={form} />
     </Dialog>
   );
 }

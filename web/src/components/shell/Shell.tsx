@@ -17,7 +17,9 @@ import { useSignOut } from "./useSignOut";
 
 // the first screen does not wait for what is asked for later
 const Help = lazy(() => import("./Help").then(({ Help }) => ({ default: Help })));
-const Proof = lazy(() => withTexts(import("./Proof"), "security").then(({ Proof }) => ({ default: Proof })));
+const Proof = lazy(() =>
+  withTexts(import("./Proof"), "security", "providers").then(({ Proof }) => ({ default: Proof })),
+);
 const Palette = lazy(() => import("./Palette").then(({ Palette }) => ({ default: Palette })));
 
 /** What stands around every screen of somebody logged in. */

@@ -174,7 +174,7 @@ export function detailsOf({ action, before, after }: Change, nameOf: (userId: st
     return names.map((name) => `${name}: ${shown(was[name])} → ${shown(is[name])}`).join(" · ");
   }
   const row = action === "delete" ? was : is;
-  const told = ["name", "email", "address", "origin", "kinds", "role", "user_id", "by", "ip", "user_agent"];
+  const told = ["name", "issuer", "email", "address", "origin", "kinds", "role", "user_id", "by", "ip", "user_agent"];
   return told
     .filter((name) => row[name] !== undefined && row[name] !== null)
     .map((name) => (name === "user_id" ? nameOf(shown(row[name])) : `${name}: ${shown(row[name])}`))

@@ -1,9 +1,11 @@
-import { useRouter } from "@tanstack/react-router";
+import { useRouter, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useSignOut } from "@/components/shell/useSignOut";
 import { Button } from "@/components/ui/button";
+import { Notice } from "@/components/ui/notice";
+import { ApiError, errorText } from "@/lib/api/error";
 import { useIsProofAsked } from "@/lib/proof";
 import { useMe } from "@/lib/session";
 import { useTitle } from "@/lib/title";
@@ -19,6 +21,7 @@ export function SecondFactorPage() {
   const { t } = useTranslation();
   useTitle(t("security.needed"));
   const router = useRouter();
+  const { problem } = useSearch({ from: "/second-factor" });
   const { tenant } = useMe();
   const { signOut } = useSignOut();
   const isProofAsked = useIsProofAsked();
@@ -34,6 +37,11 @@ export function SecondFactorPage() {
         <p className="text-sm text-muted">
           {codes ? t("security.codesSays") : t("security.neededSays", { tenant: tenant.name })}
         </p>
+        {problem ? (
+          <Notice tone="bad" isAlert>
+            {errorText(new ApiError({ status: 0, code: problem }), t)}
+          </Notice>
+        ) : null}
         {codes ? (
           <RecoveryCodes codes={codes} onKept={() => void enter()} />
         ) : (

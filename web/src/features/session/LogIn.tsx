@@ -18,6 +18,9 @@ import { sessionQuery } from "@/lib/session";
 import { useTitle } from "@/lib/title";
 import { ownAddress } from "@/routes";
 
+import { CodeOf } from "./CodeOf";
+import { Providers } from "./Providers";
+
 interface Credentials {
   email: string;
   password: string;
@@ -25,12 +28,17 @@ interface Credentials {
   code?: string;
 }
 
-/** E-mail and password, and the account's short name where the same log-in fits in several. */
+/** E-mail and password, or an identity provider; the account's short name where the same log-in fits in several. */
 export function LogIn() {
+  const { code_of: waiting } = useSearch({ from: "/login" });
+  return waiting ? <CodeOf logIn={waiting} /> : <Usual />;
+}
+
+function Usual() {
   const { t, i18n } = useTranslation();
   useTitle(t("session.title"));
   const router = useRouter();
-  const { to } = useSearch({ from: "/login" });
+  const { to, problem } = useSearch({ from: "/login" });
   const [needsTenant, setNeedsTenant] = useState(false);
   const [needsCode, setNeedsCode] = useState(false);
   const logIn = useMutation({
@@ -86,6 +94,11 @@ export function LogIn() {
             </Field>
           ) : null}
           {needsCode ? <CodeField autoFocus /> : null}
+          {problem && !logIn.error ? (
+            <Notice tone="bad" isAlert>
+              {errorText(new ApiError({ status: 0, code: problem }), t)}
+            </Notice>
+          ) : null}
           {logIn.error ? (
             <Notice tone={isAsking ? "info" : "bad"} isAlert>
               {wait > 0
@@ -103,6 +116,7 @@ export function LogIn() {
             {logIn.isPending ? t("session.loggingIn") : t("session.logIn")}
           </Button>
         </form>
+        <Providers />
         <div className="mt-8 flex gap-1" role="group" aria-label={t("nav.language")}>
           {LANGUAGES.map((language) => (
             <Button

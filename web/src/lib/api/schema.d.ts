@@ -1126,6 +1126,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the caller is known, in the order in which it was linked. */
+        get: operations["identities_list_identities"];
+        put?: never;
+        /** Begins to link the caller: answers where the browser goes. It takes a proof. */
+        post: operations["identities_begin_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/identities/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes away that the caller is known there, and ends their other sessions. It takes a proof, and never the only way in. */
+        delete: operations["identities_unlink"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/identity-providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account's identity providers, in the order in which they were set up. */
+        get: operations["identity_providers_list"];
+        put?: never;
+        /** Sets an identity provider up. It takes a proof, and everything that an owner may. */
+        post: operations["identity_providers_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/identity-providers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes an identity provider away: nobody logs in with it any more. It takes a proof. */
+        delete: operations["identity_providers_delete"];
+        options?: never;
+        head?: never;
+        /** Changes an identity provider. It takes a proof, and everything that an owner may. */
+        patch: operations["identity_providers_change"];
+        trace?: never;
+    };
     "/api/v1/imports": {
         parameters: {
             query?: never;
@@ -2428,6 +2499,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a log-in at an identity provider: answers where the browser goes, and sets a cookie by which it is known when it comes back. */
+        post: operations["session_begin_log_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Ends a log-in: whatever has become of it, the browser goes on to a page of ours, which says so where it came to nothing. */
+        get: operations["session_come_back"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a log-in that waits for a code of the second factor: sets the session's cookie. */
+        post: operations["session_give_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session/password": {
         parameters: {
             query?: never;
@@ -2456,6 +2578,40 @@ export interface paths {
         put?: never;
         /** Proves who has this session: for ten minutes what is dangerous is open to it. */
         post: operations["session_prove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/proof/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a proof of who has this session by an identity provider that knows them: it has them log in there anew. */
+        post: operations["session_begin_proof"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What can be logged in with. An account that is not there answers like one that has set up no provider. */
+        get: operations["session_log_in_providers"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2814,6 +2970,11 @@ export interface components {
              */
             count: number;
         };
+        /** @description Where the browser is to go. */
+        Away: {
+            /** @description An address of the provider. */
+            url: string;
+        };
         /** @description A batch: at every moment enqueued = live + completed + discarded + cancelled. */
         Batch: {
             /**
@@ -2885,6 +3046,15 @@ export interface components {
          * @enum {string}
          */
         BatchState: "held" | "active" | "paused" | "cancelled" | "completed";
+        /** @description A log-in to be begun. */
+        Beginning: {
+            /** @description The provider: its id, or `installation`. */
+            provider: string;
+            /** @description The path to go to afterwards; `/` by default. */
+            return_to?: string | null;
+            /** @description The account's short name, where the installation's provider knows somebody in several. */
+            tenant?: string | null;
+        };
         /** @description A change of many contacts. */
         Bulk: {
             /** @description What is done. */
@@ -2952,6 +3122,11 @@ export interface components {
             label_id: string;
             /** @description true: it is taken off. */
             remove?: boolean;
+        };
+        /** @description Who has come in, and where they wanted to. */
+        CameIn: components["schemas"]["Me"] & {
+            /** @description A path of ours. */
+            return_to: string;
         };
         /** @description A campaign as the API shows it. */
         Campaign: {
@@ -3372,6 +3547,16 @@ export interface components {
          * @enum {string}
          */
         Clock: "contact" | "tenant";
+        /** @description A code of the second factor, for a log-in that waits for it. */
+        Code: {
+            /**
+             * Format: password
+             * @description Six digits of an authenticator, or a recovery code.
+             */
+            code: string;
+            /** @description Which log-in: `code_of` of the page that was led to. */
+            log_in: string;
+        };
         /** @description Somebody who can be written to. */
         Contact: {
             /** @description Street and number. */
@@ -4060,6 +4245,71 @@ export interface components {
         };
         /** Format: uuid */
         Id: string;
+        /** @description Somebody as a provider knows them. */
+        Identity: {
+            /**
+             * Format: date-time
+             * @description When it was linked.
+             */
+            created_at: string;
+            /** @description The e-mail that it told when it was linked. */
+            email?: string | null;
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /** @description Who it says it is. */
+            issuer: string;
+            /** @description Which provider, where it can be logged in with now: an id, or `installation`. */
+            provider?: string | null;
+            /** @description What it is called, where it is still there. */
+            provider_name?: string | null;
+            /**
+             * Format: date-time
+             * @description When somebody logged in or proved who they are by it last.
+             */
+            used_at?: string | null;
+        };
+        /** @description A provider of the tenant. */
+        IdentityProvider: {
+            /** @description Our name there. */
+            client_id: string;
+            /**
+             * Format: date-time
+             * @description When it was set up.
+             */
+            created_at: string;
+            /** @description Whether there is a secret; it is shown to nobody. */
+            has_client_secret: boolean;
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /** @description Whether people may log in with it. */
+            is_enabled: boolean;
+            /** @description Who it says it is. */
+            issuer: string;
+            /** @description What the button on the log-in page calls it. */
+            name: string;
+            /** @description Where it sends people back to: to be registered there. */
+            redirect_url: string;
+        };
+        /** @description What is to become of a provider; what is absent stays. Another issuer is another provider. */
+        IdentityProviderChange: {
+            /** @description Our name there. */
+            client_id?: string | null;
+            /**
+             * Format: password
+             * @description Our secret there; an empty one takes it away.
+             */
+            client_secret?: string | null;
+            /** @description Whether people may log in with it. */
+            is_enabled?: boolean | null;
+            /** @description What the button calls it. */
+            name?: string | null;
+        };
         /** @description An import: row_count = created + updated + skipped + empty + invalid + duplicate. */
         Import: {
             /**
@@ -4663,10 +4913,29 @@ export interface components {
             /** @description Neither rate nor cap. */
             unlimited?: boolean | null;
         };
+        /** @description A provider to be linked. */
+        Linking: {
+            /** @description The provider: its id, or `installation`. */
+            provider: string;
+            /** @description The path to go to afterwards. */
+            return_to?: string | null;
+        };
         /** @description What a tenant asks of everybody who logs in. */
         LogInPolicy: {
             /** @description Whether whoever has no second factor can do nothing but set one up. */
             requires_second_factor: boolean;
+        };
+        /** @description A button of the log-in page. */
+        LogInProvider: {
+            /** @description By which it is named: an id, or `installation`. */
+            id: string;
+            /** @description What it is called. */
+            name: string;
+        };
+        /** @description Identity providers. */
+        LogInProviders: {
+            /** @description The account's own, and then the installation's. */
+            items: components["schemas"]["LogInProvider"][];
         };
         /** @description Who asks, where, and what they may do. */
         Me: {
@@ -4930,6 +5199,20 @@ export interface components {
              */
             rate_per_minute?: number | null;
             window?: components["schemas"]["SendingWindow"] | null;
+        };
+        /** @description A provider to be set up. */
+        NewIdentityProvider: {
+            /** @description Our name there. */
+            client_id: string;
+            /**
+             * Format: password
+             * @description Our secret there; none for a public client.
+             */
+            client_secret?: string | null;
+            /** @description Who it says it is, to the letter: `https://id.example.com`. */
+            issuer: string;
+            /** @description What the button on the log-in page calls it, in 1 to 80 characters. */
+            name: string;
         };
         /** @description A job to be enqueued. */
         NewJob: {
@@ -5716,6 +5999,67 @@ export interface components {
                 name: string;
                 /** @description What they are to the contact. */
                 relation?: string | null;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_Identity: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was linked.
+                 */
+                created_at: string;
+                /** @description The e-mail that it told when it was linked. */
+                email?: string | null;
+                /**
+                 * Format: uuid
+                 * @description The id.
+                 */
+                id: string;
+                /** @description Who it says it is. */
+                issuer: string;
+                /** @description Which provider, where it can be logged in with now: an id, or `installation`. */
+                provider?: string | null;
+                /** @description What it is called, where it is still there. */
+                provider_name?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When somebody logged in or proved who they are by it last.
+                 */
+                used_at?: string | null;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_IdentityProvider: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /** @description Our name there. */
+                client_id: string;
+                /**
+                 * Format: date-time
+                 * @description When it was set up.
+                 */
+                created_at: string;
+                /** @description Whether there is a secret; it is shown to nobody. */
+                has_client_secret: boolean;
+                /**
+                 * Format: uuid
+                 * @description The id.
+                 */
+                id: string;
+                /** @description Whether people may log in with it. */
+                is_enabled: boolean;
+                /** @description Who it says it is. */
+                issuer: string;
+                /** @description What the button on the log-in page calls it. */
+                name: string;
+                /** @description Where it sends people back to: to be registered there. */
+                redirect_url: string;
             }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -6555,7 +6899,7 @@ export interface components {
                 id: string;
                 /** @description Whether they can log in, once they have a password. */
                 is_active: boolean;
-                /** @description Whether they have been invited and have not set a password yet. */
+                /** @description Whether they have been invited and have not come in yet: no password, and no identity provider that knows them. */
                 is_invited: boolean;
                 /** @description The name. */
                 name: string;
@@ -6900,6 +7244,18 @@ export interface components {
              * @description The password.
              */
             password: string;
+        };
+        /** @description A proof by an identity provider. */
+        ProofBy: {
+            /**
+             * Format: password
+             * @description A code of the second factor, of whoever has one.
+             */
+            code?: string | null;
+            /** @description The provider: its id, or `installation`. */
+            provider: string;
+            /** @description The path to go to afterwards. */
+            return_to?: string | null;
         };
         /**
          * @description The name of a public kind.
@@ -7548,7 +7904,7 @@ export interface components {
             id: string;
             /** @description Whether they can log in, once they have a password. */
             is_active: boolean;
-            /** @description Whether they have been invited and have not set a password yet. */
+            /** @description Whether they have been invited and have not come in yet: no password, and no identity provider that knows them. */
             is_invited: boolean;
             /** @description The name. */
             name: string;
@@ -10686,6 +11042,229 @@ export interface operations {
             429: components["responses"]["Limited"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
+        };
+    };
+    identities_list_identities: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Identity"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    identities_begin_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Linking"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Away"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    identities_unlink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken away */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    identity_providers_list: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_IdentityProvider"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    identity_providers_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewIdentityProvider"];
+            };
+        };
+        responses: {
+            /** @description Set up */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityProvider"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    identity_providers_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken away */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    identity_providers_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdentityProviderChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityProvider"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     imports_list: {
@@ -13967,6 +14546,106 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    session_begin_log_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Beginning"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Away"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_come_back: {
+        parameters: {
+            query?: {
+                /** @description To be exchanged. */
+                code?: string;
+                /** @description Who says so (RFC 9207). */
+                iss?: string;
+                /** @description Ours. */
+                state?: string;
+            };
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To a page of ours */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_give_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Code"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CameIn"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     session_set_password: {
         parameters: {
             query?: never;
@@ -14035,6 +14714,69 @@ export interface operations {
             429: components["responses"]["Limited"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
+        };
+    };
+    session_begin_proof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProofBy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Away"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_log_in_providers: {
+        parameters: {
+            query?: {
+                /** @description The account's short name. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogInProviders"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     sessions_list_sessions: {
