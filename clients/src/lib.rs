@@ -5,8 +5,8 @@ pub mod blobs;
 pub mod error;
 pub mod gateway;
 pub mod http;
-pub mod webhook;
 pub mod oidc;
+pub mod webhook;
 
 #[cfg(test)]
 mod scripted;

@@ -24,4 +24,5 @@ pub mod users;
 pub use caller::{Caller, Credential, Via, identify, recheck, recognize};
 pub use permission::{Permission, Permissions};
 pub use prune::Prune;
+pub(crate) use role::Granted;
 pub use role::Role;

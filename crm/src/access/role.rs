@@ -207,13 +207,13 @@ impl ToSchema for Held {
 
 /// What a user's row says of what they may do: their role, and what it grants where it is the tenant's own.
 #[derive(Debug, sqlx::FromRow)]
-pub(super) struct Granted {
+pub(crate) struct Granted {
     #[sqlx(try_from = "String")]
     role: Held,
     role_permissions: Option<Vec<String>>,
 }
 impl Granted {
-    pub(super) fn permissions(&self) -> Permissions {
+    pub(crate) fn permissions(&self) -> Permissions {
         match self.role {
             Held::BuiltIn(role) => role.permissions(),
             Held::Own(_) => Permissions::from_names(self.role_permissions.as_deref().unwrap_or_default()),

@@ -19,7 +19,7 @@ use super::{
     sign,
     webhook::{self, WebhookId},
 };
-use crate::{App, Error, access::Role, queue};
+use crate::{App, Error, access::Granted, queue};
 
 /// Makes one attempt.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,7 +43,8 @@ pub(super) struct Due {
     previous_secret: Option<Vec<u8>>,
     is_lost: bool,
     is_disabled: bool,
-    owner_role: Role,
+    #[sqlx(flatten)]
+    of_owner: Granted,
     owner_works: bool,
 }
 
@@ -55,7 +56,7 @@ impl Due {
             Some("webhook_deleted")
         } else if self.is_disabled && !is_test {
             Some("webhook_disabled")
-        } else if !self.owner_works || !kinds::may_see(self.owner_role.permissions(), &self.kind) {
+        } else if !self.owner_works || !kinds::may_see(self.of_owner.permissions(), &self.kind) {
             Some("not_allowed")
         } else {
             None
@@ -134,10 +135,11 @@ async fn due(tx: &mut TenantTx, job: &Deliver) -> Result<Option<Due>, Error> {
                 d.attempt_count - d.attempts_before as since_replay,
                 case when w.previous_until > app.now() then w.previous_secret end as previous_secret, w.disabled_at is not null as is_disabled,
                 d.state = 'failed' as is_lost,
-                u.role as owner_role, u.disabled_at is null as owner_works
+                coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, u.disabled_at is null as owner_works
            from crm.webhook_deliveries d
            join crm.webhooks w on w.tenant_id = d.tenant_id and w.id = d.webhook_id
            join crm.users u on u.tenant_id = w.tenant_id and u.id = w.owner_id
+           left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
           where d.tenant_id = app.tenant_id() and d.id = $1 and d.turn = $2
             and (d.state = 'pending' or d.state = 'failed' and d.reason like any(array['job\\_%', 'lane\\_%']))",
     )

@@ -14,7 +14,7 @@ use super::{
     deliveries::{DeliveryId, KEEPS_TRYING},
     kinds, webhook,
 };
-use crate::{App, Error, access::Role, events, queue};
+use crate::{App, Error, access::Granted, events, queue};
 
 /// Webhooks that one turn looks after.
 const WEBHOOKS: i64 = 20;
@@ -38,7 +38,8 @@ struct Hungry {
     webhook_id: Uuid,
     tenant_number: i32,
     kinds: Vec<String>,
-    owner_role: Role,
+    #[sqlx(flatten)]
+    of_owner: Granted,
     owner_works: bool,
     seq: i64,
     last: i64,
@@ -72,7 +73,7 @@ pub(super) fn body(kind: &str, timestamp: DateTime<Utc>, seq: Option<i64>, data:
 pub async fn feed(db: &Db) -> Result<Fed, Error> {
     let mut tx = events::feed(db).await?;
     let hungry: Vec<Hungry> = sqlx::query_as(
-        "select f.tenant_id, f.webhook_id, t.number as tenant_number, w.kinds, u.role as owner_role, u.disabled_at is null as owner_works, f.seq, c.seq as last,
+        "select f.tenant_id, f.webhook_id, t.number as tenant_number, w.kinds, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, u.disabled_at is null as owner_works, f.seq, c.seq as last,
                 exists (select from jobs.lanes l join jobs.queues q on q.id = l.queue
                          where l.tenant_number = t.number and q.name = $2 and l.key = 'webhook/' || f.webhook_id and l.cancelled_at is not null) as is_called_off
            from crm.webhook_feeds f
@@ -80,6 +81,7 @@ pub async fn feed(db: &Db) -> Result<Fed, Error> {
            join crm.tenants t on t.id = f.tenant_id
            join crm.webhooks w on w.tenant_id = f.tenant_id and w.id = f.webhook_id
            join crm.users u on u.tenant_id = w.tenant_id and u.id = w.owner_id
+           left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
           order by f.fed_at, f.tenant_id, f.webhook_id limit $1 for update of f skip locked",
     )
     .bind(WEBHOOKS)
@@ -120,7 +122,7 @@ async fn call_off(tx: &mut PlatformTx, webhook: &Hungry) -> Result<(), Error> {
 async fn feed_one(tx: &mut PlatformTx, webhook: &Hungry) -> Result<(), Error> {
     // numbers have no gaps, so this many are read at the most
     let until = webhook.last.min(webhook.seq + EVENTS);
-    let permissions = webhook.owner_role.permissions();
+    let permissions = webhook.of_owner.permissions();
     let sees = |kind: &&String| webhook.owner_works && kinds::may_see(permissions, kind);
     let kinds: Vec<&String> = webhook.kinds.iter().filter(sees).collect();
     let told: Vec<Told> = sqlx::query_as(

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{address::Address, kinds, sign};
 use crate::{
     App, Error,
-    access::{Caller, Role, Via},
+    access::{Caller, Granted, Via},
     events::{self, Event},
     queue,
     secrets::Keys,
@@ -74,7 +74,8 @@ struct Row {
     description: String,
     kinds: Vec<String>,
     owner_id: Uuid,
-    owner_role: Role,
+    #[sqlx(flatten)]
+    of_owner: Granted,
     owner_works: bool,
     disabled_at: Option<DateTime<Utc>>,
     disabled_reason: Option<String>,
@@ -85,7 +86,7 @@ struct Row {
 
 impl From<Row> for Webhook {
     fn from(row: Row) -> Self {
-        let sees = |kind: &String| row.owner_works && kinds::may_see(row.owner_role.permissions(), kind);
+        let sees = |kind: &String| row.owner_works && kinds::may_see(row.of_owner.permissions(), kind);
         Self {
             id: row.id,
             url: row.url,
@@ -236,9 +237,10 @@ async fn end_feed(tx: &mut TenantTx, id: WebhookId) -> Result<(), Error> {
 /// A webhook of the tenant.
 pub async fn get(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook, Error> {
     let row: Option<Row> = sqlx::query_as(
-        "select w.id, w.url, w.description, w.kinds, w.owner_id, u.role as owner_role, u.disabled_at is null as owner_works, w.disabled_at,
+        "select w.id, w.url, w.description, w.kinds, w.owner_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, u.disabled_at is null as owner_works, w.disabled_at,
                 w.disabled_reason, w.failing_since, case when w.previous_until > app.now() then w.previous_until end as previous_secret_until, w.created_at
            from crm.webhooks w join crm.users u on u.tenant_id = w.tenant_id and u.id = w.owner_id
+           left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
           where w.tenant_id = app.tenant_id() and w.id = $1 and w.deleted_at is null",
     )
     .bind(id)
@@ -250,9 +252,10 @@ pub async fn get(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook, Error> {
 /// The tenant's webhooks, newest first.
 pub async fn list(tx: &mut TenantTx, page: &PageOf<WebhookId>) -> Result<Page<Webhook>, Error> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select w.id, w.url, w.description, w.kinds, w.owner_id, u.role as owner_role, u.disabled_at is null as owner_works, w.disabled_at,
+        "select w.id, w.url, w.description, w.kinds, w.owner_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, u.disabled_at is null as owner_works, w.disabled_at,
                 w.disabled_reason, w.failing_since, case when w.previous_until > app.now() then w.previous_until end as previous_secret_until, w.created_at
            from crm.webhooks w join crm.users u on u.tenant_id = w.tenant_id and u.id = w.owner_id
+           left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
           where w.tenant_id = app.tenant_id() and w.deleted_at is null and ($1::uuid is null or w.id < $1)
           order by w.id desc limit $2",
     )
