@@ -236,7 +236,6 @@ async fn nothing_goes_out_to_somebody_who_is_erased() {
 async fn what_is_on_its_way_ends_before_its_conversation_does() {
     let ground = ground().await;
     let Ground { world, acme, line, contact } = &ground;
-    acme.patch(&format!("/lines/{line}"), &json!({ "send_timeout_s": 2 })).await.expect(200);
     world.sim.fail_next(1, Behaviour::HangAfter);
     let begun = json!({ "line_id": line, "address": ZOE });
     let conversation = acme.post("/conversations", &begun).await.expect(201)["id"].as_str().unwrap().to_owned();

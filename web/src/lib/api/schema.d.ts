@@ -1515,7 +1515,7 @@ export interface paths {
          * Opens the live feed.
          * @description A WebSocket. The first frame is `{"kind":"hello","seq":N,"is_resumed":false}`, then one `{"seq","kind","data","at"}` for each event of a kind that
          *     the caller may see: breaker.closed, breaker.opened, campaign.progress, conversation.updated, job.progress, label.changed, line.health,
-         *     message.changed, message.new, message.status, unread.changed. With `last_seq` those that were missed come first, all of them: `is_resumed` says so, and nothing has to be read
+         *     message.changed, message.new, message.status, unread.changed, webhook.disabled. With `last_seq` those that were missed come first, all of them: `is_resumed` says so, and nothing has to be read
          *     anew. Where that is not possible a frame `{"kind":"resync_required","seq":N}` comes instead, and everything has to be. A number that is still to come is refused by
          *     closing with 4400. conversation.presence has no number and is never told again.
          */
@@ -2769,6 +2769,162 @@ export interface paths {
         post?: never;
         /** Takes away the second factor of somebody who has lost it. It takes a proof. */
         delete: operations["users_take_factor_away"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The kinds of events that a webhook can be told of. */
+        get: operations["webhook_kinds_list_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The webhooks, newest first. */
+        get: operations["webhooks_list"];
+        put?: never;
+        /** Makes a webhook. It is told, signed as Standard Webhooks has it, what happens from now on; its secret is shown this once. */
+        post: operations["webhooks_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A webhook. */
+        get: operations["webhooks_get"];
+        put?: never;
+        post?: never;
+        /** Deletes a webhook with its log. */
+        delete: operations["webhooks_delete"];
+        options?: never;
+        head?: never;
+        /** Changes a webhook; absent fields stay. Whoever chooses its kinds, or has it point elsewhere, is who it sees as from then on. */
+        patch: operations["webhooks_update"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a webhook was told in the last thirty days, newest first. */
+        get: operations["webhooks_list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries/{delivery_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A delivery with its body and its attempts, for whoever may see such events. */
+        get: operations["webhooks_get_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries/{delivery_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells it once more, now, under the same id. */
+        post: operations["webhooks_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test of the kind `ping`, once; its outcome is in the log. */
+        post: operations["webhooks_ping"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells once more, under the same ids, what has failed since a time: a thousand at a time. */
+        post: operations["webhooks_replay_failed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a webhook another secret, which is shown this once. The one before signs too for a while. Takes a fresh proof. */
+        post: operations["webhooks_rotate"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -5303,6 +5459,15 @@ export interface components {
             /** @description The line to send from. */
             line_id: components["schemas"]["Id"];
         };
+        /** @description A webhook to be made. */
+        NewWebhook: {
+            /** @description What it is for, up to 200 characters. */
+            description?: string;
+            /** @description What it is told of; no more than whoever makes it may see. */
+            kinds: string[];
+            /** @description Where it points: an https address of a public host. */
+            url: string;
+        };
         /** @description What the operator gives to log in. */
         OperatorCredentials: {
             /**
@@ -6912,6 +7077,110 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_Webhook: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /** @description What it is for. */
+                description: string;
+                /**
+                 * Format: date-time
+                 * @description Since when it is not.
+                 */
+                disabled_at?: string | null;
+                /** @description Why: by_hand, gone (it answered 410), failing (nothing was taken for days). */
+                disabled_reason?: string | null;
+                /**
+                 * Format: date-time
+                 * @description Since when no attempt was taken; none: the last one was.
+                 */
+                failing_since?: string | null;
+                /**
+                 * Format: uuid
+                 * @description The webhook.
+                 */
+                id: string;
+                /** @description Whether it is told anything. */
+                is_enabled: boolean;
+                /** @description What it is told of. */
+                kinds: string[];
+                /**
+                 * Format: uuid
+                 * @description As whom it sees: who made it, or who last chose its kinds.
+                 */
+                owner_id: string;
+                /**
+                 * Format: date-time
+                 * @description Until when the secret before signs too.
+                 */
+                previous_secret_until?: string | null;
+                /** @description Where it points. */
+                url: string;
+                /** @description Of these it is told nothing for now: as whom it sees may not see them any more. */
+                withheld_kinds: string[];
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_WebhookDelivery: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Attempts that were made.
+                 */
+                attempt_count: number;
+                /**
+                 * Format: date-time
+                 * @description When the last attempt began.
+                 */
+                attempted_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /**
+                 * Format: uuid
+                 * @description What the receiver knows it by, as `webhook-id`: the same at each attempt.
+                 */
+                id: string;
+                /** @description The kind of event; `ping` is a test. */
+                kind: string;
+                /**
+                 * Format: date-time
+                 * @description When the next one is due.
+                 */
+                next_attempt_at?: string | null;
+                /** @description Why it has failed: exhausted, gone, test_failed, not_allowed, webhook_disabled, webhook_deleted, or what became of its job. */
+                reason?: string | null;
+                /**
+                 * Format: int64
+                 * @description The event's number; none of a test.
+                 */
+                seq?: number | null;
+                /** @description Where it stands. */
+                state: components["schemas"]["WebhookDeliveryState"];
+                /**
+                 * Format: int32
+                 * @description The status of the last answer; none where there was no answer.
+                 */
+                status?: number | null;
+                /**
+                 * Format: uuid
+                 * @description Its webhook.
+                 */
+                webhook_id: string;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_Worker: {
             /** @description The rows, in the list's order. */
             items: {
@@ -7439,6 +7708,14 @@ export interface components {
             /** @description The text. */
             body: string;
         };
+        /** @description What is told once more. */
+        ReplaySince: {
+            /**
+             * Format: date-time
+             * @description What has failed of what was made since then.
+             */
+            since: string;
+        };
         /** @description A role that somebody can be given. */
         Role: {
             /** @description As users name it. */
@@ -7480,6 +7757,14 @@ export interface components {
         };
         /** @description A built-in role (owner, admin, supervisor, agent, marketing, billing, read_only), or the id of one of the account's own. */
         RoleHeld: string;
+        /** @description For how long the secret before signs too. */
+        Rotation: {
+            /**
+             * Format: int64
+             * @description Seconds, up to 7 days; a day unless said otherwise.
+             */
+            overlap_s?: number | null;
+        };
         /** @description What became of a row. */
         RowAnswer: components["schemas"]["JobAnswer"] & {
             /** @description The place of the row in the request, from 0. */
@@ -7993,6 +8278,184 @@ export interface components {
             next_at: string;
             /** @description quiet_hours or outside_window. */
             reason: string;
+        };
+        /** @description A webhook, without its secrets. */
+        Webhook: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description What it is for. */
+            description: string;
+            /**
+             * Format: date-time
+             * @description Since when it is not.
+             */
+            disabled_at?: string | null;
+            /** @description Why: by_hand, gone (it answered 410), failing (nothing was taken for days). */
+            disabled_reason?: string | null;
+            /**
+             * Format: date-time
+             * @description Since when no attempt was taken; none: the last one was.
+             */
+            failing_since?: string | null;
+            /**
+             * Format: uuid
+             * @description The webhook.
+             */
+            id: string;
+            /** @description Whether it is told anything. */
+            is_enabled: boolean;
+            /** @description What it is told of. */
+            kinds: string[];
+            /**
+             * Format: uuid
+             * @description As whom it sees: who made it, or who last chose its kinds.
+             */
+            owner_id: string;
+            /**
+             * Format: date-time
+             * @description Until when the secret before signs too.
+             */
+            previous_secret_until?: string | null;
+            /** @description Where it points. */
+            url: string;
+            /** @description Of these it is told nothing for now: as whom it sees may not see them any more. */
+            withheld_kinds: string[];
+        };
+        /** @description One attempt. */
+        WebhookAttempt: {
+            /** @description How the answer began, without what looks like a secret. */
+            answer?: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            at: string;
+            /**
+             * Format: int32
+             * @description How long it took.
+             */
+            duration_ms: number;
+            /** @description Why there was none: address_refused, timeout, connect_refused and the like. */
+            error?: string | null;
+            /**
+             * Format: int32
+             * @description From 1.
+             */
+            number: number;
+            /**
+             * Format: int32
+             * @description The status; none where there was no answer.
+             */
+            status?: number | null;
+        };
+        /** @description What may be changed of a webhook; absent fields stay. */
+        WebhookChange: {
+            /** @description What it is for. */
+            description?: string | null;
+            /** @description Whether it is told anything. What happened while it was not is not told later. */
+            is_enabled?: boolean | null;
+            /** @description What it is told of, from now on as whoever changes it sees it. */
+            kinds?: string[] | null;
+            /** @description Where it points. */
+            url?: string | null;
+        };
+        /** @description One thing that a webhook was told, or is to be. */
+        WebhookDelivery: {
+            /**
+             * Format: int32
+             * @description Attempts that were made.
+             */
+            attempt_count: number;
+            /**
+             * Format: date-time
+             * @description When the last attempt began.
+             */
+            attempted_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description What the receiver knows it by, as `webhook-id`: the same at each attempt.
+             */
+            id: string;
+            /** @description The kind of event; `ping` is a test. */
+            kind: string;
+            /**
+             * Format: date-time
+             * @description When the next one is due.
+             */
+            next_attempt_at?: string | null;
+            /** @description Why it has failed: exhausted, gone, test_failed, not_allowed, webhook_disabled, webhook_deleted, or what became of its job. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description The event's number; none of a test.
+             */
+            seq?: number | null;
+            /** @description Where it stands. */
+            state: components["schemas"]["WebhookDeliveryState"];
+            /**
+             * Format: int32
+             * @description The status of the last answer; none where there was no answer.
+             */
+            status?: number | null;
+            /**
+             * Format: uuid
+             * @description Its webhook.
+             */
+            webhook_id: string;
+        };
+        /** @description A delivery with all that is known of it. */
+        WebhookDeliveryDetail: components["schemas"]["WebhookDelivery"] & {
+            /** @description The attempts, first to last. */
+            attempts: components["schemas"]["WebhookAttempt"][];
+            /** @description The body, to the byte. */
+            body: string;
+        };
+        /**
+         * @description Where a delivery stands.
+         * @enum {string}
+         */
+        WebhookDeliveryState: "pending" | "delivered" | "failed";
+        /** @description A kind of event. */
+        WebhookKind: {
+            /** @description Whether whoever asks may have a webhook told of it. */
+            is_allowed: boolean;
+            /** @description Its name. */
+            kind: string;
+            /** @description What somebody needs to see it. */
+            permission: components["schemas"]["Permission"];
+        };
+        /** @description A webhook with its secret, which is shown this once. */
+        WebhookMade: components["schemas"]["Webhook"] & {
+            /** @description `whsec_…`: what the receiver checks signatures with. A repeated request gets none. */
+            secret?: string | null;
+        };
+        /** @description What replaying many has done. */
+        WebhookReplay: {
+            /**
+             * Format: int64
+             * @description Deliveries that are tried again.
+             */
+            count: number;
+            /** @description There are more: ask once more. */
+            is_more: boolean;
+        };
+        /** @description Another secret, which is shown this once. */
+        WebhookSecret: {
+            /**
+             * Format: date-time
+             * @description Until when the one before signs too.
+             */
+            previous_until: string;
+            /** @description `whsec_…`. */
+            secret: string;
         };
         /** @description A process that runs jobs. */
         Worker: {
@@ -9771,21 +10234,22 @@ export interface operations {
             /** @description Queued */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PrivacyRequest"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     contacts_privacy_export: {
@@ -9802,21 +10266,22 @@ export interface operations {
             /** @description Queued */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PrivacyRequest"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     contacts_household: {
@@ -11060,21 +11525,22 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Identity"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     identities_begin_link: {
@@ -11092,21 +11558,25 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Away"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     identities_unlink: {
@@ -11123,19 +11593,20 @@ export interface operations {
             /** @description Taken away */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     identity_providers_list: {
@@ -11154,21 +11625,22 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_IdentityProvider"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     identity_providers_create: {
@@ -11187,21 +11659,25 @@ export interface operations {
             /** @description Set up */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["IdentityProvider"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     identity_providers_delete: {
@@ -11218,19 +11694,20 @@ export interface operations {
             /** @description Taken away */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     identity_providers_change: {
@@ -11250,21 +11727,25 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["IdentityProvider"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     imports_list: {
@@ -13906,21 +14387,22 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_PrivacyRequest"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     privacy_requests_privacy_get: {
@@ -13936,21 +14418,22 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PrivacyRequest"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     privacy_requests_privacy_part: {
@@ -13968,21 +14451,22 @@ export interface operations {
             /** @description A ZIP archive */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/zip": string;
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     quiet_hours_read: {
@@ -14064,21 +14548,22 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Role"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     roles_create: {
@@ -14097,21 +14582,25 @@ export interface operations {
             /** @description Made */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Role"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     roles_delete: {
@@ -14128,19 +14617,20 @@ export interface operations {
             /** @description Removed */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     roles_update: {
@@ -14160,21 +14650,25 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Role"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     saved_filters_list: {
@@ -14567,15 +15061,15 @@ export interface operations {
                     "application/json": components["schemas"]["Away"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     session_come_back: {
@@ -14603,15 +15097,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     session_give_code: {
@@ -14635,15 +15126,15 @@ export interface operations {
                     "application/json": components["schemas"]["CameIn"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     session_set_password: {
@@ -14731,21 +15222,25 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Away"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     session_log_in_providers: {
@@ -14768,15 +15263,12 @@ export interface operations {
                     "application/json": components["schemas"]["LogInProviders"];
                 };
             };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     sessions_list_sessions: {
@@ -15172,6 +15664,412 @@ export interface operations {
             403: components["responses"]["Problem"];
             404: components["responses"]["Problem"];
             409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhook_kinds_list_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookKind"][];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhooks_list: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Webhook"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhooks_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhook"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookMade"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhooks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhooks_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhooks_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhooks_list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+                /** @description Those that stand so. */
+                state?: components["schemas"]["WebhookDeliveryState"];
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebhookDelivery"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhooks_get_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryDetail"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhooks_replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhooks_ping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhooks_replay_failed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaySince"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReplay"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    webhooks_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rotation"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
             429: components["responses"]["Limited"];
             500: components["responses"]["Problem"];
