@@ -59,6 +59,7 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<messaging::typing::ShowTyping>()
         .add::<messaging::sweep::Sweep>()
         .add::<messaging::sweep::SweepLines>()
+        .add::<tenancy::usage::FoldUsage>()
 }
 
 /// Every schedule there is.
@@ -90,6 +91,7 @@ pub fn schedules() -> Vec<jobs::schedule::Schedule> {
         // one that runs may have looked before what this one is for
         Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {})
             .overlap(Overlap::Queue),
+        Schedule::new::<App, _>("tenancy.fold_usage", "* * * * *", chrono_tz::UTC, tenancy::usage::FoldUsage {}),
     ]
 }
 

@@ -9,6 +9,8 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::platform::{Staff, tenant_id};
+
 /// Requests at once.
 const AT_ONCE: usize = 8;
 /// Every permission there is.
@@ -133,6 +135,10 @@ impl Things {
         let text = json!({ "line_id": line, "address": "+13055550143", "text": "x" });
         let jobs = json!({ "jobs": [{ "kind": "messaging.send_text", "payload": text }] });
         let job = id(&tenant.post("/jobs", &jobs).await.expect(200)["jobs"][0]);
+        let session = id(&tenant.items("/sessions").await[0]);
+        let (owner, eva) = (tenant.user_id().await, Staff::new(world, "eva").await);
+        let path = format!("/tenants/{}/impersonations", tenant_id(tenant).await);
+        let inside = id(&eva.opened(&path, &json!({ "user_id": owner, "reason": "ticket 42" })).await.0);
         Self(vec![
             ("/api-keys/{id}", post("/api-keys", json!({ "name": "x", "permissions": ["contacts.view"] })).await),
             ("/canned-replies/{id}", post("/canned-replies", json!({ "shortcut": "hola", "body": "Hola" })).await),
@@ -146,13 +152,14 @@ impl Things {
             ("/saved-filters/{id}", post("/saved-filters", json!({ "name": "x", "query": "assignee=me" })).await),
             ("/batches/{id}", post("/batches", json!({ "name": "x" })).await),
             ("/campaigns/{id}", campaign),
+            ("/impersonations/{id}", inside),
             ("/gates/{id}", id(&tenant.items("/gates").await[0])),
             ("/imports/{id}", import),
             ("/jobs/{id}", job),
             ("/lanes/{id}", id(&tenant.items("/lanes").await[0])),
             ("/lines/{id}", line),
             ("/messages/{id}", message),
-            ("/sessions/{id}", id(&tenant.items("/sessions").await[0])),
+            ("/sessions/{id}", session),
             ("/users/{id}", tenant.user_id().await),
         ])
     }

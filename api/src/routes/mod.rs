@@ -19,11 +19,13 @@ mod media;
 mod messages;
 mod operations;
 mod own_access;
+mod platform;
 mod quiet_hours;
 mod saved_filters;
 mod search;
 mod suppressions;
 mod tenants;
+mod usage;
 mod users;
 
 use crate::gate::Routes;
@@ -51,11 +53,13 @@ pub fn all() -> Routes {
         messages::routes(),
         operations::routes(),
         own_access::routes(),
+        platform::routes(),
         quiet_hours::routes(),
         saved_filters::routes(),
         search::routes(),
         suppressions::routes(),
         tenants::routes(),
+        usage::routes(),
         users::routes(),
     ]
     .into_iter()
