@@ -12,9 +12,11 @@ import type files from "./en/files.json";
 import type imports from "./en/imports.json";
 import type jobs from "./en/jobs.json";
 import type operations from "./en/operations.json";
+import type platform from "./en/platform.json";
 import type security from "./en/security.json";
 import type settings from "./en/settings.json";
 import type sms from "./en/sms.json";
+import type usage from "./en/usage.json";
 import type users from "./en/users.json";
 import type why from "./en/why.json";
 
@@ -66,9 +68,11 @@ interface Later {
   imports: typeof imports;
   jobs: typeof jobs;
   operations: typeof operations;
+  platform: typeof platform;
   security: typeof security;
   settings: typeof settings;
   sms: typeof sms;
+  usage: typeof usage;
   users: typeof users;
   why: typeof why;
 }
@@ -83,9 +87,11 @@ const LATER: Record<Topic, Record<Language, () => Promise<{ default: Texts }>>> 
   imports: { es: () => import("./es/imports.json"), en: () => import("./en/imports.json") },
   jobs: { es: () => import("./es/jobs.json"), en: () => import("./en/jobs.json") },
   operations: { es: () => import("./es/operations.json"), en: () => import("./en/operations.json") },
+  platform: { es: () => import("./es/platform.json"), en: () => import("./en/platform.json") },
   security: { es: () => import("./es/security.json"), en: () => import("./en/security.json") },
   settings: { es: () => import("./es/settings.json"), en: () => import("./en/settings.json") },
   sms: { es: () => import("./es/sms.json"), en: () => import("./en/sms.json") },
+  usage: { es: () => import("./es/usage.json"), en: () => import("./en/usage.json") },
   users: { es: () => import("./es/users.json"), en: () => import("./en/users.json") },
   why: { es: () => import("./es/why.json"), en: () => import("./en/why.json") },
 };

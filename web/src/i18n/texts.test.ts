@@ -33,6 +33,7 @@ const BY_SERVER = [
   "imports.problems.",
   "jobs.problems.",
   "operations.problems.",
+  "platform.problems.",
   "security.problems.",
   "settings.problems.",
   "sms.problems.",

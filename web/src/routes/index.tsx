@@ -28,6 +28,7 @@ import {
   readNewCampaign,
   readNewImport,
   readOperatorJobs,
+  readTenants,
   parseSearch,
   stringifySearch,
 } from "./search";
@@ -41,6 +42,9 @@ declare module "@tanstack/react-router" {
     router: typeof router;
   }
 }
+
+const platformPage = (name: keyof typeof import("@/features/platform/pages")) =>
+  lazyRouteComponent(() => withTexts(import("@/features/platform/pages"), "platform", "usage"), name);
 
 function Root() {
   useKeyboard();
@@ -219,6 +223,13 @@ const audit = createRoute({
   component: lazyRouteComponent(() => withTexts(import("@/features/audit/AuditPage"), "audit"), "AuditPage"),
 });
 
+const ownUsage = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/usage",
+  staticData: { needs: "admin.settings_view" },
+  component: platformPage("OwnUsagePage"),
+});
+
 /** The account asks for a second factor: nothing else is open until there is one. */
 const secondFactor = createRoute({
   getParentRoute: () => root,
@@ -244,12 +255,19 @@ const invitation = createRoute({
   ),
 });
 
+/** The same for somebody who is to operate the platform. */
+const operatorInvitation = createRoute({
+  getParentRoute: () => root,
+  path: "/operations/invitations/$token",
+  component: platformPage("OperatorInvitationPage"),
+});
+
 /** The operator's screens stand apart: nobody of a tenant, and another cookie. */
 const operations = createRoute({
   getParentRoute: () => root,
   path: "/operations",
   component: lazyRouteComponent(
-    () => withTexts(import("@/features/operations/OperationsShell"), "operations", "jobs", "why"),
+    () => withTexts(import("@/features/operations/OperationsShell"), "operations", "jobs", "why", "codes"),
     "OperationsShell",
   ),
 });
@@ -263,6 +281,37 @@ const operationsHome = createRoute({
 });
 
 const operationsPages = [
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/tenants",
+    validateSearch: readTenants,
+    component: platformPage("TenantsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/tenants/$tenantId",
+    component: platformPage("TenantPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/plans",
+    component: platformPage("PlansPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/usage",
+    component: platformPage("UsagePage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/operators",
+    component: platformPage("OperatorsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/stays",
+    component: platformPage("StaysPage"),
+  }),
   createRoute({
     getParentRoute: () => operations,
     path: "/queues",
@@ -305,6 +354,7 @@ export const router = createRouter({
   routeTree: root.addChildren([
     login,
     invitation,
+    operatorInvitation,
     secondFactor,
     operations.addChildren([operationsHome, ...operationsPages]),
     app.addChildren([
@@ -323,6 +373,7 @@ export const router = createRouter({
       quietHours,
       security,
       audit,
+      ownUsage,
     ]),
   ]),
   parseSearch,

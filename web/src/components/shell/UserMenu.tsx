@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { LogOut, Moon, ScrollText, ShieldCheck, UserCog } from "lucide-react";
+import { LogOut, Moon, ScrollText, ShieldCheck, SquareKanban, UserCog } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { Avatar } from "@/components/avatar";
@@ -75,6 +75,14 @@ export function UserMenu({ side }: { side: "right" | "top" }) {
           <Link to="/settings/audit">
             <ScrollText aria-hidden />
             {t("nav.audit")}
+          </Link>
+        </MenuItem>
+      ) : null}
+      {may("admin.settings_view") ? (
+        <MenuItem asChild>
+          <Link to="/settings/usage">
+            <SquareKanban aria-hidden />
+            {t("nav.usage")}
           </Link>
         </MenuItem>
       ) : null}
