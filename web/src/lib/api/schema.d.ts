@@ -654,40 +654,6 @@ export interface paths {
         patch: operations["contacts_update"];
         trace?: never;
     };
-    "/api/v1/contacts/{id}/erase": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Erases a contact and all that was said with them; that they must not be written to stays. It takes a proof, and can't be undone. */
-        post: operations["contacts_privacy_erase"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/contacts/{id}/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Copies all that is kept about a contact into archives, which can be fetched for a week. One that runs already answers 409. */
-        post: operations["contacts_privacy_export"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/contacts/{id}/household": {
         parameters: {
             query?: never;
@@ -1126,25 +1092,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/identities": {
+    "/api/v1/impersonations": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Where the caller is known, in the order in which it was linked. */
-        get: operations["identities_list_identities"];
+        /** Operators of the platform who are or were inside this account, newest first. */
+        get: operations["impersonations_list"];
         put?: never;
-        /** Begins to link the caller: answers where the browser goes. It takes a proof. */
-        post: operations["identities_begin_link"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/identities/{id}": {
+    "/api/v1/impersonations/{id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -1154,47 +1119,11 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Takes away that the caller is known there, and ends their other sessions. It takes a proof, and never the only way in. */
-        delete: operations["identities_unlink"];
+        /** Ends an operator's stay at once, also on sockets. */
+        delete: operations["impersonations_end"];
         options?: never;
         head?: never;
         patch?: never;
-        trace?: never;
-    };
-    "/api/v1/identity-providers": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The account's identity providers, in the order in which they were set up. */
-        get: operations["identity_providers_list"];
-        put?: never;
-        /** Sets an identity provider up. It takes a proof, and everything that an owner may. */
-        post: operations["identity_providers_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/identity-providers/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Takes an identity provider away: nobody logs in with it any more. It takes a proof. */
-        delete: operations["identity_providers_delete"];
-        options?: never;
-        head?: never;
-        /** Changes an identity provider. It takes a proof, and everything that an owner may. */
-        patch: operations["identity_providers_change"];
         trace?: never;
     };
     "/api/v1/imports": {
@@ -1890,6 +1819,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/platform/impersonations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Operators who are or were inside tenants, newest first. */
+        get: operations["platform_list_impersonations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/impersonations/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends an operator's stay inside a tenant at once. */
+        post: operations["platform_end_impersonation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/invitations/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whose link that is, for its page. */
+        get: operations["platform_look_at_operator_link"];
+        put?: never;
+        /** Sets an operator's password and second factor by a link, which works once; their sessions end. */
+        post: operations["platform_accept_operator_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/invitations/{token}/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins to set up an authenticator by a link: answers its secret. */
+        post: operations["platform_begin_operator_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/platform/jobs": {
         parameters: {
             query?: never;
@@ -2061,6 +2059,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/platform/operators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Those who operate the platform, in the order in which they were made. */
+        get: operations["platform_list_operators"];
+        put?: never;
+        /** Makes somebody an operator, and answers a link, once, by which they set a password and a second factor. */
+        post: operations["platform_invite_operator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/operators/{id}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets an operator in no more; their sessions end, those inside tenants too. */
+        post: operations["platform_disable_operator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/operators/{id}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets an operator in again. */
+        post: operations["platform_enable_operator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/operators/{id}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A new link for an operator, who sets a password and a second factor anew by it; the old links work no more. */
+        post: operations["platform_renew_operator_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The plans, by their codes. */
+        get: operations["platform_list_plans"];
+        put?: never;
+        /** Makes a plan. Its code is what makes a repeated request harmless: the second answers 409. */
+        post: operations["platform_create_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/plans/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes a plan for all tenants that have it. What they have already stays. */
+        put: operations["platform_change_plan"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/platform/queues": {
         parameters: {
             query?: never;
@@ -2187,12 +2289,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the operator asks. */
+        /** Which operator asks. */
         get: operations["platform_who_am_i"];
         put?: never;
-        /** Logs the operator in: sets a cookie for twelve hours. */
+        /** Logs an operator in: sets a cookie for twelve hours. */
         post: operations["platform_log_in"];
-        /** Logs the operator out of this browser. */
+        /** Logs the operator out of this browser; a person's session ends. */
         delete: operations["platform_log_out"];
         options?: never;
         head?: never;
@@ -2206,11 +2308,83 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All tenants, newest first. */
+        /** Tenants, newest first. */
         get: operations["platform_list"];
         put?: never;
         /** Makes a tenant with its owner. Its slug is what makes a repeated request harmless: the second answers 409. */
         post: operations["platform_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A tenant. */
+        get: operations["platform_get_tenant"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes a tenant: its name, its region, its zone, its plan. */
+        patch: operations["platform_change_tenant"];
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a tenant go on, and sends what waited. */
+        post: operations["platform_activate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Closes a tenant: nobody logs in any more, and nothing goes out or is taken in. Its data stays, and an operator can activate it again. */
+        post: operations["platform_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}/impersonations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Opens a tenant to an operator as one of its users, for thirty minutes that nobody can prolong: sets the tenant's cookie in this browser. Billing, keys,
+         *     webhooks, lines' passwords, people's ways in and exports stay closed. It takes a person: the token alone opens none.
+         */
+        post: operations["platform_impersonate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2252,6 +2426,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/platform/tenants/{id}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Suspends a tenant: nothing goes out, what is queued waits, what comes in is stored, and it may look and take its data along. */
+        post: operations["platform_suspend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A month of one tenant, day by day. */
+        get: operations["platform_tenant_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The people of a tenant, in the order in which they were made. */
+        get: operations["platform_tenant_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A month of each tenant, newest tenant first. The last minute is not in it yet. */
+        get: operations["platform_list_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/platform/workers": {
         parameters: {
             query?: never;
@@ -2286,57 +2528,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/privacy-requests": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What was asked, newest first, and what came of it. */
-        get: operations["privacy_requests_privacy_list"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/privacy-requests/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** One request. */
-        get: operations["privacy_requests_privacy_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/privacy-requests/{id}/parts/{number}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** An archive of a completed export; they count from 1. */
-        get: operations["privacy_requests_privacy_part"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/quiet-hours": {
         parameters: {
             query?: never;
@@ -2353,42 +2544,6 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
-        trace?: never;
-    };
-    "/api/v1/roles": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The built-in roles, and then the account's own in the order in which they were made. The built-in ones stand before the first page and do not count as of it. */
-        get: operations["roles_list"];
-        put?: never;
-        /** Makes a role that grants no more than whoever makes it may do. It takes a proof. */
-        post: operations["roles_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/roles/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Removes a role that nobody has. It takes a proof. */
-        delete: operations["roles_delete"];
-        options?: never;
-        head?: never;
-        /** Changes a role, at once for everybody who has it; what is absent stays. It takes a proof. */
-        patch: operations["roles_update"];
         trace?: never;
     };
     "/api/v1/saved-filters": {
@@ -2499,57 +2654,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/session/oidc": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Begins a log-in at an identity provider: answers where the browser goes, and sets a cookie by which it is known when it comes back. */
-        post: operations["session_begin_log_in"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/session/oidc/{provider}/callback": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Ends a log-in: whatever has become of it, the browser goes on to a page of ours, which says so where it came to nothing. */
-        get: operations["session_come_back"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/session/oidc/code": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Ends a log-in that waits for a code of the second factor: sets the session's cookie. */
-        post: operations["session_give_code"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/session/password": {
         parameters: {
             query?: never;
@@ -2578,40 +2682,6 @@ export interface paths {
         put?: never;
         /** Proves who has this session: for ten minutes what is dangerous is open to it. */
         post: operations["session_prove"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/session/proof/oidc": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Begins a proof of who has this session by an identity provider that knows them: it has them log in there anew. */
-        post: operations["session_begin_proof"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/session/providers": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What can be logged in with. An account that is not there answers like one that has set up no provider. */
-        get: operations["session_log_in_providers"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2683,6 +2753,23 @@ export interface paths {
         post?: never;
         /** Takes an address off the list, for one reason or for all. */
         delete: operations["suppressions_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A month of the account, day by day. The last minute is not in it yet. */
+        get: operations["usage_own_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2858,21 +2945,6 @@ export interface components {
             /** @description How the secret begins, to tell keys apart. */
             prefix: string;
             /**
-             * Format: int64
-             * @description Requests that it may make a day (UTC); null: what the installation is set to.
-             */
-            quota_per_day?: number | null;
-            /**
-             * Format: int32
-             * @description Requests that it may make a minute; null: what the installation is set to.
-             */
-            rate_per_minute?: number | null;
-            /**
-             * Format: int64
-             * @description Requests that it has made today (UTC), some seconds late.
-             */
-            requests_today: number;
-            /**
              * Format: date-time
              * @description When it was used last, to the minute.
              */
@@ -2906,9 +2978,12 @@ export interface components {
         };
         /** @description One act. */
         Audit: {
-            /** @description retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota` or `reset_quota`. */
+            /**
+             * @description retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota`, `reset_quota`; of tenants create, change, suspend, activate,
+             *     close, impersonate and `end_impersonation`; of plans and operators create, change, invite, disable and enable.
+             */
             act: string;
-            /** @description Who, `operator`. */
+            /** @description Who: `operator`, or `operator:…` with the id of a person. */
             actor: string;
             /**
              * Format: date-time
@@ -2922,9 +2997,9 @@ export interface components {
             id: number;
             /** @description Why. */
             reason: string;
-            /** @description job, lane, gate, batch, schedule or quota. */
+            /** @description job, lane, gate, batch, schedule, quota, tenant, plan or operator. */
             subject: string;
-            /** @description Which one; of a quota the tenant's number. */
+            /** @description Which one; of a quota the tenant's number, of a plan its code. */
             subject_id: string;
             /**
              * Format: int32
@@ -2936,7 +3011,7 @@ export interface components {
         AuditChange: {
             /** @description create, change, delete or refuse. */
             action: string;
-            /** @description Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator` or `platform`. */
+            /** @description Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator`, `operator:…` or `platform`. */
             actor: string;
             /** @description The same, as it is since. */
             after?: Record<string, never> | null;
@@ -2947,12 +3022,14 @@ export interface components {
             at: string;
             /** @description What has changed, as it was; a secret is `***`. */
             before?: Record<string, never> | null;
+            /** @description The operator of the platform who did it in that user's place, `operator:…`. */
+            impersonator?: string | null;
             /**
              * Format: int64
              * @description Its place in the account's chain, from 1.
              */
             seq: number;
-            /** @description What sort of thing: user, role, session, api_key, invitation, line, tenant or log_in. */
+            /** @description What sort of thing: user, session, api_key, invitation, line, tenant or log_in. */
             subject: string;
             /** @description Which one. */
             subject_id: string;
@@ -2969,11 +3046,6 @@ export interface components {
              * @description Rows that were looked at.
              */
             count: number;
-        };
-        /** @description Where the browser is to go. */
-        Away: {
-            /** @description An address of the provider. */
-            url: string;
         };
         /** @description A batch: at every moment enqueued = live + completed + discarded + cancelled. */
         Batch: {
@@ -3046,15 +3118,6 @@ export interface components {
          * @enum {string}
          */
         BatchState: "held" | "active" | "paused" | "cancelled" | "completed";
-        /** @description A log-in to be begun. */
-        Beginning: {
-            /** @description The provider: its id, or `installation`. */
-            provider: string;
-            /** @description The path to go to afterwards; `/` by default. */
-            return_to?: string | null;
-            /** @description The account's short name, where the installation's provider knows somebody in several. */
-            tenant?: string | null;
-        };
         /** @description A change of many contacts. */
         Bulk: {
             /** @description What is done. */
@@ -3122,11 +3185,6 @@ export interface components {
             label_id: string;
             /** @description true: it is taken off. */
             remove?: boolean;
-        };
-        /** @description Who has come in, and where they wanted to. */
-        CameIn: components["schemas"]["Me"] & {
-            /** @description A path of ours. */
-            return_to: string;
         };
         /** @description A campaign as the API shows it. */
         Campaign: {
@@ -3547,15 +3605,12 @@ export interface components {
          * @enum {string}
          */
         Clock: "contact" | "tenant";
-        /** @description A code of the second factor, for a log-in that waits for it. */
-        Code: {
-            /**
-             * Format: password
-             * @description Six digits of an authenticator, or a recovery code.
-             */
-            code: string;
-            /** @description Which log-in: `code_of` of the page that was led to. */
-            log_in: string;
+        /** @description A tenant is to be closed, and why. */
+        CloseBody: {
+            /** @description In 1 to 500 characters; kept in the audit. */
+            reason: string;
+            /** @description The tenant's slug, typed: so that no other is closed by mistake. */
+            slug: string;
         };
         /** @description Somebody who can be written to. */
         Contact: {
@@ -4245,70 +4300,61 @@ export interface components {
         };
         /** Format: uuid */
         Id: string;
-        /** @description Somebody as a provider knows them. */
-        Identity: {
+        /** @description An operator who is or was inside. */
+        Impersonation: {
             /**
              * Format: date-time
-             * @description When it was linked.
+             * @description Since when.
              */
             created_at: string;
-            /** @description The e-mail that it told when it was linked. */
-            email?: string | null;
-            /**
-             * Format: uuid
-             * @description The id.
-             */
-            id: string;
-            /** @description Who it says it is. */
-            issuer: string;
-            /** @description Which provider, where it can be logged in with now: an id, or `installation`. */
-            provider?: string | null;
-            /** @description What it is called, where it is still there. */
-            provider_name?: string | null;
             /**
              * Format: date-time
-             * @description When somebody logged in or proved who they are by it last.
+             * @description When it was ended before that.
              */
-            used_at?: string | null;
-        };
-        /** @description A provider of the tenant. */
-        IdentityProvider: {
-            /** @description Our name there. */
-            client_id: string;
+            ended_at?: string | null;
             /**
              * Format: date-time
-             * @description When it was set up.
+             * @description Until when at most.
              */
-            created_at: string;
-            /** @description Whether there is a secret; it is shown to nobody. */
-            has_client_secret: boolean;
+            expires_at: string;
             /**
              * Format: uuid
-             * @description The id.
+             * @description Its id, that of its session.
              */
             id: string;
-            /** @description Whether people may log in with it. */
-            is_enabled: boolean;
-            /** @description Who it says it is. */
-            issuer: string;
-            /** @description What the button on the log-in page calls it. */
-            name: string;
-            /** @description Where it sends people back to: to be registered there. */
-            redirect_url: string;
-        };
-        /** @description What is to become of a provider; what is absent stays. Another issuer is another provider. */
-        IdentityProviderChange: {
-            /** @description Our name there. */
-            client_id?: string | null;
             /**
-             * Format: password
-             * @description Our secret there; an empty one takes it away.
+             * Format: uuid
+             * @description The operator.
              */
-            client_secret?: string | null;
-            /** @description Whether people may log in with it. */
-            is_enabled?: boolean | null;
-            /** @description What the button calls it. */
-            name?: string | null;
+            operator_id: string;
+            /** @description The operator's name, as it was. */
+            operator_name: string;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: uuid
+             * @description The tenant's id.
+             */
+            tenant_id: string;
+            /** @description The tenant's name. */
+            tenant_name: string;
+            /**
+             * Format: uuid
+             * @description As whom.
+             */
+            user_id: string;
+            /** @description That user's name. */
+            user_name: string;
+        };
+        /** @description As whom, and why. */
+        ImpersonationBody: {
+            /** @description In 5 to 500 characters; kept in the audit, and seen by the tenant. */
+            reason: string;
+            /**
+             * Format: uuid
+             * @description The user of the tenant.
+             */
+            user_id: string;
         };
         /** @description An import: row_count = created + updated + skipped + empty + invalid + duplicate. */
         Import: {
@@ -4677,16 +4723,6 @@ export interface components {
             name: string;
             /** @description What it may do; no more than whoever makes it. */
             permissions: components["schemas"]["Permission"][];
-            /**
-             * Format: int64
-             * @description Requests a day (UTC), 1 to 1000000000; without it what the installation is set to.
-             */
-            quota_per_day?: number | null;
-            /**
-             * Format: int32
-             * @description Requests a minute, 1 to 60000; without it what the installation is set to.
-             */
-            rate_per_minute?: number | null;
         };
         /** @description A key with its secret, which is shown this once. */
         KeyMade: components["schemas"]["ApiKey"] & {
@@ -4714,7 +4750,7 @@ export interface components {
         LabelFields: {
             /** @description The colour, `#rrggbb`. */
             color?: string | null;
-            /** @description The word, 1 to 60 characters. */
+            /** @description The word. */
             name?: string | null;
         };
         /** @description A lane. */
@@ -4913,32 +4949,14 @@ export interface components {
             /** @description Neither rate nor cap. */
             unlimited?: boolean | null;
         };
-        /** @description A provider to be linked. */
-        Linking: {
-            /** @description The provider: its id, or `installation`. */
-            provider: string;
-            /** @description The path to go to afterwards. */
-            return_to?: string | null;
-        };
         /** @description What a tenant asks of everybody who logs in. */
         LogInPolicy: {
             /** @description Whether whoever has no second factor can do nothing but set one up. */
             requires_second_factor: boolean;
         };
-        /** @description A button of the log-in page. */
-        LogInProvider: {
-            /** @description By which it is named: an id, or `installation`. */
-            id: string;
-            /** @description What it is called. */
-            name: string;
-        };
-        /** @description Identity providers. */
-        LogInProviders: {
-            /** @description The account's own, and then the installation's. */
-            items: components["schemas"]["LogInProvider"][];
-        };
         /** @description Who asks, where, and what they may do. */
         Me: {
+            impersonation?: components["schemas"]["OwnImpersonation"] | null;
             /** @description The tenant asks for a second factor that this person has not set up: until then nothing else is open to them. */
             lacks_second_factor: boolean;
             /** @description What they may do. */
@@ -5200,20 +5218,6 @@ export interface components {
             rate_per_minute?: number | null;
             window?: components["schemas"]["SendingWindow"] | null;
         };
-        /** @description A provider to be set up. */
-        NewIdentityProvider: {
-            /** @description Our name there. */
-            client_id: string;
-            /**
-             * Format: password
-             * @description Our secret there; none for a public client.
-             */
-            client_secret?: string | null;
-            /** @description Who it says it is, to the letter: `https://id.example.com`. */
-            issuer: string;
-            /** @description What the button on the log-in page calls it, in 1 to 80 characters. */
-            name: string;
-        };
         /** @description A job to be enqueued. */
         NewJob: {
             /**
@@ -5281,6 +5285,15 @@ export interface components {
             /** @description Neither rate nor cap. */
             unlimited?: boolean;
         };
+        /** @description Somebody who is to operate the platform, and why. */
+        NewOperator: {
+            /** @description What they will log in with. */
+            email: string;
+            /** @description The name. */
+            name: string;
+            /** @description In 1 to 500 characters; kept in the audit. */
+            reason: string;
+        };
         /** @description A password to be set. */
         NewPassword: {
             /**
@@ -5288,6 +5301,17 @@ export interface components {
              * @description 10 characters or more.
              */
             password: string;
+        };
+        /** @description A plan to be made, and why. */
+        NewPlan: {
+            /** @description The code, unique: a-z, 0-9 and -. */
+            code: string;
+            /** @description What it allows. */
+            limits: components["schemas"]["PlanLimits"];
+            /** @description What people call it. */
+            name: string;
+            /** @description In 1 to 500 characters; kept in the audit. */
+            reason: string;
         };
         /** @description A text to be tried. */
         NewTestSend: {
@@ -5303,13 +5327,73 @@ export interface components {
             /** @description The line to send from. */
             line_id: components["schemas"]["Id"];
         };
-        /** @description What the operator gives to log in. */
+        /** @description What an operator sets by a link. */
+        OperatorAcceptance: {
+            /**
+             * Format: password
+             * @description A first code of the authenticator.
+             */
+            code: string;
+            /**
+             * Format: password
+             * @description 10 characters or more.
+             */
+            password: string;
+            /** @description What came with the authenticator's secret. */
+            sealed: string;
+        };
+        /** @description What an operator gives to log in: the installation's token, or what a person logs in with. */
         OperatorCredentials: {
             /**
              * Format: password
-             * @description The operator's token.
+             * @description A code of the authenticator.
              */
-            token: string;
+            code?: string | null;
+            /** @description A person's e-mail. */
+            email?: string | null;
+            /**
+             * Format: password
+             * @description The password.
+             */
+            password?: string | null;
+            /**
+             * Format: password
+             * @description The installation's token; then nothing else.
+             */
+            token?: string | null;
+        };
+        /** @description What a link's page shows to whoever holds it. */
+        OperatorInvitation: {
+            /** @description What they will log in with. */
+            email: string;
+            /** @description The name they were invited by. */
+            name: string;
+        };
+        /** @description One with a new link, which is shown this once. */
+        OperatorInvited: components["schemas"]["PlatformOperator"] & {
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            link_expires_at: string;
+            /** @description Where they set a password and a second factor. */
+            link_url: string;
+        };
+        /** @description Which operator asks. */
+        OperatorMe: {
+            person?: components["schemas"]["OperatorPerson"] | null;
+        };
+        /** @description One who is logged in. */
+        OperatorPerson: {
+            /** @description The e-mail. */
+            email: string;
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /** @description The name. */
+            name: string;
         };
         /** @description The operator's session. */
         OperatorSession: {
@@ -5318,6 +5402,14 @@ export interface components {
              * @description When one has to log in anew.
              */
             expires_at: string;
+        };
+        /**
+         * @description What whoever holds a link sets up an authenticator with: sealed into a value that comes back with the first code, so that nothing of somebody who has
+         *     a second factor changes before they use the link.
+         */
+        OperatorSetup: components["schemas"]["SecondFactorSetup"] & {
+            /** @description Comes back with the first code. */
+            sealed: string;
         };
         /** @description The user who owns a new tenant. */
         OwnerBody: {
@@ -5330,6 +5422,23 @@ export interface components {
              * @description The password, 10 characters or more.
              */
             password: string;
+        };
+        /** @description What somebody inside is told of it. */
+        OwnImpersonation: {
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+            /** @description The operator. */
+            operator_name: string;
+            /** @description Why. */
+            reason: string;
+        };
+        /** @description A month, beside the plan. */
+        OwnUsage: components["schemas"]["UsageMonth"] & {
+            /** @description The plan of now. */
+            plan: components["schemas"]["Plan"];
         };
         /**
          * @description What a pace counts by.
@@ -5367,21 +5476,6 @@ export interface components {
                 /** @description How the secret begins, to tell keys apart. */
                 prefix: string;
                 /**
-                 * Format: int64
-                 * @description Requests that it may make a day (UTC); null: what the installation is set to.
-                 */
-                quota_per_day?: number | null;
-                /**
-                 * Format: int32
-                 * @description Requests that it may make a minute; null: what the installation is set to.
-                 */
-                rate_per_minute?: number | null;
-                /**
-                 * Format: int64
-                 * @description Requests that it has made today (UTC), some seconds late.
-                 */
-                requests_today: number;
-                /**
                  * Format: date-time
                  * @description When it was used last, to the minute.
                  */
@@ -5394,9 +5488,12 @@ export interface components {
         Page_Audit: {
             /** @description The rows, in the list's order. */
             items: {
-                /** @description retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota` or `reset_quota`. */
+                /**
+                 * @description retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota`, `reset_quota`; of tenants create, change, suspend, activate,
+                 *     close, impersonate and `end_impersonation`; of plans and operators create, change, invite, disable and enable.
+                 */
                 act: string;
-                /** @description Who, `operator`. */
+                /** @description Who: `operator`, or `operator:…` with the id of a person. */
                 actor: string;
                 /**
                  * Format: date-time
@@ -5410,9 +5507,9 @@ export interface components {
                 id: number;
                 /** @description Why. */
                 reason: string;
-                /** @description job, lane, gate, batch, schedule or quota. */
+                /** @description job, lane, gate, batch, schedule, quota, tenant, plan or operator. */
                 subject: string;
-                /** @description Which one; of a quota the tenant's number. */
+                /** @description Which one; of a quota the tenant's number, of a plan its code. */
                 subject_id: string;
                 /**
                  * Format: int32
@@ -5429,7 +5526,7 @@ export interface components {
             items: {
                 /** @description create, change, delete or refuse. */
                 action: string;
-                /** @description Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator` or `platform`. */
+                /** @description Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator`, `operator:…` or `platform`. */
                 actor: string;
                 /** @description The same, as it is since. */
                 after?: Record<string, never> | null;
@@ -5440,12 +5537,14 @@ export interface components {
                 at: string;
                 /** @description What has changed, as it was; a secret is `***`. */
                 before?: Record<string, never> | null;
+                /** @description The operator of the platform who did it in that user's place, `operator:…`. */
+                impersonator?: string | null;
                 /**
                  * Format: int64
                  * @description Its place in the account's chain, from 1.
                  */
                 seq: number;
-                /** @description What sort of thing: user, role, session, api_key, invitation, line, tenant or log_in. */
+                /** @description What sort of thing: user, session, api_key, invitation, line, tenant or log_in. */
                 subject: string;
                 /** @description Which one. */
                 subject_id: string;
@@ -6004,62 +6103,52 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
-        Page_Identity: {
+        Page_Impersonation: {
             /** @description The rows, in the list's order. */
             items: {
                 /**
                  * Format: date-time
-                 * @description When it was linked.
+                 * @description Since when.
                  */
                 created_at: string;
-                /** @description The e-mail that it told when it was linked. */
-                email?: string | null;
-                /**
-                 * Format: uuid
-                 * @description The id.
-                 */
-                id: string;
-                /** @description Who it says it is. */
-                issuer: string;
-                /** @description Which provider, where it can be logged in with now: an id, or `installation`. */
-                provider?: string | null;
-                /** @description What it is called, where it is still there. */
-                provider_name?: string | null;
                 /**
                  * Format: date-time
-                 * @description When somebody logged in or proved who they are by it last.
+                 * @description When it was ended before that.
                  */
-                used_at?: string | null;
-            }[];
-            /** @description Give this as `cursor` to get the next page; absent on the last one. */
-            next_cursor?: string | null;
-        };
-        /** @description One page of a list. */
-        Page_IdentityProvider: {
-            /** @description The rows, in the list's order. */
-            items: {
-                /** @description Our name there. */
-                client_id: string;
+                ended_at?: string | null;
                 /**
                  * Format: date-time
-                 * @description When it was set up.
+                 * @description Until when at most.
                  */
-                created_at: string;
-                /** @description Whether there is a secret; it is shown to nobody. */
-                has_client_secret: boolean;
+                expires_at: string;
                 /**
                  * Format: uuid
-                 * @description The id.
+                 * @description Its id, that of its session.
                  */
                 id: string;
-                /** @description Whether people may log in with it. */
-                is_enabled: boolean;
-                /** @description Who it says it is. */
-                issuer: string;
-                /** @description What the button on the log-in page calls it. */
-                name: string;
-                /** @description Where it sends people back to: to be registered there. */
-                redirect_url: string;
+                /**
+                 * Format: uuid
+                 * @description The operator.
+                 */
+                operator_id: string;
+                /** @description The operator's name, as it was. */
+                operator_name: string;
+                /** @description Why. */
+                reason: string;
+                /**
+                 * Format: uuid
+                 * @description The tenant's id.
+                 */
+                tenant_id: string;
+                /** @description The tenant's name. */
+                tenant_name: string;
+                /**
+                 * Format: uuid
+                 * @description As whom.
+                 */
+                user_id: string;
+                /** @description That user's name. */
+                user_name: string;
             }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -6397,6 +6486,23 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_Plan: {
+            /** @description The rows, in the list's order. */
+            items: (components["schemas"]["PlanLimits"] & {
+                /** @description The code, unique. */
+                code: string;
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /** @description What people call it. */
+                name: string;
+            })[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_PlatformBatch: {
             /** @description The rows, in the list's order. */
             items: {
@@ -6508,60 +6614,30 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
-        Page_PrivacyRequest: {
+        Page_PlatformOperator: {
             /** @description The rows, in the list's order. */
             items: {
                 /**
-                 * Format: uuid
-                 * @description The contact; after an erase nobody has that id.
-                 */
-                contact_id: string;
-                /**
                  * Format: date-time
-                 * @description When.
+                 * @description When they were made.
                  */
                 created_at: string;
-                /** @description Who asked. */
-                created_by: string;
                 /**
                  * Format: date-time
-                 * @description Until when they can be fetched.
+                 * @description Since when they can't log in any more.
                  */
-                expires_at?: string | null;
-                /**
-                 * Format: int64
-                 * @description Files that were.
-                 */
-                file_count: number;
-                /**
-                 * Format: date-time
-                 * @description When it ended.
-                 */
-                finished_at?: string | null;
+                disabled_at?: string | null;
+                /** @description The e-mail, in lower case: what they log in with. */
+                email: string;
                 /**
                  * Format: uuid
                  * @description The id.
                  */
                 id: string;
-                /** @description What is asked. */
-                kind: components["schemas"]["PrivacyKind"];
-                /**
-                 * Format: int64
-                 * @description Messages and notes that were copied or erased.
-                 */
-                message_count: number;
-                /**
-                 * Format: int32
-                 * @description Archives that an export has written, each with a part of the files.
-                 */
-                part_count: number;
-                /**
-                 * Format: int64
-                 * @description Places in campaigns that were.
-                 */
-                recipient_count: number;
-                /** @description queued, running, completed or failed. */
-                state: string;
+                /** @description Whether they have been invited and have not set a password yet. */
+                is_invited: boolean;
+                /** @description The name. */
+                name: string;
             }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -6651,30 +6727,6 @@ export interface components {
                  * @description When its hours of sending begin, where it waits for them.
                  */
                 waits_until?: string | null;
-            }[];
-            /** @description Give this as `cursor` to get the next page; absent on the last one. */
-            next_cursor?: string | null;
-        };
-        /** @description One page of a list. */
-        Page_Role: {
-            /** @description The rows, in the list's order. */
-            items: {
-                /** @description As users name it. */
-                id: components["schemas"]["RoleHeld"];
-                /** @description What the tenant calls it; a built-in one is known by its id. */
-                name?: string | null;
-                /** @description What it grants. */
-                permissions: components["schemas"]["Permission"][];
-                /**
-                 * Format: date-time
-                 * @description When it was last changed, where it can be.
-                 */
-                updated_at?: string | null;
-                /**
-                 * Format: int64
-                 * @description How many people have it, those without access too.
-                 */
-                user_count: number;
             }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -6805,6 +6857,8 @@ export interface components {
                  * @description The id.
                  */
                 id: string;
+                /** @description The operator of the platform who is inside by it, in the person's place. */
+                impersonator_name?: string | null;
                 /** @description Where it was opened from. */
                 ip?: string | null;
                 /** @description Whether it is the one that asks. */
@@ -6862,15 +6916,43 @@ export interface components {
                 id: string;
                 /** @description The name. */
                 name: string;
+                /** @description The code of its plan. */
+                plan: string;
                 /** @description Country whose phone numbers need no prefix, ISO 3166. */
                 region: string;
                 /** @description The short name of addresses and log-ins. */
                 slug: string;
                 /** @description What it may do. */
                 state: components["schemas"]["TenantState"];
+                /**
+                 * Format: date-time
+                 * @description When that was.
+                 */
+                state_at?: string | null;
+                /** @description Why the operator has put it into that state. */
+                state_reason?: string | null;
                 /** @description Zone of its clock, `Europe/Berlin`. */
                 time_zone: string;
             }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_TenantUsage: {
+            /** @description The rows, in the list's order. */
+            items: (components["schemas"]["Usage"] & {
+                /** @description The code of its plan. */
+                plan: string;
+                /**
+                 * Format: uuid
+                 * @description The tenant.
+                 */
+                tenant_id: string;
+                /** @description Its name. */
+                tenant_name: string;
+                /** @description Its short name. */
+                tenant_slug: string;
+            })[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
         };
@@ -6899,14 +6981,12 @@ export interface components {
                 id: string;
                 /** @description Whether they can log in, once they have a password. */
                 is_active: boolean;
-                /** @description Whether they have been invited and have not come in yet: no password, and no identity provider that knows them. */
+                /** @description Whether they have been invited and have not set a password yet. */
                 is_invited: boolean;
                 /** @description The name. */
                 name: string;
                 /** @description What they may do. */
-                role: components["schemas"]["RoleHeld"];
-                /** @description What that role is called, where it is one of the tenant's own. */
-                role_name?: string | null;
+                role: components["schemas"]["Role"];
             }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -6974,6 +7054,72 @@ export interface components {
         };
         /** @enum {string} */
         Permission: "conversations.view" | "conversations.reply" | "conversations.note" | "conversations.assign" | "conversations.change_state" | "conversations.pin_shared" | "conversations.delete_message" | "conversations.export" | "conversations.manage_filters" | "contacts.view" | "contacts.create" | "contacts.edit" | "contacts.delete" | "contacts.merge" | "contacts.import" | "contacts.export" | "contacts.bulk_move" | "consent.view" | "consent.opt_out" | "consent.opt_in_override" | "campaigns.view" | "campaigns.create" | "campaigns.edit" | "campaigns.launch" | "campaigns.pause_resume" | "campaigns.cancel" | "campaigns.test_send" | "campaigns.view_analytics" | "templates.view" | "templates.manage" | "media.upload" | "media.delete" | "ai.use" | "ai.configure" | "ai.tools_manage" | "ai.view_traces" | "calendar.view" | "calendar.book" | "calendar.manage_any" | "calendar.configure" | "calendar.connect_google" | "billing.view" | "billing.manage_subscription" | "billing.manage_payment_methods" | "billing.refund" | "admin.users_view" | "admin.users_manage" | "admin.roles_manage" | "admin.settings_view" | "admin.settings_manage" | "admin.channels_manage" | "admin.api_keys_manage" | "admin.webhooks_manage" | "admin.audit_view";
+        /** @description A plan. */
+        Plan: components["schemas"]["PlanLimits"] & {
+            /** @description The code, unique. */
+            code: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description What people call it. */
+            name: string;
+        };
+        /** @description A plan as it is to be, and why. */
+        PlanBody: {
+            /** @description What it allows: all of it, what is absent has no limit. */
+            limits: components["schemas"]["PlanLimits"];
+            /** @description What people call it. */
+            name: string;
+            /** @description In 1 to 500 characters; kept in the audit. */
+            reason: string;
+        };
+        /** @description Most of each; none: as much as a tenant likes. */
+        PlanLimits: {
+            /**
+             * Format: int64
+             * @description Tokens of AI in a month; shown, and not held yet.
+             * @default null
+             */
+            most_ai_tokens: number | null;
+            /**
+             * Format: int64
+             * @description Campaigns launched in a month.
+             * @default null
+             */
+            most_campaigns: number | null;
+            /**
+             * Format: int64
+             * @description Contacts; those of people who write for the first time count, and are never refused.
+             * @default null
+             */
+            most_contacts: number | null;
+            /**
+             * Format: int64
+             * @description Lines.
+             * @default null
+             */
+            most_lines: number | null;
+            /**
+             * Format: int64
+             * @description Messages that go out in a month of the tenant's clock.
+             * @default null
+             */
+            most_messages: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of files; shown, and not held yet.
+             * @default null
+             */
+            most_storage_bytes: number | null;
+            /**
+             * Format: int64
+             * @description People who can log in: 1 or more.
+             * @default null
+             */
+            most_users: number | null;
+        };
         /** @description A batch, with what has not been folded yet added: exact at any time. */
         PlatformBatch: {
             /**
@@ -7075,6 +7221,30 @@ export interface components {
              */
             tenant_number: number;
         };
+        /** @description Somebody who operates the platform. */
+        PlatformOperator: {
+            /**
+             * Format: date-time
+             * @description When they were made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Since when they can't log in any more.
+             */
+            disabled_at?: string | null;
+            /** @description The e-mail, in lower case: what they log in with. */
+            email: string;
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /** @description Whether they have been invited and have not set a password yet. */
+            is_invited: boolean;
+            /** @description The name. */
+            name: string;
+        };
         /** @description Somebody who is in a conversation. */
         Presence: {
             /**
@@ -7116,65 +7286,6 @@ export interface components {
              * @description For whom; absent: as for one of whom nothing is known.
              */
             contact_id?: string | null;
-        };
-        /**
-         * @description What is asked.
-         * @enum {string}
-         */
-        PrivacyKind: "export" | "erase";
-        /** @description A request of somebody about what is kept of them. */
-        PrivacyRequest: {
-            /**
-             * Format: uuid
-             * @description The contact; after an erase nobody has that id.
-             */
-            contact_id: string;
-            /**
-             * Format: date-time
-             * @description When.
-             */
-            created_at: string;
-            /** @description Who asked. */
-            created_by: string;
-            /**
-             * Format: date-time
-             * @description Until when they can be fetched.
-             */
-            expires_at?: string | null;
-            /**
-             * Format: int64
-             * @description Files that were.
-             */
-            file_count: number;
-            /**
-             * Format: date-time
-             * @description When it ended.
-             */
-            finished_at?: string | null;
-            /**
-             * Format: uuid
-             * @description The id.
-             */
-            id: string;
-            /** @description What is asked. */
-            kind: components["schemas"]["PrivacyKind"];
-            /**
-             * Format: int64
-             * @description Messages and notes that were copied or erased.
-             */
-            message_count: number;
-            /**
-             * Format: int32
-             * @description Archives that an export has written, each with a part of the files.
-             */
-            part_count: number;
-            /**
-             * Format: int64
-             * @description Places in campaigns that were.
-             */
-            recipient_count: number;
-            /** @description queued, running, completed or failed. */
-            state: string;
         };
         /** @description The body of an error. */
         Problem: {
@@ -7244,18 +7355,6 @@ export interface components {
              * @description The password.
              */
             password: string;
-        };
-        /** @description A proof by an identity provider. */
-        ProofBy: {
-            /**
-             * Format: password
-             * @description A code of the second factor, of whoever has one.
-             */
-            code?: string | null;
-            /** @description The provider: its id, or `installation`. */
-            provider: string;
-            /** @description The path to go to afterwards. */
-            return_to?: string | null;
         };
         /**
          * @description The name of a public kind.
@@ -7439,47 +7538,11 @@ export interface components {
             /** @description The text. */
             body: string;
         };
-        /** @description A role that somebody can be given. */
-        Role: {
-            /** @description As users name it. */
-            id: components["schemas"]["RoleHeld"];
-            /** @description What the tenant calls it; a built-in one is known by its id. */
-            name?: string | null;
-            /** @description What it grants. */
-            permissions: components["schemas"]["Permission"][];
-            /**
-             * Format: date-time
-             * @description When it was last changed, where it can be.
-             */
-            updated_at?: string | null;
-            /**
-             * Format: int64
-             * @description How many people have it, those without access too.
-             */
-            user_count: number;
-        };
-        /** @description A role to be made. */
-        RoleBody: {
-            /** @description 1 to 60 characters; the tenant has no other of that name. */
-            name: string;
-            /** @description What it grants: something, and nothing that whoever makes it may not do. */
-            permissions: components["schemas"]["Permission"][];
-        };
-        /** @description What is to become of a role; what is absent stays. */
-        RoleChange: {
-            /**
-             * @description 1 to 60 characters.
-             * @default null
-             */
-            name: string | null;
-            /**
-             * @description What it grants from now on, to everybody who has it.
-             * @default null
-             */
-            permissions: components["schemas"]["Permission"][] | null;
-        };
-        /** @description A built-in role (owner, admin, supervisor, agent, marketing, billing, read_only), or the id of one of the account's own. */
-        RoleHeld: string;
+        /**
+         * @description A built-in role.
+         * @enum {string}
+         */
+        Role: "owner" | "admin" | "supervisor" | "agent" | "marketing" | "billing" | "read_only";
         /** @description What became of a row. */
         RowAnswer: components["schemas"]["JobAnswer"] & {
             /** @description The place of the row in the request, from 0. */
@@ -7722,6 +7785,8 @@ export interface components {
              * @description The id.
              */
             id: string;
+            /** @description The operator of the platform who is inside by it, in the person's place. */
+            impersonator_name?: string | null;
             /** @description Where it was opened from. */
             ip?: string | null;
             /** @description Whether it is the one that asks. */
@@ -7799,12 +7864,21 @@ export interface components {
             id: string;
             /** @description The name. */
             name: string;
+            /** @description The code of its plan. */
+            plan: string;
             /** @description Country whose phone numbers need no prefix, ISO 3166. */
             region: string;
             /** @description The short name of addresses and log-ins. */
             slug: string;
             /** @description What it may do. */
             state: components["schemas"]["TenantState"];
+            /**
+             * Format: date-time
+             * @description When that was.
+             */
+            state_at?: string | null;
+            /** @description Why the operator has put it into that state. */
+            state_reason?: string | null;
             /** @description Zone of its clock, `Europe/Berlin`. */
             time_zone: string;
         };
@@ -7821,6 +7895,36 @@ export interface components {
             /** @description Zone of its clock, `Europe/Berlin`. */
             time_zone: string;
         };
+        /** @description What is to become of a tenant; what is absent stays. */
+        TenantChange: {
+            /**
+             * @description The name.
+             * @default null
+             */
+            name: string | null;
+            /**
+             * @description The code of its plan. What is there already stays, also where it is more than the plan allows.
+             * @default null
+             */
+            plan: string | null;
+            /**
+             * @description Country whose phone numbers need no prefix, ISO 3166.
+             * @default null
+             */
+            region: string | null;
+            /**
+             * @description Zone of its clock, `Europe/Berlin`.
+             * @default null
+             */
+            time_zone: string | null;
+        };
+        /** @description What is to become of a tenant, and why. */
+        TenantChangeBody: {
+            /** @description What changes. */
+            change: components["schemas"]["TenantChange"];
+            /** @description In 1 to 500 characters; kept in the audit. */
+            reason: string;
+        };
         /** @description A tenant and its owner. */
         TenantMade: components["schemas"]["Tenant"] & {
             /** @description Its owner. */
@@ -7831,6 +7935,20 @@ export interface components {
          * @enum {string}
          */
         TenantState: "active" | "past_due" | "suspended" | "closed";
+        /** @description A tenant's month. */
+        TenantUsage: components["schemas"]["Usage"] & {
+            /** @description The code of its plan. */
+            plan: string;
+            /**
+             * Format: uuid
+             * @description The tenant.
+             */
+            tenant_id: string;
+            /** @description Its name. */
+            tenant_name: string;
+            /** @description Its short name. */
+            tenant_slug: string;
+        };
         /** @description A test on its way. */
         TestSend: {
             /**
@@ -7881,6 +7999,73 @@ export interface components {
              */
             file: string;
         };
+        /** @description What was used in a month, or stands at its end. */
+        Usage: {
+            /**
+             * Format: int64
+             * @description Tokens of AI.
+             */
+            ai_tokens: number;
+            /**
+             * Format: int64
+             * @description Messages of campaigns that went out.
+             */
+            campaign_messages: number;
+            /**
+             * Format: int64
+             * @description Campaigns launched.
+             */
+            campaigns: number;
+            /**
+             * Format: int64
+             * @description Contacts at the end.
+             */
+            contacts: number;
+            /**
+             * Format: int64
+             * @description Messages that came in.
+             */
+            messages_in: number;
+            /**
+             * Format: int64
+             * @description Messages that went out one by one: of people, of programs, of the system.
+             */
+            messages_out: number;
+            /**
+             * Format: int64
+             * @description Bytes of files at the end, as they came.
+             */
+            storage_bytes: number;
+        };
+        /** @description One line of the ledger. */
+        UsageDay: {
+            /**
+             * Format: int64
+             * @description What was added that day; less than zero where more went than came.
+             */
+            amount: number;
+            /** @description Of messages: imessage, sms, rcs or unknown; else empty. */
+            channel: string;
+            /**
+             * Format: date
+             * @description The day, by the tenant's clock.
+             */
+            day: string;
+            /** @description messages_in, messages_out, campaign_messages, campaigns, contacts, storage_bytes or ai_tokens. */
+            measure: string;
+        };
+        /** @description A month of one tenant. */
+        UsageMonth: {
+            /** @description Its days, oldest first. */
+            days: components["schemas"]["UsageDay"][];
+            /**
+             * Format: date
+             * @description Its first day.
+             */
+            month: string;
+            /** @description Its sums. */
+            total: components["schemas"]["Usage"];
+        };
         /** @description A person of a tenant. */
         User: {
             /**
@@ -7904,14 +8089,12 @@ export interface components {
             id: string;
             /** @description Whether they can log in, once they have a password. */
             is_active: boolean;
-            /** @description Whether they have been invited and have not come in yet: no password, and no identity provider that knows them. */
+            /** @description Whether they have been invited and have not set a password yet. */
             is_invited: boolean;
             /** @description The name. */
             name: string;
             /** @description What they may do. */
-            role: components["schemas"]["RoleHeld"];
-            /** @description What that role is called, where it is one of the tenant's own. */
-            role_name?: string | null;
+            role: components["schemas"]["Role"];
         };
         /** @description Somebody to be invited. */
         UserBody: {
@@ -7920,7 +8103,7 @@ export interface components {
             /** @description The name. */
             name: string;
             /** @description What they may do: no more than whoever invites. */
-            role: components["schemas"]["RoleHeld"];
+            role: components["schemas"]["Role"];
         };
         /** @description What is to become of a user; what is absent stays. */
         UserChange: {
@@ -7935,7 +8118,7 @@ export interface components {
              */
             name: string | null;
             /** @default null */
-            role: components["schemas"]["RoleHeld"] | null;
+            role: components["schemas"]["Role"] | null;
         };
         /** @description What keeps dead rows from being vacuumed. */
         VacuumHolder: {
@@ -8061,39 +8244,10 @@ export interface components {
             process: string;
         };
     };
-    responses: {
-        /** @description Too much was asked */
-        Limited: {
-            headers: {
-                RateLimit: components["headers"]["RateLimit"];
-                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                "Retry-After": components["headers"]["Retry-After"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description Refused, with the reason */
-        Problem: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-    };
+    responses: never;
     parameters: never;
     requestBodies: never;
-    headers: {
-        /** @description For an API key: what is left of each window, `"minute";r=5999;t=1`; `t` is when all of it is there again, in seconds */
-        RateLimit: string;
-        /** @description For an API key: what it may ask, `"minute";q=6000;w=60`, and with a quota `"day";q=10000;w=86400` */
-        "RateLimit-Policy": string;
-        /** @description Seconds until it is worth asking again */
-        "Retry-After": number;
-    };
+    headers: never;
     pathItems: never;
 }
 export type $defs = Record<string, never>;
@@ -8114,22 +8268,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ApiKey"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     api_keys_create_key: {
@@ -8148,25 +8301,21 @@ export interface operations {
             /** @description Made */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["KeyMade"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     api_keys_revoke_key: {
@@ -8183,20 +8332,19 @@ export interface operations {
             /** @description Revoked */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     audit_list: {
@@ -8219,22 +8367,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Audit"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     audit_changes: {
@@ -8257,22 +8404,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditChange"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     audit_verify: {
@@ -8286,20 +8432,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AuditVerification"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     batches_list: {
@@ -8320,22 +8467,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Batch"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     batches_open: {
@@ -8354,25 +8500,21 @@ export interface operations {
             /** @description Opened */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Batch"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     batches_get: {
@@ -8388,8 +8530,6 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8399,20 +8539,19 @@ export interface operations {
             /** @description Nothing has changed */
             304: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     batches_cancel: {
@@ -8428,22 +8567,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Batch"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     batches_events: {
@@ -8463,8 +8601,6 @@ export interface operations {
             /** @description The stream */
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8474,20 +8610,19 @@ export interface operations {
             /** @description The end has been told */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     batches_pause: {
@@ -8503,22 +8638,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Batch"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     batches_resume: {
@@ -8534,22 +8668,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Batch"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     batches_retry_failures: {
@@ -8565,22 +8698,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Batch"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     batches_seal: {
@@ -8596,22 +8728,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Batch"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_list: {
@@ -8630,22 +8761,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Campaign"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_create: {
@@ -8664,25 +8794,21 @@ export interface operations {
             /** @description Made */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_get: {
@@ -8698,22 +8824,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_update: {
@@ -8733,25 +8858,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_audience: {
@@ -8767,22 +8888,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Audience"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_cancel: {
@@ -8798,22 +8918,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_funnel: {
@@ -8829,22 +8948,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CampaignFunnel"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_launch: {
@@ -8860,22 +8978,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Launched"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_pause: {
@@ -8891,22 +9008,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_progress: {
@@ -8922,22 +9038,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Progress"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_rate: {
@@ -8956,22 +9071,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CampaignRate"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_recipients: {
@@ -8996,22 +9110,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Recipient"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_report_file: {
@@ -9032,22 +9145,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "text/csv": string;
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_resume: {
@@ -9063,22 +9175,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_schedule: {
@@ -9098,25 +9209,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_unschedule: {
@@ -9132,22 +9239,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_count_audience: {
@@ -9165,25 +9271,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Audience"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_preview: {
@@ -9201,25 +9303,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CampaignPreview"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     campaigns_test: {
@@ -9238,25 +9336,21 @@ export interface operations {
             /** @description On its way */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TestSend"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     canned_replies_list: {
@@ -9275,22 +9369,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_CannedReply"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     canned_replies_create: {
@@ -9309,25 +9402,21 @@ export interface operations {
             /** @description Made */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CannedReply"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     canned_replies_delete: {
@@ -9344,20 +9433,19 @@ export interface operations {
             /** @description Removed */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     canned_replies_update: {
@@ -9377,25 +9465,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CannedReply"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     canned_replies_render: {
@@ -9414,22 +9498,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Rendered"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contact_labels_list: {
@@ -9448,22 +9531,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ContactLabel"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contact_labels_create: {
@@ -9482,25 +9564,21 @@ export interface operations {
             /** @description Made */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ContactLabel"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contact_labels_delete: {
@@ -9517,20 +9595,19 @@ export interface operations {
             /** @description Removed */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contact_labels_rename: {
@@ -9550,25 +9627,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ContactLabel"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_list: {
@@ -9603,22 +9676,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Contact"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_create: {
@@ -9637,25 +9709,21 @@ export interface operations {
             /** @description Made */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Contact"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_get: {
@@ -9671,22 +9739,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Contact"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_delete: {
@@ -9703,20 +9770,19 @@ export interface operations {
             /** @description Removed */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_update: {
@@ -9736,76 +9802,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Contact"];
-                };
-            };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
-        };
-    };
-    contacts_privacy_erase: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Queued */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PrivacyRequest"];
-                };
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    contacts_privacy_export: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Queued */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PrivacyRequest"];
                 };
             };
             /** @description Any error */
@@ -9837,22 +9837,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_HouseholdMember"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_add_member: {
@@ -9873,25 +9872,21 @@ export interface operations {
             /** @description Added */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["HouseholdMember"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_remove_member: {
@@ -9909,20 +9904,19 @@ export interface operations {
             /** @description Removed */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_update_member: {
@@ -9943,25 +9937,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["HouseholdMember"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_attach: {
@@ -9978,22 +9968,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Contact"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_detach: {
@@ -10010,22 +9999,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Contact"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_merge: {
@@ -10045,25 +10033,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Contact"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_merges: {
@@ -10084,22 +10068,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ContactMerge"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_bulk_list: {
@@ -10118,22 +10101,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Bulk"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_bulk_get: {
@@ -10149,22 +10131,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Bulk"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_bulk_cancel: {
@@ -10180,22 +10161,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Bulk"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_bulk_file: {
@@ -10211,22 +10191,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "text/csv": string;
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_bulk_delete: {
@@ -10245,25 +10224,21 @@ export interface operations {
             /** @description Queued */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Bulk"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_bulk_export: {
@@ -10282,25 +10257,21 @@ export interface operations {
             /** @description Queued */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Bulk"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_bulk_label: {
@@ -10319,25 +10290,21 @@ export interface operations {
             /** @description Queued */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Bulk"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     contacts_suggest: {
@@ -10356,22 +10323,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Suggested"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_list: {
@@ -10406,22 +10372,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Conversation"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_open: {
@@ -10440,25 +10405,21 @@ export interface operations {
             /** @description Found or begun */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Conversation"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_get: {
@@ -10474,22 +10435,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Conversation"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_update: {
@@ -10509,25 +10469,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Conversation"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_draft: {
@@ -10543,22 +10499,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Draft"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_put_draft: {
@@ -10578,25 +10533,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Draft"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_delete_draft: {
@@ -10613,20 +10564,19 @@ export interface operations {
             /** @description Gone */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_messages: {
@@ -10653,22 +10603,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Thread"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_write: {
@@ -10689,25 +10638,21 @@ export interface operations {
             /** @description Written */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_present: {
@@ -10723,22 +10668,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Present"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_say: {
@@ -10758,25 +10702,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Present"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_read: {
@@ -10796,25 +10736,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Unread"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_unread: {
@@ -10830,22 +10766,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Unread"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_count: {
@@ -10859,20 +10794,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConversationCounts"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     conversations_take_next: {
@@ -10886,21 +10822,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Conversation"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     costs_own: {
@@ -10925,22 +10861,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Cost"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     gates_list: {
@@ -10959,22 +10894,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Gate"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     gates_get: {
@@ -10990,22 +10924,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Gate"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     hooks_bluebubbles: {
@@ -11033,18 +10966,18 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
-    identities_list_identities: {
+    impersonations_list: {
         parameters: {
             query?: {
                 /** @description The `next_cursor` of the page before. */
@@ -11063,7 +10996,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Identity"];
+                    "application/json": components["schemas"]["Page_Impersonation"];
                 };
             };
             /** @description Any error */
@@ -11077,39 +11010,7 @@ export interface operations {
             };
         };
     };
-    identities_begin_link: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Linking"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Away"];
-                };
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    identities_unlink: {
+    impersonations_end: {
         parameters: {
             query?: never;
             header?: never;
@@ -11120,140 +11021,12 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Taken away */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    identity_providers_list: {
-        parameters: {
-            query?: {
-                /** @description The `next_cursor` of the page before. */
-                cursor?: string;
-                /** @description Rows wanted, 1 to 200; 50 by default. */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_IdentityProvider"];
-                };
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    identity_providers_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewIdentityProvider"];
-            };
-        };
-        responses: {
-            /** @description Set up */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["IdentityProvider"];
-                };
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    identity_providers_delete: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Taken away */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    identity_providers_change: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["IdentityProviderChange"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["IdentityProvider"];
+                    "application/json": components["schemas"]["Impersonation"];
                 };
             };
             /** @description Any error */
@@ -11283,22 +11056,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Import"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     imports_create: {
@@ -11338,25 +11110,21 @@ export interface operations {
             /** @description Queued; with `hold` the preview of a file that is only kept */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Import"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     imports_get: {
@@ -11372,22 +11140,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Import"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     imports_drop_held: {
@@ -11404,20 +11171,19 @@ export interface operations {
             /** @description Dropped */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     imports_dry_run: {
@@ -11442,25 +11208,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ImportDryRun"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     imports_error_file: {
@@ -11481,22 +11243,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "text/csv": string;
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     imports_list_errors: {
@@ -11521,22 +11282,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ImportError"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     imports_preview: {
@@ -11556,25 +11316,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ImportPreview"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     imports_start: {
@@ -11594,25 +11350,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Import"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     invitations_look: {
@@ -11634,12 +11386,15 @@ export interface operations {
                     "application/json": components["schemas"]["Invitation"];
                 };
             };
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     invitations_accept: {
@@ -11665,15 +11420,15 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            400: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     jobs_list: {
@@ -11700,22 +11455,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Job"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     jobs_create: {
@@ -11733,25 +11487,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobsMade"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     jobs_get: {
@@ -11767,22 +11517,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     jobs_why: {
@@ -11798,22 +11547,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     labels_list: {
@@ -11832,22 +11580,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Label"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     labels_create: {
@@ -11866,25 +11613,21 @@ export interface operations {
             /** @description Made */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Label"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     labels_delete: {
@@ -11901,20 +11644,19 @@ export interface operations {
             /** @description Removed */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     labels_update: {
@@ -11934,25 +11676,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Label"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     lanes_list: {
@@ -11971,22 +11709,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Lane"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     lanes_get: {
@@ -12002,22 +11739,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Lane"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     lines_list: {
@@ -12036,22 +11772,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Line"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     lines_create: {
@@ -12070,25 +11805,21 @@ export interface operations {
             /** @description Made */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Line"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     lines_get: {
@@ -12104,22 +11835,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Line"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     lines_update: {
@@ -12139,25 +11869,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Line"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     live_open: {
@@ -12175,22 +11901,19 @@ export interface operations {
             /** @description The socket is open */
             101: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            426: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     log_in_policy_policy: {
@@ -12204,20 +11927,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["LogInPolicy"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     log_in_policy_set_policy: {
@@ -12235,25 +11959,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["LogInPolicy"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     media_upload: {
@@ -12275,25 +11995,21 @@ export interface operations {
             /** @description It is there */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Media"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     media_serve: {
@@ -12330,13 +12046,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            416: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     messages_list_attempts: {
@@ -12352,22 +12070,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["MessageAttempt"][];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     messages_of_message: {
@@ -12383,22 +12100,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Media"][];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     messages_send_as_sms: {
@@ -12415,22 +12131,21 @@ export interface operations {
             /** @description It will be sent */
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["MessageAttempt"][];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     openapi_json_document: {
@@ -12447,13 +12162,17 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
                 content: {
-                    "application/json": unknown;
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            422: components["responses"]["Problem"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
         };
     };
     platform_audit: {
@@ -12482,14 +12201,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Audit"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_batches: {
@@ -12516,14 +12236,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_PlatformBatch"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_batch: {
@@ -12545,14 +12266,15 @@ export interface operations {
                     "application/json": components["schemas"]["PlatformBatch"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_cancel_batch: {
@@ -12578,17 +12300,15 @@ export interface operations {
                     "application/json": components["schemas"]["PlatformBatch"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_pause_batch: {
@@ -12614,17 +12334,15 @@ export interface operations {
                     "application/json": components["schemas"]["PlatformBatch"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_resume_batch: {
@@ -12650,17 +12368,15 @@ export interface operations {
                     "application/json": components["schemas"]["PlatformBatch"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_retry_batch: {
@@ -12686,17 +12402,15 @@ export interface operations {
                     "application/json": components["schemas"]["PlatformBatch"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_of_all: {
@@ -12729,14 +12443,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Cost"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_gates: {
@@ -12761,14 +12476,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Gate"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_gate: {
@@ -12790,14 +12506,15 @@ export interface operations {
                     "application/json": components["schemas"]["Gate"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_set_gate: {
@@ -12823,17 +12540,15 @@ export interface operations {
                     "application/json": components["schemas"]["Gate"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_close_gate: {
@@ -12859,17 +12574,15 @@ export interface operations {
                     "application/json": components["schemas"]["Gate"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_pause_gate: {
@@ -12895,17 +12608,15 @@ export interface operations {
                     "application/json": components["schemas"]["Gate"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_resume_gate: {
@@ -12931,17 +12642,15 @@ export interface operations {
                     "application/json": components["schemas"]["Gate"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_horizon: {
@@ -12961,12 +12670,177 @@ export interface operations {
                     "application/json": components["schemas"]["VacuumHorizon"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_list_impersonations: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+                /** @description Inside that tenant. */
+                tenant_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Impersonation"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_end_impersonation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Impersonation"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_look_at_operator_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorInvitation"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_accept_operator_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OperatorAcceptance"];
+            };
+        };
+        responses: {
+            /** @description Set */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_begin_operator_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorSetup"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_jobs: {
@@ -12999,14 +12873,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_PlatformJob"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_job: {
@@ -13028,14 +12903,15 @@ export interface operations {
                     "application/json": components["schemas"]["PlatformJob"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_cancel_job: {
@@ -13061,17 +12937,15 @@ export interface operations {
                     "application/json": components["schemas"]["PlatformJob"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_retry_job: {
@@ -13097,17 +12971,15 @@ export interface operations {
                     "application/json": components["schemas"]["PlatformJob"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_why_job: {
@@ -13129,14 +13001,15 @@ export interface operations {
                     "application/json": components["schemas"]["Explanation"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_lanes: {
@@ -13161,14 +13034,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Lane"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_lane: {
@@ -13190,14 +13064,15 @@ export interface operations {
                     "application/json": components["schemas"]["Lane"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_weigh_lane: {
@@ -13223,17 +13098,15 @@ export interface operations {
                     "application/json": components["schemas"]["Lane"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_cancel_lane: {
@@ -13259,17 +13132,15 @@ export interface operations {
                     "application/json": components["schemas"]["Lane"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_pause_lane: {
@@ -13295,17 +13166,15 @@ export interface operations {
                     "application/json": components["schemas"]["Lane"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_resume_lane: {
@@ -13331,17 +13200,283 @@ export interface operations {
                     "application/json": components["schemas"]["Lane"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_list_operators: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PlatformOperator"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_invite_operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOperator"];
+            };
+        };
+        responses: {
+            /** @description Invited */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorInvited"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_disable_operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformOperator"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_enable_operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformOperator"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_renew_operator_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorInvited"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_list_plans: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Plan"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_create_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlan"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_change_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_queues: {
@@ -13366,14 +13501,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Queue"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_schedules: {
@@ -13398,14 +13534,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Schedule"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_schedule: {
@@ -13427,14 +13564,15 @@ export interface operations {
                     "application/json": components["schemas"]["Schedule"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_fire_schedule: {
@@ -13460,17 +13598,15 @@ export interface operations {
                     "application/json": components["schemas"]["ScheduleFired"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_pause_schedule: {
@@ -13496,17 +13632,15 @@ export interface operations {
                     "application/json": components["schemas"]["Schedule"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_preview: {
@@ -13533,14 +13667,15 @@ export interface operations {
                     "application/json": components["schemas"]["SchedulePreview"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_resume_schedule: {
@@ -13566,17 +13701,15 @@ export interface operations {
                     "application/json": components["schemas"]["Schedule"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_who_am_i: {
@@ -13588,19 +13721,24 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is the operator */
-            204: {
+            /** @description It is an operator */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["OperatorMe"];
+                };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_log_in: {
@@ -13625,16 +13763,15 @@ export interface operations {
                     "application/json": components["schemas"]["OperatorSession"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_log_out: {
@@ -13653,12 +13790,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_list: {
@@ -13668,6 +13808,10 @@ export interface operations {
                 cursor?: string;
                 /** @description Rows wanted, 1 to 200; 50 by default. */
                 limit?: number;
+                /** @description With that in their name or slug. */
+                search?: string;
+                /** @description In that state. */
+                state?: components["schemas"]["TenantState"];
             };
             header?: never;
             path?: never;
@@ -13683,14 +13827,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Tenant"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_create: {
@@ -13715,17 +13860,182 @@ export interface operations {
                     "application/json": components["schemas"]["TenantMade"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_get_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_change_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TenantChangeBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_activate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_close: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_impersonate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImpersonationBody"];
+            };
+        };
+        responses: {
+            /** @description Opened */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Impersonation"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_quota: {
@@ -13747,14 +14057,15 @@ export interface operations {
                     "application/json": components["schemas"]["QueueQuota"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_set_quota: {
@@ -13780,17 +14091,15 @@ export interface operations {
                     "application/json": components["schemas"]["QueueQuota"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_reset_quota: {
@@ -13816,17 +14125,152 @@ export interface operations {
                     "application/json": components["schemas"]["QueueQuota"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_suspend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_tenant_usage: {
+        parameters: {
+            query?: {
+                /** @description `2026-11`; this one unless said otherwise. */
+                month?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageMonth"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_tenant_users: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_User"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    platform_list_usage: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+                /** @description `2026-11`; this one unless said otherwise. */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TenantUsage"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_workers: {
@@ -13851,14 +14295,15 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Worker"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     platform_worker: {
@@ -13878,100 +14323,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Worker"];
-                };
-            };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
-        };
-    };
-    privacy_requests_privacy_list: {
-        parameters: {
-            query?: {
-                /** @description The `next_cursor` of the page before. */
-                cursor?: string;
-                /** @description Rows wanted, 1 to 200; 50 by default. */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_PrivacyRequest"];
-                };
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    privacy_requests_privacy_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PrivacyRequest"];
-                };
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    privacy_requests_privacy_part: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-                number: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A ZIP archive */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/zip": string;
                 };
             };
             /** @description Any error */
@@ -13996,20 +14347,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["QuietHoursBody"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     quiet_hours_set: {
@@ -14027,143 +14379,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["QuietHoursBody"];
-                };
-            };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
-        };
-    };
-    roles_list: {
-        parameters: {
-            query?: {
-                /** @description The `next_cursor` of the page before. */
-                cursor?: string;
-                /** @description Rows wanted, 1 to 200; 50 by default. */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Role"];
-                };
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    roles_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RoleBody"];
-            };
-        };
-        responses: {
-            /** @description Made */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Role"];
-                };
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    roles_delete: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Removed */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    roles_update: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RoleChange"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Role"];
                 };
             };
             /** @description Any error */
@@ -14193,22 +14412,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_SavedFilter"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     saved_filters_create: {
@@ -14227,25 +14445,21 @@ export interface operations {
             /** @description Saved */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SavedFilter"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     saved_filters_delete: {
@@ -14262,20 +14476,19 @@ export interface operations {
             /** @description Removed */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     search_find: {
@@ -14298,22 +14511,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Found"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     second_factor_standing: {
@@ -14327,20 +14539,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SecondFactor"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     second_factor_confirm: {
@@ -14358,25 +14571,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     second_factor_begin: {
@@ -14390,20 +14599,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SecondFactorSetup"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     second_factor_turn_off: {
@@ -14418,18 +14628,19 @@ export interface operations {
             /** @description Off */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     second_factor_renew_codes: {
@@ -14443,20 +14654,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     session_who_am_i: {
@@ -14470,20 +14682,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     session_log_in: {
@@ -14508,16 +14721,15 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     session_log_out: {
@@ -14532,108 +14744,9 @@ export interface operations {
             /** @description Logged out */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
-            };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
-        };
-    };
-    session_begin_log_in: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Beginning"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Away"];
-                };
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    session_come_back: {
-        parameters: {
-            query?: {
-                /** @description To be exchanged. */
-                code?: string;
-                /** @description Who says so (RFC 9207). */
-                iss?: string;
-                /** @description Ours. */
-                state?: string;
-            };
-            header?: never;
-            path: {
-                provider: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description To a page of ours */
-            303: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    session_give_code: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Code"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CameIn"];
-                };
             };
             /** @description Any error */
             default: {
@@ -14662,23 +14775,19 @@ export interface operations {
             /** @description Set */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     session_prove: {
@@ -14697,76 +14806,9 @@ export interface operations {
             /** @description Proven */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
-            };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
-        };
-    };
-    session_begin_proof: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ProofBy"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Away"];
-                };
-            };
-            /** @description Any error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    session_log_in_providers: {
-        parameters: {
-            query?: {
-                /** @description The account's short name. */
-                tenant?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LogInProviders"];
-                };
             };
             /** @description Any error */
             default: {
@@ -14795,22 +14837,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Session"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     sessions_end_others: {
@@ -14825,18 +14866,19 @@ export interface operations {
             /** @description Ended */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     sessions_end_session: {
@@ -14853,20 +14895,19 @@ export interface operations {
             /** @description Ended */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     suppressions_list: {
@@ -14889,22 +14930,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Suppression"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     suppressions_add: {
@@ -14923,25 +14963,21 @@ export interface operations {
             /** @description On the list */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Suppression"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     suppressions_remove: {
@@ -14961,20 +14997,50 @@ export interface operations {
             /** @description Off the list */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    usage_own_usage: {
+        parameters: {
+            query?: {
+                /** @description `2026-11`; this one unless said otherwise. */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnUsage"];
+                };
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     users_list: {
@@ -14993,22 +15059,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_User"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     users_invite: {
@@ -15027,25 +15092,21 @@ export interface operations {
             /** @description Invited */
             201: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Invited"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     users_update: {
@@ -15065,25 +15126,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     users_invite_again: {
@@ -15099,22 +15156,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Invited"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     users_reset_password: {
@@ -15130,22 +15186,21 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Invited"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     users_take_factor_away: {
@@ -15162,20 +15217,19 @@ export interface operations {
             /** @description Off */
             204: {
                 headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            429: components["responses"]["Limited"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     livez_live: {
@@ -15192,13 +15246,17 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
                 content: {
-                    "text/plain": string;
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            422: components["responses"]["Problem"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
         };
     };
     metrics_metrics: {
@@ -15219,10 +15277,15 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            401: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     readyz_ready: {
@@ -15239,13 +15302,17 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
+                content?: never;
+            };
+            /** @description Any error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
                 content: {
-                    "text/plain": string;
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            422: components["responses"]["Problem"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
         };
     };
 }
