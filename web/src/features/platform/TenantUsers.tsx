@@ -5,9 +5,9 @@ import { useTranslation } from "react-i18next";
 import { Button } from "@/components/ui/button";
 import { Rows, useRows } from "@/features/operations/Rows";
 import { client, type Schemas } from "@/lib/api/client";
+import { useRoleName } from "@/lib/session";
 
 import { Ask } from "./Ask";
-import { useRoleName } from "@/lib/session";
 
 /** The people of a tenant, each of whom an operator can stand in for. */
 export function TenantUsers({ tenant }: { tenant: Schemas["Tenant"] }) {
