@@ -8,9 +8,12 @@ use axum::{
 };
 use crm::{
     App, Error,
-    access::{Caller, Credential, operator},
+    access::{
+        Caller, Credential,
+        operator::{self, Who},
+    },
 };
-use db::{Actor, PlatformTx, TenantTx, Why};
+use db::{PlatformTx, TenantTx, Why};
 use jobs::admin::By;
 
 use crate::{Api, problem::Problem};
@@ -39,20 +42,35 @@ impl FromRequestParts<Api> for Call {
     }
 }
 
-/// The request of the platform's operator, whose token the gate has checked: what handlers of platform routes take.
+/// The request of an operator of the platform, whom the gate knows: what handlers of platform routes take.
 #[derive(Clone)]
 pub struct Operator {
     app: App,
+    who: Who,
 }
 
 impl Operator {
+    /// The application.
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+    /// Who asks.
+    pub const fn who(&self) -> &Who {
+        &self.who
+    }
     /// A transaction that sees every tenant.
     pub async fn tx(&self) -> Result<PlatformTx, Problem> {
         Ok(self.app.db.platform(Why::Operator).await?)
     }
+    /// The same for what changes something: what triggers write of it names who it was.
+    pub async fn acting_tx(&self) -> Result<PlatformTx, Problem> {
+        let mut tx = self.tx().await?;
+        tx.act_as(&self.who.actor()).await?;
+        Ok(tx)
+    }
     /// Who does it, and why; refused where the reason says nothing.
     pub fn by(&self, reason: &str) -> Result<By, Problem> {
-        Ok(By::new(Actor::Operator, reason)?)
+        Ok(By::new(self.who.actor(), reason)?)
     }
 }
 
@@ -60,14 +78,10 @@ impl FromRequestParts<Api> for Operator {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         // only the gate puts it there: a route that is not the platform's can't take this by mistake
-        parts.extensions.get::<IsOperator>().ok_or(Error::Unauthorized)?;
-        Ok(Self { app: api.app.clone() })
+        let who = parts.extensions.get::<Who>().cloned().ok_or(Error::Unauthorized)?;
+        Ok(Self { app: api.app.clone(), who })
     }
 }
-
-/// Put into a request by the gate once it has seen the operator's token.
-#[derive(Clone, Copy)]
-pub struct IsOperator;
 
 /// The name of the cookie. Over TLS its prefix makes the browser refuse one that another host or path has set.
 #[must_use]
@@ -138,16 +152,16 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Refuses whoever is not the platform's operator: by the token in a header, or by the cookie that it was changed for.
-pub async fn require_operator(app: &App, headers: &HeaderMap) -> Result<(), Error> {
-    let is_operator = match bearer(headers) {
-        Some(token) => operator::is_token(app, token),
+/// Which operator of the platform asks: by the token in a header, or by the cookie that it or a log-in was changed for. Anybody else is refused.
+pub async fn require_operator(app: &App, headers: &HeaderMap) -> Result<Who, Error> {
+    let who = match bearer(headers) {
+        Some(token) => operator::is_token(app, token).then_some(Who::Token),
         None => match find_cookie(headers, operator_cookie_name(&app.config.public_url)) {
-            Some(cookie) => operator::find(app, cookie).await?.is_some(),
-            None => false,
+            Some(cookie) => operator::find(app, cookie).await?,
+            None => None,
         },
     };
-    if is_operator { Ok(()) } else { Err(Error::Unauthorized) }
+    who.ok_or(Error::Unauthorized)
 }
 
 /// Where the request came from.

@@ -23,8 +23,10 @@ pub enum Access {
     Private(Permission),
     /// Anybody known, for the reason given: what they see is their own.
     SignedIn(&'static str),
-    /// The same, also for whoever still has to set up a second factor: by these they do.
+    /// The same, also for whoever still has to set up a second factor: by these they do. Never for an operator in somebody's place.
     OwnAccess(&'static str),
+    /// The same for an operator in somebody's place too: who asks, and the way out.
+    OwnSession(&'static str),
     /// The operator of the platform.
     Platform,
     /// Anybody, for the reason given.
@@ -37,7 +39,9 @@ impl Access {
     pub fn label(self) -> String {
         match self {
             Self::Private(permission) => permission.name().to_owned(),
-            Self::SignedIn(reason) | Self::OwnAccess(reason) => format!("signed_in: {reason}"),
+            Self::SignedIn(reason) | Self::OwnAccess(reason) | Self::OwnSession(reason) => {
+                format!("signed_in: {reason}")
+            }
             Self::Platform => "platform".to_owned(),
             Self::Public(reason) => format!("public: {reason}"),
         }
@@ -55,9 +59,19 @@ enum Size {
     Socket,
 }
 
+/// What a route of a tenant is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Anything else.
+    Use,
+    /// It takes data along: open while the tenant is suspended, and closed to an operator in somebody's place.
+    Export,
+}
+
 struct Entry {
     access: Access,
     size: Size,
+    purpose: Purpose,
     routes: UtoipaMethodRouter<Api>,
 }
 
@@ -78,6 +92,15 @@ impl Routes {
     pub fn private(self, permission: Permission, routes: UtoipaMethodRouter<Api>) -> Self {
         self.add(Access::Private(permission), Size::Small, routes)
     }
+    /// The same for what takes data along: also while the tenant is suspended (D19), and never for an operator in somebody's place.
+    #[must_use]
+    pub fn export(mut self, permission: Permission, routes: UtoipaMethodRouter<Api>) -> Self {
+        self = self.add(Access::Private(permission), Size::Small, routes);
+        if let Some(entry) = self.entries.last_mut() {
+            entry.purpose = Purpose::Export;
+        }
+        self
+    }
     /// The same for a long body, which the handler reads as a stream.
     #[must_use]
     pub fn upload(self, permission: Permission, routes: UtoipaMethodRouter<Api>) -> Self {
@@ -92,6 +115,11 @@ impl Routes {
     #[must_use]
     pub fn own_access(self, reason: &'static str, routes: UtoipaMethodRouter<Api>) -> Self {
         self.add(Access::OwnAccess(reason), Size::Small, routes)
+    }
+    /// For anybody known, and an operator in their place: who asks, and the way out.
+    #[must_use]
+    pub fn own_session(self, reason: &'static str, routes: UtoipaMethodRouter<Api>) -> Self {
+        self.add(Access::OwnSession(reason), Size::Small, routes)
     }
     /// A socket for anybody known, who gets through it what their permissions allow.
     #[must_use]
@@ -119,7 +147,7 @@ impl Routes {
         for (path, item) in &mut routes.1.paths {
             openapi::operations(item).into_iter().for_each(|(_, operation)| describe(access, path, operation));
         }
-        self.entries.push(Entry { access, size, routes });
+        self.entries.push(Entry { access, size, purpose: Purpose::Use, routes });
         self
     }
 
@@ -149,7 +177,7 @@ impl Routes {
     pub fn mount(self, api: &Api) -> axum::Router<Api> {
         let router = self.entries.into_iter().fold(OpenApiRouter::default(), |router, entry| {
             let routes = entry.routes.map(|methods| {
-                let guard = Guard { api: api.clone(), access: entry.access, size: entry.size };
+                let guard = Guard { api: api.clone(), access: entry.access, size: entry.size, purpose: entry.purpose };
                 let methods = match entry.size {
                     Size::Small => methods.route_layer(DefaultBodyLimit::max(limits::BODY)),
                     Size::Socket => methods.route_layer(DefaultBodyLimit::max(0)),
@@ -177,6 +205,7 @@ struct Guard {
     api: Api,
     access: Access,
     size: Size,
+    purpose: Purpose,
 }
 
 async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
@@ -211,11 +240,11 @@ async fn admit(guard: &Guard, request: &mut Request, standing: &mut Option<Stand
     match guard.access {
         Access::Public(_) => Ok(()),
         Access::Platform => {
-            actor::require_operator(app, request.headers()).await?;
-            request.extensions_mut().insert(actor::IsOperator);
+            let who = actor::require_operator(app, request.headers()).await?;
+            request.extensions_mut().insert(who);
             Ok(())
         }
-        Access::Private(_) | Access::SignedIn(_) | Access::OwnAccess(_) => {
+        Access::Private(_) | Access::SignedIn(_) | Access::OwnAccess(_) | Access::OwnSession(_) => {
             identify(guard, credential, request, standing).await
         }
     }
@@ -228,6 +257,7 @@ async fn identify(
     request: &mut Request,
     standing: &mut Option<Standing>,
 ) -> Result<(), Problem> {
+    let Guard { access, purpose, .. } = guard;
     let credential = credential.ok_or(Error::Unauthorized)?;
     let (caller, allowance) = access::recognize(&guard.api.app, &credential).await?;
     if let Some(allowance) = allowance {
@@ -235,12 +265,15 @@ async fn identify(
         *standing = Some(stands);
         outcome?;
     }
-    if caller.lacks_factor && !matches!(guard.access, Access::OwnAccess(_)) {
+    if caller.lacks_factor && !matches!(access, Access::OwnAccess(_) | Access::OwnSession(_)) {
         return Err(Error::FactorNeeded.into());
     }
-    if let Access::Private(permission) = guard.access {
-        caller.require(permission)?;
-        if caller.is_suspended && !request.method().is_safe() {
+    if caller.impersonator_id.is_some() && (matches!(access, Access::OwnAccess(_)) || *purpose == Purpose::Export) {
+        return Err(Error::Impersonated.into());
+    }
+    if let Access::Private(permission) = access {
+        caller.require(*permission)?;
+        if caller.is_suspended && !request.method().is_safe() && *purpose != Purpose::Export {
             return Err(Error::Suspended.into());
         }
     }

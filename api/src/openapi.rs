@@ -81,7 +81,9 @@ pub fn add_access(operation: &mut Operation, access: Access) {
         Some(names.iter().map(|name| SecurityRequirement::new(*name, Vec::<String>::new())).collect::<Vec<_>>())
     };
     operation.security = match access {
-        Access::Private(_) | Access::SignedIn(_) | Access::OwnAccess(_) => any_of(&["session", "api_key"]),
+        Access::Private(_) | Access::SignedIn(_) | Access::OwnAccess(_) | Access::OwnSession(_) => {
+            any_of(&["session", "api_key"])
+        }
         Access::Platform => any_of(&["operator"]),
         Access::Public(_) => Some(Vec::new()),
     };

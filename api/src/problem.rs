@@ -80,9 +80,11 @@ const fn status(error: &Error) -> StatusCode {
     match error {
         Error::NotFound => StatusCode::NOT_FOUND,
         Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::Conflict { .. } => StatusCode::CONFLICT,
+        Error::Conflict { .. } | Error::PlanLimit(_) => StatusCode::CONFLICT,
         Error::Unauthorized | Error::BadCredentials | Error::CodeNeeded | Error::BadCode => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) | Error::FactorNeeded | Error::ProofNeeded | Error::Suspended => StatusCode::FORBIDDEN,
+        Error::Forbidden(_) | Error::FactorNeeded | Error::ProofNeeded | Error::Impersonated | Error::Suspended => {
+            StatusCode::FORBIDDEN
+        }
         Error::Limited { .. } | Error::RateLimited { .. } | Error::QuotaExceeded { .. } => {
             StatusCode::TOO_MANY_REQUESTS
         }

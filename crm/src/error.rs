@@ -47,6 +47,12 @@ pub enum Error {
     /// Whoever asks may not.
     #[error("this needs the permission {0}")]
     Forbidden(&'static str),
+    /// An operator of the platform who acts in somebody's place may not.
+    #[error("this is closed to an operator who acts in somebody's place")]
+    Impersonated,
+    /// The tenant's plan allows no more of it.
+    #[error("the plan allows no more {0}")]
+    PlanLimit(&'static str),
     /// The tenant may not send or change anything for now.
     #[error("the tenant is suspended")]
     Suspended,
@@ -101,6 +107,8 @@ impl Error {
             Self::FactorNeeded => "second_factor_needed",
             Self::ProofNeeded => "proof_needed",
             Self::Forbidden(_) => "forbidden",
+            Self::Impersonated => "impersonated",
+            Self::PlanLimit(_) => "plan_limit_reached",
             Self::Suspended => "tenant_suspended",
             Self::Limited { .. } => "limited",
             Self::RateLimited { .. } => "rate_limited",
@@ -112,10 +120,22 @@ impl Error {
     }
 }
 
+/// What the plan allows no more of, where that is why the statement was refused (`crm.keep_to_plan`).
+fn plan_limit(error: &sqlx::Error) -> Option<&'static str> {
+    match db::constraint::violated(error)? {
+        "plan_users" => Some("users"),
+        "plan_lines" => Some("lines"),
+        "plan_contacts" => Some("contacts"),
+        _ => None,
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if matches!(error, sqlx::Error::RowNotFound) {
             Self::NotFound
+        } else if let Some(measure) = plan_limit(&error) {
+            Self::PlanLimit(measure)
         } else if db::constraint::is_transient(&error) {
             tracing::warn!(%error, "the database did not answer");
             Self::Unavailable
@@ -193,6 +213,8 @@ impl From<Error> for jobs::JobError {
             | Error::Forbidden(_)
             | Error::FactorNeeded
             | Error::ProofNeeded
+            | Error::Impersonated
+            | Error::PlanLimit(_)
             | Error::TooLarge(_) => Self::discard(error),
             Error::Limited { retry_after }
             | Error::RateLimited { retry_after }

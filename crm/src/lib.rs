@@ -69,6 +69,7 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<webhooks::deliver::Deliver>()
         .add::<webhooks::lost::FollowDeliveries>()
         .add::<webhooks::prune::Prune>()
+        .add::<tenancy::usage::FoldUsage>()
 }
 
 /// Every schedule there is.
@@ -102,6 +103,7 @@ pub fn schedules() -> Vec<jobs::schedule::Schedule> {
         Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {})
             .overlap(Overlap::Queue),
         Schedule::new::<App, _>("webhooks.prune", "37 * * * *", chrono_tz::UTC, webhooks::prune::Prune {}),
+        Schedule::new::<App, _>("tenancy.fold_usage", "* * * * *", chrono_tz::UTC, tenancy::usage::FoldUsage {}),
     ]
 }
 

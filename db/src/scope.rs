@@ -46,8 +46,17 @@ pub enum Actor {
     Job(&'static str),
     /// An outside service that posts to a hook.
     Hook(&'static str),
-    /// The operator of the platform.
+    /// The operator of the platform, by the installation's token.
     Operator,
+    /// A person who operates the platform.
+    OperatorPerson(Uuid),
+    /// A person who operates the platform, inside a tenant as one of its users.
+    Impersonator {
+        /// As whom.
+        user_id: Uuid,
+        /// Who it is.
+        operator_id: Uuid,
+    },
 }
 
 impl fmt::Display for Actor {
@@ -58,6 +67,9 @@ impl fmt::Display for Actor {
             Self::Job(kind) => write!(f, "job:{kind}"),
             Self::Hook(name) => write!(f, "hook:{name}"),
             Self::Operator => f.write_str("operator"),
+            Self::OperatorPerson(id) => write!(f, "operator:{id}"),
+            // taken apart by app.enter_tenant: the user acts, and the audit keeps both
+            Self::Impersonator { user_id, operator_id } => write!(f, "user:{user_id} via operator:{operator_id}"),
         }
     }
 }
@@ -152,6 +164,11 @@ impl PlatformTx {
     pub(crate) async fn begin(mut begun: Begun, why: Why) -> Result<Self, Error> {
         let now = sqlx::query_scalar("select app.now()").fetch_one(begun.conn()).await?;
         Ok(Self { begun, after: Vec::new(), why, now })
+    }
+    /// Says who acts, for what triggers write; until then it is the platform itself.
+    pub async fn act_as(&mut self, actor: &Actor) -> Result<(), sqlx::Error> {
+        sqlx::query("select app.act_as($1)").bind(actor.to_string()).execute(self.begun.conn()).await?;
+        Ok(())
     }
     /// Why this transaction sees every tenant.
     #[must_use]

@@ -19,12 +19,14 @@ mod schedules;
 mod state;
 mod workers;
 
-pub use audit::{AuditRow, By, Refused, audit};
+pub use audit::{AuditRow, By, Refused, audit, note};
 pub use batches::{BatchRow, batches, cancel_batch, find_batch, pause_batch, resume_batch, retry_batch};
 pub use cause::{Cause, Explained, Explanation};
 pub use death::Death;
 pub use explain::explain;
-pub use gates::{GateChange, GateRow, close_gate, find_gate, gates, pause_gate, resume_gate, set_gate};
+pub use gates::{
+    GateChange, GateRow, close_gate, find_gate, gates, hold_gates, pause_gate, release_gates, resume_gate, set_gate,
+};
 pub use health::{Stuck, stuck};
 pub use horizon::{Holder, Horizon, horizon};
 pub use lanes::{LaneRow, cancel_lane, find_lane, lanes, pause_lane, resume_lane, weigh_lane};

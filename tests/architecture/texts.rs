@@ -10,7 +10,7 @@ use crate::sources::{self, root};
 /// Codes that no screen can bring about.
 const WITHOUT_SCREEN: [(&str, &[&str]); 4] = [
     (
-        "lines and tenants are made by an API client or by `paloma`",
+        "lines are made by an API client",
         &[
             "base_url_invalid",
             "limit_range",
@@ -18,8 +18,6 @@ const WITHOUT_SCREEN: [(&str, &[&str]); 4] = [
             "method_unknown",
             "on_unknown_unknown",
             "quota_too_small",
-            "slug_malformed",
-            "slug_taken",
             "timeout_range",
         ],
     ),
@@ -39,6 +37,7 @@ const WITHOUT_SCREEN: [(&str, &[&str]); 4] = [
             "idempotency_key_length",
             "idempotency_key_malformed",
             "one_file",
+            "one_of_two",
             "one_of_three",
             "reason_not_allowed",
         ],

@@ -9,6 +9,8 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::platform::{Staff, tenant_id};
+
 /// Requests at once.
 const AT_ONCE: usize = 8;
 /// Every permission there is.
@@ -149,6 +151,10 @@ impl Things {
         .execute(&mut world.database.superuser().await)
         .await
         .expect("a row");
+        let session = id(&tenant.items("/sessions").await[0]);
+        let (owner, eva) = (tenant.user_id().await, Staff::new(world, "eva").await);
+        let path = format!("/tenants/{}/impersonations", tenant_id(tenant).await);
+        let inside = id(&eva.opened(&path, &json!({ "user_id": owner, "reason": "ticket 42" })).await.0);
         Self(vec![
             ("/identities/{id}", identity.to_string()),
             ("/identity-providers/{id}", provider),
@@ -164,6 +170,7 @@ impl Things {
             ("/saved-filters/{id}", post("/saved-filters", json!({ "name": "x", "query": "assignee=me" })).await),
             ("/batches/{id}", post("/batches", json!({ "name": "x" })).await),
             ("/campaigns/{id}", campaign),
+            ("/impersonations/{id}", inside),
             ("/gates/{id}", id(&tenant.items("/gates").await[0])),
             ("/imports/{id}", import),
             ("/jobs/{id}", job),
@@ -173,7 +180,7 @@ impl Things {
             ("/privacy-requests/{id}/parts/{number}", format!("{privacy}/parts/1")),
             ("/privacy-requests/{id}", privacy),
             ("/roles/{id}", post("/roles", json!({ "name": "x", "permissions": ["contacts.view"] })).await),
-            ("/sessions/{id}", id(&tenant.items("/sessions").await[0])),
+            ("/sessions/{id}", session),
             ("/users/{id}", tenant.user_id().await),
             ("/webhooks/{id}/deliveries/{delivery_id}", format!("{webhook}/deliveries/{delivery}")),
             ("/webhooks/{id}", webhook),

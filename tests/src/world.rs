@@ -199,6 +199,21 @@ impl World {
         }
     }
 
+    /// Another api over the same database, with settings of its own; it ends with the test. Answers its address.
+    ///
+    /// # Panics
+    /// Where it can't be started.
+    pub async fn second_api(&self, change: impl FnOnce(&mut Config)) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let mut config = Config { public_url: base.clone(), ..self.config.clone() };
+        change(&mut config);
+        let mut app = self.app.clone();
+        app.config = Arc::new(config);
+        tokio::spawn(async move { api::serve(app, listener).await.expect("the api ends without an error") });
+        base
+    }
+
     /// The address of the api.
     #[must_use]
     pub fn base(&self) -> &str {

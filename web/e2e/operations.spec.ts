@@ -5,6 +5,7 @@ test.describe("the operator", () => {
 
   test.beforeEach(async ({ page }) => {
     await page.goto("/operations");
+    await page.getByRole("button", { name: "Con la clave de la instalación" }).click();
     await page.getByLabel("Clave de operador").fill(stack().operatorToken);
     await page.keyboard.press("Enter");
     await expect(page.getByRole("link", { name: "Colas" })).toBeVisible();
@@ -15,15 +16,17 @@ test.describe("the operator", () => {
     await expect(page.getByRole("cell", { name: "outbound", exact: true })).toBeVisible();
     await expect(page.getByText("Activo", { exact: true }).first()).toBeVisible();
     await page.getByRole("button", { name: "Cerrar sesión" }).click();
-    await expect(page.getByLabel("Clave de operador")).toBeVisible();
+    const byToken = page.getByRole("button", { name: "Con la clave de la instalación" });
+    await expect(byToken).toBeVisible();
     await page.reload();
-    await expect(page.getByLabel("Clave de operador")).toBeVisible();
+    await expect(byToken).toBeVisible();
     await page.goto("/operations/audit");
-    await expect(page.getByLabel("Clave de operador")).toBeVisible();
+    await expect(byToken).toBeVisible();
   });
 
   test("is told when the token is wrong", async ({ page }) => {
     await page.getByRole("button", { name: "Cerrar sesión" }).click();
+    await page.getByRole("button", { name: "Con la clave de la instalación" }).click();
     await page.getByLabel("Clave de operador").fill("no es esta");
     await page.keyboard.press("Enter");
     await expect(page.getByRole("alert")).toHaveText(/no es la clave de operador/);
@@ -86,6 +89,11 @@ test.describe("the operator", () => {
   });
 
   for (const [tab, heading] of [
+    ["tenants", /Cuentas|Tenants/],
+    ["plans", /Planes|Plans/],
+    ["usage", /Uso|Usage/],
+    ["operators", /Operadores|Operators/],
+    ["stays", /Dentro de cuentas|Inside tenants/],
     ["queues", /Colas|Queues/],
     ["jobs", /Trabajos|Jobs/],
     ["lanes", /Carriles|Lanes/],

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use crm::access::{
     Permission,
     api_keys::{self, ApiKey, ApiKeyId, NewApiKey},
+    impersonation,
     sessions::{self, DAYS, LogIn},
     users::{self, User},
 };
@@ -35,8 +36,8 @@ use crate::{
 pub fn routes() -> Routes {
     Routes::new()
         .public("a log-in comes from nobody known", routes!(log_in))
-        .own_access("who asks is the answer", routes!(who_am_i))
-        .own_access("everybody may end their own session", routes!(log_out))
+        .own_session("who asks is the answer", routes!(who_am_i))
+        .own_session("everybody may end their own session", routes!(log_out))
         .private(Permission::AdminApiKeysManage, routes!(list_keys))
         .private(Permission::AdminApiKeysManage, routes!(create_key))
         .private(Permission::AdminApiKeysManage, routes!(revoke_key))
@@ -69,6 +70,8 @@ pub(super) struct Me {
     permissions: Vec<Permission>,
     /// The tenant asks for a second factor that this person has not set up: until then nothing else is open to them.
     lacks_second_factor: bool,
+    /// An operator of the platform is inside in this person's place.
+    impersonation: Option<impersonation::Own>,
 }
 
 /// Logs in: sets the session's cookie.
@@ -100,11 +103,16 @@ async fn who_am_i(call: Call) -> Result<Json<Me>, Problem> {
 
 pub(super) async fn me(call: &Call) -> Result<Me, Problem> {
     let mut tx = call.tx().await?;
+    let impersonation = match call.caller.session_id().filter(|_| call.caller.impersonator_id.is_some()) {
+        Some(session_id) => impersonation::own(&mut tx, session_id).await?,
+        None => None,
+    };
     Ok(Me {
         user: users::get(&mut tx, call.caller.user_id).await?,
         tenant: tenants::own(&mut tx).await?,
         permissions: call.caller.permissions.iter().collect(),
         lacks_second_factor: call.caller.lacks_factor,
+        impersonation,
     })
 }
 

@@ -52,7 +52,7 @@ pub fn routes() -> Routes {
         .private(Permission::CampaignsViewAnalytics, routes!(funnel))
         .private(Permission::CampaignsViewAnalytics, routes!(rate))
         .private(Permission::CampaignsViewAnalytics, routes!(recipients))
-        .private(Permission::CampaignsViewAnalytics, routes!(report_file))
+        .export(Permission::CampaignsViewAnalytics, routes!(report_file))
 }
 
 /// The campaigns, newest first.

@@ -35,9 +35,9 @@ pub fn routes() -> Routes {
         .private(Permission::ContactsView, routes!(get))
         .private(Permission::ContactsEdit, routes!(label))
         .private(Permission::ContactsDelete, routes!(delete))
-        .private(Permission::ContactsExport, routes!(export))
+        .export(Permission::ContactsExport, routes!(export))
         .private(Permission::ContactsEdit, routes!(cancel))
-        .private(Permission::ContactsExport, routes!(file))
+        .export(Permission::ContactsExport, routes!(file))
 }
 
 /// Which contacts to label.

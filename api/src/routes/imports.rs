@@ -48,7 +48,7 @@ pub fn routes() -> Routes {
         .private(Permission::ContactsImport, routes!(drop_held))
         .private(Permission::ContactsView, routes!(get))
         .private(Permission::ContactsImport, routes!(list_errors))
-        .private(Permission::ContactsImport, routes!(error_file))
+        .export(Permission::ContactsImport, routes!(error_file))
 }
 
 /// The imports, newest first.

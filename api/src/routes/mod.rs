@@ -21,6 +21,7 @@ mod messages;
 mod oidc;
 mod operations;
 mod own_access;
+mod platform;
 mod privacy;
 mod quiet_hours;
 mod roles;
@@ -28,6 +29,7 @@ mod saved_filters;
 mod search;
 mod suppressions;
 mod tenants;
+mod usage;
 mod users;
 mod webhooks;
 
@@ -58,6 +60,7 @@ pub fn all() -> Routes {
         oidc::routes(),
         operations::routes(),
         own_access::routes(),
+        platform::routes(),
         privacy::routes(),
         quiet_hours::routes(),
         roles::routes(),
@@ -65,6 +68,7 @@ pub fn all() -> Routes {
         search::routes(),
         suppressions::routes(),
         tenants::routes(),
+        usage::routes(),
         users::routes(),
         webhooks::routes(),
     ]

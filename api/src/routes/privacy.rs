@@ -27,8 +27,8 @@ pub fn routes() -> Routes {
     Routes::new()
         .private(Permission::ContactsView, routes!(list))
         .private(Permission::ContactsView, routes!(get))
-        .private(Permission::ContactsExport, routes!(export))
-        .private(Permission::ContactsExport, routes!(part))
+        .export(Permission::ContactsExport, routes!(export))
+        .export(Permission::ContactsExport, routes!(part))
         .private(Permission::ContactsDelete, routes!(erase))
 }
 

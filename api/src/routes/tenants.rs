@@ -7,15 +7,16 @@ use crm::{
         users::{NewUser, User},
     },
     tenancy::{
-        Tenant,
+        State, Tenant,
         quotas::{self, QueueQuota},
-        tenants::{self, NewTenant, TenantId},
+        standing::{self, Change},
+        tenants::{self, Filter, NewTenant, TenantId},
     },
 };
 use db::Page;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
 use crate::{
@@ -30,6 +31,11 @@ pub fn routes() -> Routes {
     Routes::new()
         .platform(routes!(list))
         .platform(routes!(create))
+        .platform(routes!(get_tenant))
+        .platform(routes!(change_tenant))
+        .platform(routes!(suspend))
+        .platform(routes!(activate))
+        .platform(routes!(close))
         .platform(routes!(quota, set_quota))
         .platform(routes!(reset_quota))
 }
@@ -73,11 +79,124 @@ struct TenantMade {
     owner: User,
 }
 
-/// All tenants, newest first.
-#[utoipa::path(get, path = "/api/v1/platform/tenants", tag = "tenants", params(Paging), responses((status = 200, body = Page<Tenant>)))]
-async fn list(operator: Operator, Query(paging): Query<Paging>) -> Result<Json<Page<Tenant>>, Problem> {
+/// Which tenants.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Wanted {
+    /// With that in their name or slug.
+    search: Option<String>,
+    /// In that state.
+    state: Option<State>,
+}
+
+/// Tenants, newest first.
+#[utoipa::path(get, path = "/api/v1/platform/tenants", tag = "tenants", params(Wanted, Paging), responses((status = 200, body = Page<Tenant>)))]
+async fn list(
+    operator: Operator,
+    Query(wanted): Query<Wanted>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Tenant>>, Problem> {
     let mut tx = operator.tx().await?;
-    Ok(Json(tenants::list(&mut tx, paging.of()?).await?))
+    let filter = Filter { search: wanted.search.as_deref(), state: wanted.state };
+    Ok(Json(tenants::list(&mut tx, &filter, paging.of()?).await?))
+}
+
+/// A tenant.
+#[utoipa::path(
+    get, path = "/api/v1/platform/tenants/{id}", tag = "tenants", params(("id" = Uuid, Path)),
+    responses((status = 200, body = Tenant))
+)]
+async fn get_tenant(operator: Operator, Path(id): Path<TenantId>) -> Result<Json<Tenant>, Problem> {
+    let mut tx = operator.tx().await?;
+    Ok(Json(tenants::get(&mut tx, id).await?))
+}
+
+/// What is to become of a tenant, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TenantChangeBody {
+    /// In 1 to 500 characters; kept in the audit.
+    reason: String,
+    /// What changes.
+    change: Change,
+}
+
+/// Changes a tenant: its name, its region, its zone, its plan.
+#[utoipa::path(
+    patch, path = "/api/v1/platform/tenants/{id}", tag = "tenants", params(("id" = Uuid, Path)), request_body = TenantChangeBody,
+    responses((status = 200, body = Tenant))
+)]
+async fn change_tenant(
+    operator: Operator,
+    Path(id): Path<TenantId>,
+    Json(body): Json<TenantChangeBody>,
+) -> Result<Json<Tenant>, Problem> {
+    let by = operator.by(&body.reason)?;
+    let mut tx = operator.acting_tx().await?;
+    let tenant = standing::change(&mut tx, id, &body.change, &by).await?;
+    tx.commit().await?;
+    Ok(Json(tenant))
+}
+
+/// Suspends a tenant: nothing goes out, what is queued waits, what comes in is stored, and it may look and take its data along.
+#[utoipa::path(
+    post, path = "/api/v1/platform/tenants/{id}/suspend", tag = "tenants", params(("id" = Uuid, Path)), request_body = Reason,
+    responses((status = 200, body = Tenant))
+)]
+async fn suspend(
+    operator: Operator,
+    Path(id): Path<TenantId>,
+    Json(why): Json<Reason>,
+) -> Result<Json<Tenant>, Problem> {
+    let by = operator.by(&why.reason)?;
+    let mut tx = operator.acting_tx().await?;
+    let tenant = standing::suspend(&mut tx, id, &by).await?;
+    tx.commit().await?;
+    Ok(Json(tenant))
+}
+
+/// Lets a tenant go on, and sends what waited.
+#[utoipa::path(
+    post, path = "/api/v1/platform/tenants/{id}/activate", tag = "tenants", params(("id" = Uuid, Path)), request_body = Reason,
+    responses((status = 200, body = Tenant))
+)]
+async fn activate(
+    operator: Operator,
+    Path(id): Path<TenantId>,
+    Json(why): Json<Reason>,
+) -> Result<Json<Tenant>, Problem> {
+    let by = operator.by(&why.reason)?;
+    let mut tx = operator.acting_tx().await?;
+    let tenant = standing::activate(&mut tx, id, &by).await?;
+    tx.commit().await?;
+    Ok(Json(tenant))
+}
+
+/// A tenant is to be closed, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CloseBody {
+    /// In 1 to 500 characters; kept in the audit.
+    reason: String,
+    /// The tenant's slug, typed: so that no other is closed by mistake.
+    slug: String,
+}
+
+/// Closes a tenant: nobody logs in any more, and nothing goes out or is taken in. Its data stays, and an operator can activate it again.
+#[utoipa::path(
+    post, path = "/api/v1/platform/tenants/{id}/close", tag = "tenants", params(("id" = Uuid, Path)), request_body = CloseBody,
+    responses((status = 200, body = Tenant))
+)]
+async fn close(
+    operator: Operator,
+    Path(id): Path<TenantId>,
+    Json(body): Json<CloseBody>,
+) -> Result<Json<Tenant>, Problem> {
+    let by = operator.by(&body.reason)?;
+    let mut tx = operator.acting_tx().await?;
+    let tenant = standing::close(&mut tx, id, &body.slug, &by).await?;
+    tx.commit().await?;
+    Ok(Json(tenant))
 }
 
 /// Makes a tenant with its owner. Its slug is what makes a repeated request harmless: the second answers 409.
@@ -88,8 +207,10 @@ async fn list(operator: Operator, Query(paging): Query<Paging>) -> Result<Json<P
 async fn create(operator: Operator, Json(body): Json<TenantBody>) -> Result<(StatusCode, Json<TenantMade>), Problem> {
     let TenantBody { slug, name, region, time_zone, owner } = body;
     let owner = NewUser::prepare(&owner.email, &owner.name, Role::Owner, owner.password).await?;
-    let mut tx = operator.tx().await?;
+    let by = operator.by("made")?;
+    let mut tx = operator.acting_tx().await?;
     let (tenant, owner) = tenants::create(&mut tx, NewTenant { slug, name, region, time_zone, owner }).await?;
+    standing::note_made(&mut tx, tenant.id, &by).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(TenantMade { tenant, owner })))
 }

@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 use crm::Error;
 use crm::access::Role;
 use crm::access::users::{NewUser, User};
+use crm::tenancy::Tenant;
 use crm::tenancy::costs::{self, Cost};
 use crm::tenancy::quotas::{self, QueueQuota};
-use crm::tenancy::tenants::{self, NewTenant, TenantId};
-use crm::tenancy::{State, Tenant};
+use crm::tenancy::tenants::{self, Filter, NewTenant, TenantId};
 use db::{Actor, PlatformTx};
 use jobs::admin::By;
 use serde::Serialize;
@@ -110,7 +110,7 @@ const COLUMNS: &[Column<Tenant>] = &[
     ("name", |tenant| tenant.name.clone()),
     ("region", |tenant| tenant.region.clone()),
     ("zone", |tenant| tenant.time_zone.clone()),
-    ("state", |tenant| state(tenant.state).to_owned()),
+    ("state", |tenant| tenant.state.name().to_owned()),
     ("made", |tenant| time(Some(tenant.created_at))),
 ];
 
@@ -126,15 +126,6 @@ const COSTS: &[Column<Cost>] = &[
     ("cancelled", |cost| cost.cancelled.to_string()),
 ];
 
-const fn state(state: State) -> &'static str {
-    match state {
-        State::Active => "active",
-        State::PastDue => "past_due",
-        State::Suspended => "suspended",
-        State::Closed => "closed",
-    }
-}
-
 #[derive(Debug, Serialize)]
 struct Created {
     tenant: Tenant,
@@ -146,7 +137,7 @@ pub async fn tenants(on: On<TenantsVerb>) -> Result<()> {
     match on.verb {
         TenantsVerb::List(paging) => {
             let mut tx = on.operator.tx().await?;
-            print::page(on.operator.json, &tenants::list(&mut tx, paging.of()?).await?, COLUMNS)
+            print::page(on.operator.json, &tenants::list(&mut tx, &Filter::default(), paging.of()?).await?, COLUMNS)
         }
         TenantsVerb::Costs(Costs { tenant, kind, since, until, paging }) => {
             let filter = costs::Filter { tenant, kind: kind.as_deref(), since, until };

@@ -255,7 +255,17 @@ async fn finish(owner: &mut PgConnection, position: i64, begun: Instant) -> Resu
            select c.tenant_id, c.state, coalesce(c.assignee_id, '00000000-0000-0000-0000-000000000000'), count(*) from crm.conversations c
             where not exists (select from crm.conversation_counts k where k.tenant_id = c.tenant_id)
               and not exists (select from crm.conversation_deltas d where d.tenant_id = c.tenant_id)
-            group by 1, 2, 3",
+            group by 1, 2, 3;
+         insert into crm.usage (tenant_id, measure, day, channel, amount)
+           select z.tenant_id, z.measure, (z.at at time zone t.time_zone)::date, z.channel, count(*) from (
+             select c.tenant_id, 'contacts' as measure, c.created_at as at, '' as channel from crm.contacts c
+             union all
+             select m.tenant_id, case m.direction when 'inbound' then 'messages_in' else 'messages_out' end, m.created_at, m.service from crm.messages m
+              where m.direction = 'inbound' or m.sent_at is not null and m.source <> 'campaign') z
+             join crm.tenants t on t.id = z.tenant_id
+            where not exists (select from crm.usage u where u.tenant_id = z.tenant_id)
+              and not exists (select from crm.usage_log l where l.tenant_id = z.tenant_id)
+            group by 1, 2, 3, 4",
     )
     .execute(&mut *owner)
     .await?;

@@ -20,8 +20,10 @@ pub struct Change {
     pub seq: i64,
     /// When.
     pub at: DateTime<Utc>,
-    /// Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator` or `platform`.
+    /// Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator`, `operator:…` or `platform`.
     pub actor: String,
+    /// The operator of the platform who did it in that user's place, `operator:…`.
+    pub impersonator: Option<String>,
     /// create, change, delete or refuse.
     pub action: String,
     /// What sort of thing: user, role, session, api_key, invitation, line, tenant or log_in.
@@ -54,7 +56,7 @@ pub async fn list(
     page: &PageOf<i64>,
 ) -> Result<Page<Change>, Error> {
     let changes: Vec<Change> = sqlx::query_as(
-        "select a.seq, a.at, a.actor, a.action, a.subject, a.subject_id, a.before, a.after from crm.audit a
+        "select a.seq, a.at, a.actor, a.impersonator, a.action, a.subject, a.subject_id, a.before, a.after from crm.audit a
           where a.tenant_id = app.tenant_id() and ($1::text is null or a.subject = $1) and ($2::text is null or a.subject_id = $2)
             and ($3::bigint is null or a.seq < $3)
           order by a.seq desc limit $4",

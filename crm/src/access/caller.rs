@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{
     api_keys::{self, ApiKeyId},
+    impersonation,
     key_limits::Allowance,
     permission::{Permission, Permissions},
     sessions::{self, SessionId},
@@ -53,12 +54,18 @@ pub struct Caller {
     pub lacks_factor: bool,
     /// When they last gave what they log in with; never by a key.
     pub proven_at: Option<DateTime<Utc>>,
+    /// The operator of the platform who acts in the person's place.
+    pub impersonator_id: Option<Uuid>,
 }
 
 impl Caller {
     /// Refuses whoever lacks the permission.
     pub fn require(&self, permission: Permission) -> Result<(), Error> {
-        if self.permissions.contains(permission) { Ok(()) } else { Err(Error::Forbidden(permission.name())) }
+        if self.permissions.contains(permission) {
+            return Ok(());
+        }
+        let is_withheld = self.impersonator_id.is_some() && impersonation::withheld().contains(permission);
+        if is_withheld { Err(Error::Impersonated) } else { Err(Error::Forbidden(permission.name())) }
     }
     /// Refuses to give a role that grants these, or to take it away, where it grants what the caller may not do.
     pub fn may_grant(&self, permissions: Permissions) -> Result<(), Error> {
@@ -80,9 +87,10 @@ impl Caller {
     /// Who acts, for the audit trail.
     #[must_use]
     pub const fn actor(&self) -> Actor {
-        match self.via {
-            Via::Session(_) => Actor::User(self.user_id.uuid()),
-            Via::Key(id) => Actor::Key(id.uuid()),
+        match (self.via, self.impersonator_id) {
+            (Via::Session(_), None) => Actor::User(self.user_id.uuid()),
+            (Via::Session(_), Some(operator_id)) => Actor::Impersonator { user_id: self.user_id.uuid(), operator_id },
+            (Via::Key(id), _) => Actor::Key(id.uuid()),
         }
     }
     /// The session, if it is a person.
@@ -144,11 +152,16 @@ fn of_session(live: &sessions::Live) -> Caller {
     Caller {
         tenant_id: live.tenant_id,
         user_id: live.user_id,
-        permissions: live.granted.permissions(),
+        permissions: match live.impersonator_id {
+            None => live.granted.permissions(),
+            Some(_) => live.granted.permissions().without(impersonation::withheld()),
+        },
         via: Via::Session(live.id),
         is_suspended: live.tenant_state == State::Suspended,
         lacks_factor: live.lacks_factor,
-        proven_at: Some(live.proven_at),
+        // whoever is inside in somebody's place can't prove to be them
+        proven_at: live.impersonator_id.is_none().then_some(live.proven_at),
+        impersonator_id: live.impersonator_id,
     }
 }
 
@@ -161,5 +174,6 @@ fn of_key(live: &api_keys::Live) -> Caller {
         is_suspended: live.tenant_state == State::Suspended,
         lacks_factor: false,
         proven_at: None,
+        impersonator_id: None,
     }
 }

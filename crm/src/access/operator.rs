@@ -1,19 +1,43 @@
-//! The platform's operator in a browser: the token, shown once, becomes a cookie for a working day. The cookie is bound to the token, so a new
-//! token ends every one of them. Operators as people of their own are not known here.
+//! Who operates the platform: whoever holds the installation's token, which is the first way in and the one for programs, or a person of their own
+//! (`operators`). In a browser either becomes a cookie for a working day: the token's is bound to the token, so a new one ends every one of them; a
+//! person's names a session that can be ended.
 
 use std::net::IpAddr;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
-use db::{Scope as _, Why};
+use db::{Actor, PlatformTx, Scope as _, Why};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::throttle;
+use super::{
+    operators::{self, Person},
+    throttle,
+};
 use crate::{App, Error, secrets::Keys};
 
 /// How long the cookie is worth something.
 pub const HOURS: i64 = 12;
 const PURPOSE: &str = "operator-session";
+
+/// Who operates.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// Whoever holds the installation's token.
+    Token,
+    /// A person.
+    Person(Person),
+}
+
+impl Who {
+    /// Who acts, for the audit.
+    #[must_use]
+    pub const fn actor(&self) -> Actor {
+        match self {
+            Self::Token => Actor::Operator,
+            Self::Person(person) => Actor::OperatorPerson(person.id.uuid()),
+        }
+    }
+}
 
 /// Whether that is the operator's token. Tags are compared, in constant time, so that the answer's time tells nothing.
 #[must_use]
@@ -31,22 +55,26 @@ pub async fn open(app: &App, given: &SecretString, address: IpAddr) -> Result<(S
         return Err(Error::BadCredentials);
     };
     throttle::succeeded(app, &attempt).await?;
-    let expires_at = now(app).await? + TimeDelta::hours(HOURS);
+    let expires_at = tx(app).await?.now() + TimeDelta::hours(HOURS);
     Ok((cookie(&app.keys, expected, expires_at), expires_at))
 }
 
-/// Until when that cookie's value is worth something; none where it is not.
-pub async fn find(app: &App, value: &str) -> Result<Option<DateTime<Utc>>, Error> {
+/// Whose cookie's value that is; none where it is nobody's, or worth nothing any more.
+pub async fn find(app: &App, value: &str) -> Result<Option<Who>, Error> {
+    if let Some(id) = operators::read_cookie(&app.keys, value) {
+        return Ok(operators::find(app, id).await?.map(Who::Person));
+    }
     let expected = app.config.operator_token.as_ref();
     let Some(expires_at) = expected.and_then(|expected| read_cookie(&app.keys, expected, value)) else {
         return Ok(None);
     };
-    let now = now(app).await?;
-    Ok((expires_at > now).then_some(expires_at))
+    let now = tx(app).await?.now();
+    Ok((expires_at > now).then_some(Who::Token))
 }
 
-async fn now(app: &App) -> Result<DateTime<Utc>, Error> {
-    Ok(app.db.platform(Why::Login).await?.now())
+/// A transaction in which it is found out who asks.
+pub(super) async fn tx(app: &App) -> Result<PlatformTx, Error> {
+    Ok(app.db.platform(Why::Login).await?)
 }
 
 /// When it ends, and a tag over that and the token.

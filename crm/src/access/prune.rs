@@ -27,11 +27,19 @@ impl Job<App> for Prune {
         begun::prune(&mut tx).await?;
         idempotency::prune(&mut tx).await?;
         key_limits::prune(&mut tx).await?;
-        // kept for a month, so that somebody who asks can still see where they had been logged in
-        sqlx::query("delete from crm.sessions where least(expires_at, revoked_at) < app.now() - interval '30 days'")
+        // kept for a month, so that somebody who asks can still see where they had been logged in; for a year, who was inside in their place
+        sqlx::query("delete from crm.sessions where least(expires_at, revoked_at) < app.now() - case when impersonator_id is null then interval '30 days' else interval '1 year' end")
             .execute(tx.conn())
             .await?;
         sqlx::query("delete from crm.invitations where expires_at < app.now() - interval '30 days'")
+            .execute(tx.conn())
+            .await?;
+        sqlx::query(
+            "delete from app.operator_sessions where least(expires_at, revoked_at) < app.now() - interval '30 days'",
+        )
+        .execute(tx.conn())
+        .await?;
+        sqlx::query("delete from app.operator_links where expires_at < app.now() - interval '30 days'")
             .execute(tx.conn())
             .await?;
         Ok(Done::with(tx))

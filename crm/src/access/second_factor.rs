@@ -96,8 +96,8 @@ pub async fn standing(tx: &mut TenantTx, user_id: UserId) -> Result<Standing, Er
 
 /// Begins: a new secret, which counts once a code of it was given. One that was begun before is replaced.
 pub async fn begin(tx: &mut TenantTx, keys: &Keys, user_id: UserId) -> Result<Setup, Error> {
-    let secret = Secret::new_stack(random_bytes());
-    let sealed = keys.seal(PURPOSE, &secret.to_base32().into())?;
+    let account = users::get(tx, user_id).await?.email;
+    let (sealed, setup) = new_secret(keys, account)?;
     let set = sqlx::query("update crm.users u set totp_secret = $2 where u.tenant_id = app.tenant_id() and u.id = $1 and u.totp_confirmed_at is null")
         .bind(user_id)
         .bind(sealed)
@@ -106,11 +106,17 @@ pub async fn begin(tx: &mut TenantTx, keys: &Keys, user_id: UserId) -> Result<Se
     if set.rows_affected() == 0 {
         return Err(Error::conflict("second_factor_on", "there is a second factor already: turn it off first"));
     }
-    let account = users::get(tx, user_id).await?.email;
+    Ok(setup)
+}
+
+/// A new secret for that account: sealed, and as an authenticator is set up with it.
+pub(super) fn new_secret(keys: &Keys, account: String) -> Result<(Vec<u8>, Setup), Error> {
+    let secret = Secret::new_stack(random_bytes());
+    let sealed = keys.seal(PURPOSE, &secret.to_base32().into())?;
     let totp = Builder::new().with_secret(secret).with_account_name(account).with_issuer(Some(ISSUER)).build();
     let totp = totp.map_err(|error| anyhow::anyhow!("setting up an authenticator: {error}"))?;
     let url = totp.to_url().map_err(|error| anyhow::anyhow!("setting up an authenticator: {error}"))?;
-    Ok(Setup { secret: totp.secret().to_base32(), url })
+    Ok((sealed, Setup { secret: totp.secret().to_base32(), url }))
 }
 
 /// Turns it on by a first code, and answers the recovery codes, which are shown this once.
@@ -218,7 +224,7 @@ pub(super) async fn pass(tx: &mut TenantTx, keys: &Keys, user_id: UserId, code: 
 }
 
 /// The step that a code is of: the one of that moment, the one before or the one after.
-fn step_of(keys: &Keys, sealed: &[u8], code: &str, now: DateTime<Utc>) -> Result<Option<i64>, Error> {
+pub(super) fn step_of(keys: &Keys, sealed: &[u8], code: &str, now: DateTime<Utc>) -> Result<Option<i64>, Error> {
     let secret = Secret::try_from_base32(keys.open(PURPOSE, sealed)?.expose_secret());
     let secret = secret.map_err(|error| anyhow::anyhow!("reading a secret of an authenticator: {error}"))?;
     let now = u64::try_from(now.timestamp()).unwrap_or(0);
@@ -243,7 +249,7 @@ fn new_code() -> String {
 }
 
 /// A code as somebody types it: without spaces and dashes, and with what looks like a digit read as one.
-fn plain(code: &str) -> String {
+pub(super) fn plain(code: &str) -> String {
     let letters = code.chars().filter(|letter| !letter.is_whitespace() && *letter != '-').take(LENGTH + 1);
     letters
         .map(|letter| match letter.to_ascii_uppercase() {

@@ -138,7 +138,7 @@ impl Origin {
 }
 
 /// A browser's name for itself, as much of it as is kept.
-fn shown_agent(agent: &str) -> String {
+pub(super) fn shown_agent(agent: &str) -> String {
     agent.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
@@ -206,6 +206,8 @@ pub struct Listed {
     pub ip: Option<String>,
     /// Whether it is the one that asks.
     pub is_current: bool,
+    /// The operator of the platform who is inside by it, in the person's place.
+    pub impersonator_name: Option<String>,
 }
 
 /// The live sessions of one person, newest first.
@@ -216,7 +218,7 @@ pub async fn list(
     page: &PageOf<SessionId>,
 ) -> Result<Page<Listed>, Error> {
     let sessions: Vec<Listed> = sqlx::query_as(
-        "select s.id, s.created_at, s.seen_at, s.expires_at, s.user_agent, host(s.ip) as ip, s.id is not distinct from $2 as is_current
+        "select s.id, s.created_at, s.seen_at, s.expires_at, s.user_agent, host(s.ip) as ip, s.id is not distinct from $2 as is_current, s.impersonator_name
            from crm.sessions s
           where s.tenant_id = app.tenant_id() and s.user_id = $1 and s.revoked_at is null and s.expires_at > app.now() and ($3::uuid is null or s.id < $3)
           order by s.id desc limit $4",
@@ -351,6 +353,8 @@ pub(super) struct Live {
     /// The tenant asks for a second factor that this person has not set up.
     pub lacks_factor: bool,
     pub proven_at: DateTime<Utc>,
+    /// The operator of the platform who is inside as this user.
+    pub impersonator_id: Option<Uuid>,
     is_stale: bool,
 }
 
@@ -358,7 +362,8 @@ pub(super) struct Live {
 pub(super) async fn find(app: &App, id: SessionId) -> Result<Option<Live>, Error> {
     let mut tx = app.db.platform(Why::Login).await?;
     let live: Option<Live> = sqlx::query_as(
-        "select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null and not s.factor_by_provider as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
+        "select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, s.impersonator_id,
+                 s.impersonator_id is null and t.requires_second_factor and u.totp_confirmed_at is null and not s.factor_by_provider as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
          from crm.sessions s
          join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
          left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
@@ -389,7 +394,8 @@ pub(super) async fn find_all(app: &App, ids: &[(Uuid, SessionId)]) -> Result<Vec
     let mut tx = app.db.platform(Why::Login).await?;
     let live = sqlx::query_as(
         "with live as (
-           select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, t.requires_second_factor and u.totp_confirmed_at is null and not s.factor_by_provider as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
+           select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, s.impersonator_id,
+                 s.impersonator_id is null and t.requires_second_factor and u.totp_confirmed_at is null and not s.factor_by_provider as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
              from unnest($1::uuid[], $2::uuid[]) w(tenant_id, id)
              join crm.sessions s on s.tenant_id = w.tenant_id and s.id = w.id
              join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
@@ -415,7 +421,7 @@ pub(super) async fn find_all(app: &App, ids: &[(Uuid, SessionId)]) -> Result<Vec
 const PURPOSE: &str = "session";
 
 /// The cookie's value: the id and a tag that only this installation can make, so that guesses never reach the database.
-fn token(keys: &Keys, id: SessionId) -> String {
+pub(super) fn token(keys: &Keys, id: SessionId) -> String {
     let id = id.uuid().into_bytes();
     URL_SAFE_NO_PAD.encode([id.as_slice(), &keys.sign(PURPOSE, &id)].concat())
 }

@@ -1,7 +1,7 @@
 //! People of a tenant. They are found by e-mail before their tenant is known, so one e-mail may be several users.
 
 use chrono::{DateTime, Utc};
-use db::{Id, Page, PageOf, Scope, TenantTx, Why};
+use db::{Id, Page, PageOf, PlatformTx, Scope, TenantTx, Why};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -75,6 +75,14 @@ impl NewUser {
             return Err(Error::invalid("email", "email_malformed", "this is not an e-mail address"));
         }
         Ok(Self { email, name: normal_name(name)?, role: role.into(), password_hash: None })
+    }
+    /// The e-mail, in the form in which it is stored.
+    pub(super) fn email(&self) -> &str {
+        &self.email
+    }
+    /// The name, in the same.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -164,6 +172,26 @@ pub async fn list(tx: &mut TenantTx, page: &PageOf<UserId>) -> Result<Page<User>
            u.totp_confirmed_at is not null as has_second_factor, u.disabled_at, u.created_at
          from crm.users u where u.tenant_id = app.tenant_id() and ($1::uuid is null or u.id > $1) order by u.id limit $2",
     )
+    .bind(page.after)
+    .bind(page.fetch())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(page.finish(users, |user| user.id))
+}
+
+/// The people of a tenant, for the platform's operator.
+pub async fn list_of(tx: &mut PlatformTx, tenant_id: Uuid, page: &PageOf<UserId>) -> Result<Page<User>, Error> {
+    sqlx::query_scalar::<_, bool>("select true from crm.tenants t where t.id = $1")
+        .bind(tenant_id)
+        .fetch_one(tx.conn())
+        .await?;
+    let users: Vec<User> = sqlx::query_as(
+        "select u.id, u.email, u.name, coalesce(u.role_id::text, u.role) as role,
+           (select r.name from crm.roles r where r.tenant_id = u.tenant_id and r.id = u.role_id) as role_name, u.disabled_at is null as is_active, u.password_hash is null and not crm.has_identity(u.tenant_id, u.id) as is_invited,
+           u.totp_confirmed_at is not null as has_second_factor, u.disabled_at, u.created_at
+           from crm.users u where u.tenant_id = $1 and ($2::uuid is null or u.id > $2) order by u.id limit $3",
+    )
+    .bind(tenant_id)
     .bind(page.after)
     .bind(page.fetch())
     .fetch_all(tx.conn())

@@ -16,6 +16,7 @@ use crate::{
     },
     messaging::lines,
     queue, reactions,
+    tenancy::plans,
 };
 
 /// The answer to a launch.
@@ -51,6 +52,7 @@ pub async fn launch(tx: &mut TenantTx, id: CampaignId) -> Result<Launched, Error
 pub(super) async fn launch_from(tx: &mut TenantTx, id: CampaignId, from: &[&str]) -> Result<Launched, Error> {
     let campaign = step(tx, id, from, "active").await?;
     let audience = may_launch(tx, &campaign).await?;
+    plans::admit_campaign(tx, id.uuid(), audience.eligible).await?;
     configure_lane(tx, &campaign).await?;
     // opened by the expansion, once the audience is frozen
     lane::pause(tx, queue::OUTBOUND, &lane_key(id)).await?;

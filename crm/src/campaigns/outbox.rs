@@ -137,6 +137,8 @@ pub enum Verdict {
     Go,
     /// The lane or the campaign is paused or cancelled: give the job back.
     Shut,
+    /// The tenant is suspended or closed, and its gates are held: what was leased before waits.
+    Still,
     /// The text or the hours have changed since they were read, or the hours are over: read again.
     Stale,
     /// Its job had been given up, and the recipient has failed with it: take it back and read again.
@@ -166,7 +168,7 @@ pub(crate) async fn mark(
 ) -> Result<Vec<Verdict>, GroupError> {
     let rows: Vec<Marked> = sqlx::query_as(
         "with a as materialized (
-           select u.*, t.id as tenant_id, t.quiet_hours from unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::uuid[], $9::text[], $11::timestamptz[], $12::text[])
+           select u.*, t.id as tenant_id, t.quiet_hours, t.state in ('suspended', 'closed') as is_still from unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::uuid[], $9::text[], $11::timestamptz[], $12::text[])
              with ordinality u(tenant_number, recipient_id, job_id, fence, lane_id, template, text, conversation_id, client_guid, open_until, quiet_rules, ord)
            join crm.tenants t on t.number = u.tenant_number),
          r as materialized (
@@ -179,6 +181,7 @@ pub(crate) async fn mark(
                when r.state = 'failed' and r.reason = 'job_given_up' and c.state <> 'cancelled' then 'given_up'
                when r.state not in ('pending', 'sending') then 'over'
                when c.state <> 'active' or l.paused_at is not null or l.cancelled_at is not null then 'shut'
+               when a.is_still then 'still'
                when c.body <> a.template then 'stale'
                when r.state = 'pending' and (a.open_until <= app.now() or c.quiet_hours and a.quiet_hours <> a.quiet_rules::jsonb) then 'stale'
                when s.reason is not null then 'suppressed'
@@ -260,6 +263,7 @@ fn verdict(word: &str) -> Verdict {
     match word {
         "go" => Verdict::Go,
         "shut" => Verdict::Shut,
+        "still" => Verdict::Still,
         "stale" => Verdict::Stale,
         "given_up" => Verdict::GivenUp,
         "in_doubt" => Verdict::InDoubt,

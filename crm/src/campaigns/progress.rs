@@ -272,7 +272,11 @@ async fn fold(tx: &mut TenantTx, id: CampaignId) -> Result<(), Error> {
          rates as (
            insert into crm.campaign_rates (campaign_id, at, count)
              select $1, date_bin('10 seconds', app.now(), 'epoch'::timestamptz), sum(d.delta) from d where d.state in ('sent', 'delivered', 'read') having sum(d.delta) > 0
-           on conflict (tenant_id, campaign_id, at) do update set count = crm.campaign_rates.count + excluded.count)
+           on conflict (tenant_id, campaign_id, at) do update set count = crm.campaign_rates.count + excluded.count),
+         used as (
+           -- the ledger of usage takes what went out from here: no send waits for it
+           insert into crm.usage_log (measure, amount)
+             select 'campaign_messages', sum(d.delta) from d where d.state in ('sent', 'delivered', 'read') having sum(d.delta) <> 0)
          insert into crm.campaign_counts (campaign_id, state, reason, count)
            select $1, d.state, d.reason, sum(d.delta) from d group by d.state, d.reason order by d.state, d.reason
          on conflict (tenant_id, campaign_id, state, reason) do update set count = crm.campaign_counts.count + excluded.count",

@@ -10,10 +10,7 @@ use super::{
     Campaign, CampaignId, get,
     lifecycle::{self, may_launch, step},
 };
-use crate::{
-    App, Error, queue, reactions,
-    tenancy::{State, tenants},
-};
+use crate::{App, Error, queue, reactions, tenancy::tenants};
 
 /// Schedules a draft, or gives a scheduled campaign another time. What could not be launched now is refused now.
 pub async fn schedule(tx: &mut TenantTx, id: CampaignId, at: &str) -> Result<Campaign, Error> {
@@ -84,13 +81,14 @@ impl Job<App> for LaunchScheduled {
         if !self.is_wanted(&mut tx).await? {
             return Ok(Done::Now);
         }
-        if matches!(tenants::own(&mut tx).await?.state, State::Suspended | State::Closed) {
+        if tenants::own(&mut tx).await?.state.is_still() {
             drop(tx);
             return self.give_back(&cx, "tenant_suspended").await;
         }
         match lifecycle::launch_from(&mut tx, self.campaign_id, &["scheduled"]).await {
             Ok(_) => Ok(Done::with(tx)),
-            Err(Error::Invalid { code, .. } | Error::Conflict { code, .. }) => {
+            Err(error @ (Error::Invalid { .. } | Error::Conflict { .. } | Error::PlanLimit(_))) => {
+                let code = error.code();
                 drop(tx);
                 self.give_back(&cx, code).await
             }

@@ -128,6 +128,7 @@ impl Outgoing {
                     tx.commit().await?;
                 }
                 Verdict::Shut => return Err(JobError::Release),
+                Verdict::Still => return Err(JobError::Snooze { wait: call::STILL }),
                 Verdict::Over | Verdict::InDoubt => return Ok(Done::Now),
                 // the rescuer gave the job to somebody else
                 Verdict::Lost => return Ok(Done::Settled),

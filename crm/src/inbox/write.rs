@@ -10,6 +10,7 @@ use crate::{
     access::users::UserId,
     events::{self, Event},
     messaging::{lines::LineId, media::upload, send},
+    tenancy::plans,
 };
 
 /// Most characters of what somebody writes.
@@ -62,6 +63,7 @@ pub async fn reply(tx: &mut TenantTx, id: ConversationId, reply: Reply<'_>) -> R
     if let Some(quoted) = reply.reply_to_id {
         is_here(tx, id, quoted).await?;
     }
+    plans::admit_messages(tx, 1).await?;
     let message_id = ConversationId::new().uuid();
     sqlx::query(
         "with m as (

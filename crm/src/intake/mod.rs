@@ -34,6 +34,7 @@ use crate::{
         sweep::Sweep,
     },
     queue,
+    tenancy::plans,
 };
 use rows::Taken;
 
@@ -86,6 +87,10 @@ async fn enqueue_taken(tx: &mut TenantTx, rows: Vec<Result<Taken, Refusal>>) -> 
             Ok(Placed::Sweep(group, swept)) => sweeps.entry(group).or_default().push(swept),
             Err(refusal) => answers[index] = Some(Answer::Refused(refusal)),
         }
+    }
+    let count: usize = sends.values().map(Vec::len).sum();
+    if count > 0 {
+        plans::admit_messages(tx, count).await?;
     }
     for (group, sends) in sends {
         for (index, answer) in enqueue_sends(tx, &known, group, sends).await? {

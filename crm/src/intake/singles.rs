@@ -137,13 +137,14 @@ fn rounds(singles: &[Single]) -> Vec<Vec<usize>> {
 
 /// Whether the others might be taken without the one that is at fault. A quota is the tenant's, and measured more coarsely than by a group.
 const fn may_be_of_one(error: &Error) -> bool {
-    !matches!(error, Error::QuotaExceeded { .. } | Error::Unavailable)
+    !matches!(error, Error::QuotaExceeded { .. } | Error::PlanLimit(_) | Error::Unavailable)
 }
 
 /// The same error for each of them. What may be of one alone has been halved down to it, and is told as it is.
 fn spread(error: Error, count: usize) -> Vec<Error> {
     match error {
         Error::QuotaExceeded { retry_after } => (0..count).map(|_| Error::QuotaExceeded { retry_after }).collect(),
+        Error::PlanLimit(measure) => (0..count).map(|_| Error::PlanLimit(measure)).collect(),
         Error::Unavailable => (0..count).map(|_| Error::Unavailable).collect(),
         error => vec![error],
     }

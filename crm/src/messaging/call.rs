@@ -14,6 +14,8 @@ use crate::{
     messaging::lines::{self, LineGateway, LineId},
 };
 
+/// How long a send waits that was leased before its tenant was suspended: the others are held by the gates.
+pub const STILL: Duration = Duration::from_secs(30);
 /// How a send is tried again that is known not to have gone out.
 pub const RETRY: Retry = Retry::exponential(8).from_secs(2).up_to_secs(120);
 /// How long a gateway is left alone that does not say for how long.

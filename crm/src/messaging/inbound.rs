@@ -61,7 +61,7 @@ async fn resolve(app: &App, token: &str) -> Result<Option<HookLine>, Error> {
     }
     let mut tx = app.db.platform(Why::Hook).await?;
     let found: Option<(Uuid, i32, LineId)> = sqlx::query_as(
-        "select l.tenant_id, t.number, l.id from crm.lines l join crm.tenants t on t.id = l.tenant_id where l.hook_token_hash = $1",
+        "select l.tenant_id, t.number, l.id from crm.lines l join crm.tenants t on t.id = l.tenant_id where l.hook_token_hash = $1 and t.state <> 'closed'",
     )
     .bind(&hash)
     .fetch_optional(tx.conn())

@@ -24,6 +24,7 @@ use crate::{
         sweep,
     },
     queue, reactions,
+    tenancy::tenants,
 };
 
 /// Sends one message through its line.
@@ -108,6 +109,9 @@ impl Try {
         let mut tx = cx.tx().await?;
         if !jobs::hold(&mut tx, cx.lease).await? {
             return Ok(Done::Settled);
+        }
+        if tenants::is_still(&mut tx).await? {
+            return Err(JobError::Snooze { wait: call::STILL });
         }
         if self.withhold(&mut tx).await? {
             return Ok(Done::with(tx));

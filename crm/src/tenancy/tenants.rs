@@ -24,10 +24,28 @@ pub enum State {
     Active,
     /// Everything, for now: an invoice waits.
     PastDue,
-    /// Look, but change and send nothing.
+    /// Look and take its data along, but change and send nothing.
     Suspended,
     /// Nothing; nobody logs in.
     Closed,
+}
+
+impl State {
+    /// As it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::PastDue => "past_due",
+            Self::Suspended => "suspended",
+            Self::Closed => "closed",
+        }
+    }
+    /// Whether nothing goes out.
+    #[must_use]
+    pub const fn is_still(self) -> bool {
+        matches!(self, Self::Suspended | Self::Closed)
+    }
 }
 
 /// A customer of the platform.
@@ -46,6 +64,12 @@ pub struct Tenant {
     pub time_zone: String,
     /// What it may do.
     pub state: State,
+    /// Why the operator has put it into that state.
+    pub state_reason: Option<String>,
+    /// When that was.
+    pub state_at: Option<DateTime<Utc>>,
+    /// The code of its plan.
+    pub plan: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -70,7 +94,7 @@ pub async fn create(tx: &mut PlatformTx, new: NewTenant) -> Result<(Tenant, User
     let region = check(&new)?.code();
     let tenant: Tenant = sqlx::query_as(
         "insert into crm.tenants (id, slug, name, region, time_zone) values ($1, $2, $3, $4, $5)
-         returning id, slug, name, region, time_zone, state, created_at",
+         returning id, slug, name, region, time_zone, state, state_reason, state_at, plan, created_at",
     )
     .bind(TenantId::new())
     .bind(&new.slug)
@@ -99,35 +123,79 @@ fn check(new: &NewTenant) -> Result<Region, Error> {
             "a slug has 1 to 63 of a-z, 0-9 and -, and does not begin with -",
         ));
     }
-    if new.name.trim().is_empty() || new.name.chars().count() > 200 {
-        return Err(Error::invalid("name", "name_length", "a name has 1 to 200 characters"));
-    }
-    if new.time_zone.parse::<chrono_tz::Tz>().is_err() {
-        return Err(Error::invalid("time_zone", "time_zone_unknown", "a time zone is a name such as Europe/Berlin"));
-    }
-    new.region.parse().map_err(|error: RegionError| Error::invalid("region", "region_unknown", error.to_string()))
+    check_name(&new.name)?;
+    check_zone(&new.time_zone)?;
+    check_region(&new.region)
 }
 
-/// All tenants, newest first, for the operator of the platform.
-pub async fn list(tx: &mut PlatformTx, page: PageOf<TenantId>) -> Result<Page<Tenant>, Error> {
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
+    if name.trim().is_empty() || name.chars().count() > 200 {
+        return Err(Error::invalid("name", "name_length", "a name has 1 to 200 characters"));
+    }
+    Ok(())
+}
+
+pub(super) fn check_zone(time_zone: &str) -> Result<(), Error> {
+    match time_zone.parse::<chrono_tz::Tz>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::invalid("time_zone", "time_zone_unknown", "a time zone is a name such as Europe/Berlin")),
+    }
+}
+
+pub(super) fn check_region(region: &str) -> Result<Region, Error> {
+    region.parse().map_err(|error: RegionError| Error::invalid("region", "region_unknown", error.to_string()))
+}
+
+/// Which tenants; what is none does not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct Filter<'a> {
+    /// With that in their name or slug.
+    pub search: Option<&'a str>,
+    /// In that state.
+    pub state: Option<State>,
+}
+
+/// Tenants, newest first, for the operator of the platform.
+pub async fn list(tx: &mut PlatformTx, filter: &Filter<'_>, page: PageOf<TenantId>) -> Result<Page<Tenant>, Error> {
     let tenants: Vec<Tenant> = sqlx::query_as(
-        "select id, slug, name, region, time_zone, state, created_at
+        // looked through row by row: an installation has thousands of tenants, not millions
+        "select id, slug, name, region, time_zone, state, state_reason, state_at, plan, created_at
          from crm.tenants
-         where $1::uuid is null or id < $1
+         where ($1::uuid is null or id < $1) and ($3::text is null or state = $3)
+           and ($4::text is null or position(lower($4) in lower(name)) > 0 or position(lower($4) in slug) > 0)
          order by id desc
          limit $2",
     )
     .bind(page.after)
     .bind(page.fetch())
+    .bind(filter.state)
+    .bind(filter.search.map(str::trim).filter(|search| !search.is_empty()))
     .fetch_all(tx.conn())
     .await?;
     Ok(page.finish(tenants, |tenant| tenant.id))
 }
 
+/// Whether nothing of the transaction's tenant goes out.
+pub async fn is_still(tx: &mut TenantTx) -> Result<bool, Error> {
+    let state: State =
+        sqlx::query_scalar("select state from crm.tenants where id = app.tenant_id()").fetch_one(tx.conn()).await?;
+    Ok(state.is_still())
+}
+
+/// One tenant.
+pub async fn get(tx: &mut PlatformTx, id: TenantId) -> Result<Tenant, Error> {
+    Ok(sqlx::query_as(
+        "select id, slug, name, region, time_zone, state, state_reason, state_at, plan, created_at from crm.tenants where id = $1",
+    )
+    .bind(id)
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// The tenant of the transaction.
 pub async fn own(tx: &mut TenantTx) -> Result<Tenant, Error> {
     let tenant = sqlx::query_as(
-        "select id, slug, name, region, time_zone, state, created_at from crm.tenants where id = app.tenant_id()",
+        "select id, slug, name, region, time_zone, state, state_reason, state_at, plan, created_at from crm.tenants where id = app.tenant_id()",
     )
     .fetch_one(tx.conn())
     .await?;

@@ -25,6 +25,11 @@ impl By {
         }
         Ok(Self { actor, reason: reason.to_owned() })
     }
+    /// Why, as it is kept.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
     /// As it is told of the job that it was done to.
     pub(super) fn told(&self, act: &str) -> String {
         format!("{act} by {}: {}", self.actor, self.reason)
@@ -102,6 +107,17 @@ impl Subject<'_> {
     }
 }
 
+/// Writes the row of an act on something that is not the queue's own: a tenant, a plan, an operator. `tenant_number` says whose it is; 0: the platform's.
+pub async fn note(
+    tx: &mut PlatformTx,
+    by: &By,
+    act: &str,
+    (subject, subject_id): (&str, &str),
+    tenant_number: i32,
+) -> Result<(), sqlx::Error> {
+    write(tx, by, act, (subject, subject_id), tenant_number).await
+}
+
 /// Writes the row of an act that was done to a thing of that tenant.
 pub(super) async fn record(
     tx: &mut PlatformTx,
@@ -111,6 +127,16 @@ pub(super) async fn record(
     tenant_number: i32,
 ) -> Result<(), sqlx::Error> {
     let (subject, id) = subject.parts();
+    write(tx, by, act, (subject, &id), tenant_number).await
+}
+
+async fn write(
+    tx: &mut PlatformTx,
+    by: &By,
+    act: &str,
+    (subject, id): (&str, &str),
+    tenant_number: i32,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into jobs.audit (tenant_number, actor, act, subject, subject_id, reason) values ($1, $2, $3, $4, $5, $6)",
     )
@@ -136,13 +162,14 @@ pub struct AuditRow {
     pub tenant_number: Option<i32>,
     /// When.
     pub at: DateTime<Utc>,
-    /// Who, `operator`.
+    /// Who: `operator`, or `operator:…` with the id of a person.
     pub actor: String,
-    /// retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota` or `reset_quota`.
+    /// retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota`, `reset_quota`; of tenants create, change, suspend, activate,
+    /// close, impersonate and `end_impersonation`; of plans and operators create, change, invite, disable and enable.
     pub act: String,
-    /// job, lane, gate, batch, schedule or quota.
+    /// job, lane, gate, batch, schedule, quota, tenant, plan or operator.
     pub subject: String,
-    /// Which one; of a quota the tenant's number.
+    /// Which one; of a quota the tenant's number, of a plan its code.
     pub subject_id: String,
     /// Why.
     pub reason: String,

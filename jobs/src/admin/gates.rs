@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::audit::{By, Refused, Subject, record};
-use crate::enqueue::CHANNEL;
+use crate::{enqueue::CHANNEL, job::Queue};
 
 /// A gate.
 #[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
@@ -158,7 +158,7 @@ pub async fn set_gate(tx: &mut PlatformTx, id: i64, change: GateChange<'_>, by: 
 /// Nothing passes the gate once this has committed.
 pub async fn pause_gate(tx: &mut PlatformTx, id: i64, by: &By) -> Result<(), Refused> {
     let tenant = sqlx::query_scalar(
-        "update jobs.gates set paused_at = coalesce(paused_at, app.now()), reason = left($2, 500) where id = $1 returning tenant_number",
+        "update jobs.gates set paused_at = coalesce(paused_at, app.now()), is_held = false, reason = left($2, 500) where id = $1 returning tenant_number",
     )
     .bind(id)
     .bind(by.told("paused"))
@@ -170,7 +170,7 @@ pub async fn pause_gate(tx: &mut PlatformTx, id: i64, by: &By) -> Result<(), Ref
 /// The gate lets through again; its lanes look within a second.
 pub async fn resume_gate(tx: &mut PlatformTx, id: i64, by: &By) -> Result<(), Refused> {
     let tenant = sqlx::query_scalar(
-        "update jobs.gates set paused_at = null, reason = case when breaker = 'closed' then null else reason end
+        "update jobs.gates set paused_at = null, is_held = false, reason = case when breaker = 'closed' then null else reason end
           where id = $1 returning tenant_number",
     )
     .bind(id)
@@ -191,6 +191,37 @@ pub async fn close_gate(tx: &mut PlatformTx, id: i64, by: &By) -> Result<(), Ref
     .fetch_optional(tx.conn())
     .await?;
     done(tx, id, by, "close_breaker", tenant).await
+}
+
+/// Pauses the gates of a tenant's work in one queue that are not paused already: nothing of what passes them starts until they are released. A gate
+/// that lanes of another queue pass stays as it is.
+pub async fn hold_gates(tx: &mut PlatformTx, tenant_number: i32, queue: Queue) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        // in the order in which a claim takes them
+        "with z as materialized (select g.id from jobs.gates g where g.tenant_number = $1 and g.paused_at is null
+              and not exists (select from jobs.lanes l join jobs.queues q on q.id = l.queue
+                               where l.tenant_number = $1 and q.name <> $2 and g.id = any(l.gates)) order by g.id for update)
+         update jobs.gates g set paused_at = app.now(), is_held = true from z where g.id = z.id",
+    )
+    .bind(tenant_number)
+    .bind(queue.0)
+    .execute(tx.conn())
+    .await?;
+    tx.notify(CHANNEL);
+    Ok(())
+}
+
+/// Lets the gates through again that were held, and no other: what an operator has paused by itself stays so. Their lanes look within a second.
+pub async fn release_gates(tx: &mut PlatformTx, tenant_number: i32) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "with z as materialized (select g.id from jobs.gates g where g.tenant_number = $1 and g.is_held order by g.id for update)
+         update jobs.gates g set paused_at = null, is_held = false from z where g.id = z.id",
+    )
+    .bind(tenant_number)
+    .execute(tx.conn())
+    .await?;
+    tx.notify(CHANNEL);
+    Ok(())
 }
 
 /// Records the act and wakes the fleet, or says that there is no such gate.

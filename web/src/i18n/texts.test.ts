@@ -36,6 +36,7 @@ const BY_SERVER = [
   "permissions.problems.",
   "privacy.problems.",
   "providers.problems.",
+  "platform.problems.",
   "security.problems.",
   "settings.problems.",
   "sms.problems.",

@@ -31,6 +31,7 @@ import {
   readOperatorJobs,
   readRoles,
   readSecurity,
+  readTenants,
   parseSearch,
   stringifySearch,
 } from "./search";
@@ -44,6 +45,9 @@ declare module "@tanstack/react-router" {
     router: typeof router;
   }
 }
+
+const platformPage = (name: keyof typeof import("@/features/platform/pages")) =>
+  lazyRouteComponent(() => withTexts(import("@/features/platform/pages"), "platform", "usage"), name);
 
 function Root() {
   useKeyboard();
@@ -279,6 +283,13 @@ const webhook = createRoute({
   ),
 });
 
+const ownUsage = createRoute({
+  getParentRoute: () => settings,
+  path: "/usage",
+  staticData: { needs: "admin.settings_view" },
+  component: platformPage("OwnUsagePage"),
+});
+
 /** The account asks for a second factor: nothing else is open until there is one. */
 const secondFactor = createRoute({
   getParentRoute: () => root,
@@ -305,12 +316,19 @@ const invitation = createRoute({
   ),
 });
 
+/** The same for somebody who is to operate the platform. */
+const operatorInvitation = createRoute({
+  getParentRoute: () => root,
+  path: "/operations/invitations/$token",
+  component: platformPage("OperatorInvitationPage"),
+});
+
 /** The operator's screens stand apart: nobody of a tenant, and another cookie. */
 const operations = createRoute({
   getParentRoute: () => root,
   path: "/operations",
   component: lazyRouteComponent(
-    () => withTexts(import("@/features/operations/OperationsShell"), "operations", "jobs", "why"),
+    () => withTexts(import("@/features/operations/OperationsShell"), "operations", "jobs", "why", "codes"),
     "OperationsShell",
   ),
 });
@@ -324,6 +342,37 @@ const operationsHome = createRoute({
 });
 
 const operationsPages = [
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/tenants",
+    validateSearch: readTenants,
+    component: platformPage("TenantsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/tenants/$tenantId",
+    component: platformPage("TenantPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/plans",
+    component: platformPage("PlansPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/usage",
+    component: platformPage("UsagePage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/operators",
+    component: platformPage("OperatorsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => operations,
+    path: "/stays",
+    component: platformPage("StaysPage"),
+  }),
   createRoute({
     getParentRoute: () => operations,
     path: "/queues",
@@ -366,6 +415,7 @@ export const router = createRouter({
   routeTree: root.addChildren([
     login,
     invitation,
+    operatorInvitation,
     secondFactor,
     operations.addChildren([operationsHome, ...operationsPages]),
     app.addChildren([
@@ -380,7 +430,18 @@ export const router = createRouter({
       newImport,
       importOne,
       jobs,
-      settings.addChildren([settingsHome, users, roles, quietHours, webhooks, webhook, privacy, security, audit]),
+      settings.addChildren([
+        settingsHome,
+        users,
+        roles,
+        quietHours,
+        webhooks,
+        webhook,
+        ownUsage,
+        privacy,
+        security,
+        audit,
+      ]),
     ]),
   ]),
   parseSearch,

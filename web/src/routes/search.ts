@@ -181,6 +181,17 @@ export const readOperatorJobs = (search: Search): OperatorJobsSearch => ({
   job: number(search["job"]),
 });
 
+const TENANT_STATES = ["active", "past_due", "suspended", "closed"] as const;
+export interface TenantsSearch {
+  /** What is searched in names and slugs. */
+  q?: string | undefined;
+  state?: (typeof TENANT_STATES)[number] | undefined;
+}
+export const readTenants = (search: Search): TenantsSearch => ({
+  q: text(search["q"]),
+  state: oneOf(search["state"], TENANT_STATES),
+});
+
 export const AUDIT_SUBJECTS = [
   "user",
   "role",

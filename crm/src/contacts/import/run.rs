@@ -57,7 +57,8 @@ impl Job<App> for RunImport {
             Err(Stop::Release) => Err(JobError::Release),
             Err(Stop::Error(error)) => {
                 let may_pass = matches!(error, Error::Unavailable);
-                if cx.is_last_attempt() || (!may_pass && cx.attempt >= ATTEMPTS) {
+                let is_final = matches!(error, Error::PlanLimit(_));
+                if is_final || cx.is_last_attempt() || (!may_pass && cx.attempt >= ATTEMPTS) {
                     self.fail(&cx, &error).await?;
                     return Err(JobError::discard(format!("the import failed: {error:#}")));
                 }

@@ -108,7 +108,9 @@ function useColumns(): Column<Change>[] {
   const formats = useFormats();
   const actorName = useActorName();
   const who = (actor: string) =>
-    actor === "operator" || actor === "platform" ? t("audit.platform") : actorName(actor);
+    /^(operator(:|$)|platform$)/.test(actor) ? t("audit.platform") : actorName(actor);
+  const by = ({ actor, impersonator }: Change) =>
+    impersonator ? t("audit.inPlace", { name: who(actor) }) : who(actor);
   return [
     {
       id: "at",
@@ -120,7 +122,7 @@ function useColumns(): Column<Change>[] {
       id: "actor",
       header: t("audit.actor"),
       className: "hidden w-44 sm:table-cell",
-      cell: ({ actor }) => who(actor),
+      cell: (change) => by(change),
     },
     {
       id: "what",
@@ -128,7 +130,7 @@ function useColumns(): Column<Change>[] {
       cell: (change) => (
         <What
           change={change}
-          by={who(change.actor)}
+          by={by(change)}
           // people are known by their names; of other things only what changed is told
           whom={/^(user|log_in)$/.test(change.subject) ? actorName(`user:${change.subject_id}`) : null}
           details={detailsOf(change, (id) => actorName(`user:${id}`))}
@@ -174,7 +176,21 @@ export function detailsOf({ action, before, after }: Change, nameOf: (userId: st
     return names.map((name) => `${name}: ${shown(was[name])} → ${shown(is[name])}`).join(" · ");
   }
   const row = action === "delete" ? was : is;
-  const told = ["name", "issuer", "email", "address", "origin", "kinds", "role", "user_id", "by", "ip", "user_agent"];
+  const told = [
+    "name",
+    "issuer",
+    "email",
+    "address",
+    "origin",
+    "kinds",
+    "role",
+    "user_id",
+    "by",
+    "impersonator_name",
+    "impersonation_reason",
+    "ip",
+    "user_agent",
+  ];
   return told
     .filter((name) => row[name] !== undefined && row[name] !== null)
     .map((name) => (name === "user_id" ? nameOf(shown(row[name])) : `${name}: ${shown(row[name])}`))

@@ -12,9 +12,22 @@ import { LANGUAGES, speak } from "@/i18n";
 import { OperatorLogIn } from "./OperatorLogIn";
 import { closeSession, operatorQuery } from "./session";
 
-const TABS = ["queues", "jobs", "lanes", "gates", "batches", "schedules", "audit"] as const;
+const TABS = [
+  "tenants",
+  "plans",
+  "usage",
+  "operators",
+  "stays",
+  "queues",
+  "jobs",
+  "lanes",
+  "gates",
+  "batches",
+  "schedules",
+  "audit",
+] as const;
 
-/** What stands around the operator's screens: the queue of all tenants. */
+/** What stands around the operator's screens: tenants and their plans, and the queue of all of them. */
 export function OperationsShell() {
   const { t } = useTranslation();
   const session = useQuery(operatorQuery);
@@ -35,6 +48,11 @@ export function OperationsShell() {
           <span className="text-base font-semibold">{t("operations.title")}</span>
         </div>
         <div className="ml-auto flex items-center gap-1 md:order-last">
+          {session.data.person ? (
+            <span className="hidden max-w-40 truncate px-2 text-sm text-muted sm:inline">
+              {session.data.person.name}
+            </span>
+          ) : null}
           <Languages />
           <Button look="ghost" size="sm" onClick={() => void closeSession()}>
             <LogOut aria-hidden />
@@ -43,7 +61,7 @@ export function OperationsShell() {
         </div>
         <nav
           aria-label={t("nav.label")}
-          className="-mx-4 flex w-[calc(100%+2rem)] gap-1 overflow-x-auto px-3 md:mx-0 md:h-full md:w-auto md:items-stretch md:px-0"
+          className="-mx-4 flex w-[calc(100%+2rem)] gap-1 overflow-x-auto px-3 md:mx-0 md:h-full md:w-auto md:min-w-0 md:flex-1 md:items-stretch md:px-0"
         >
           {TABS.map((tab) => (
             <Link

@@ -1,5 +1,5 @@
 /** Whether the browser holds the operator's cookie. It is another one than that of somebody in a tenant. */
-import { client } from "@/lib/api/client";
+import { client, type Schemas } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/error";
 import { queryClient } from "@/lib/api/query";
 
@@ -10,12 +10,11 @@ const queryKey = ["operator"];
 
 export const operatorQuery = {
   queryKey,
-  queryFn: async (): Promise<boolean> => {
+  queryFn: async (): Promise<Schemas["OperatorMe"] | null> => {
     try {
-      await client.GET(PATH);
-      return true;
+      return (await client.GET(PATH)).data ?? null;
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) return false;
+      if (error instanceof ApiError && error.status === 401) return null;
       throw error;
     }
   },
@@ -26,13 +25,14 @@ export const isOperationsPath = (pathname: string): boolean => /^\/operations(\/
 
 /** The server no longer knows the operator: what was seen is dropped, and the log-in is shown. */
 export function forgetOperator(): void {
-  queryClient.setQueryData(queryKey, false);
+  queryClient.setQueryData(queryKey, null);
   queryClient.removeQueries({ queryKey: [OPERATIONS] });
 }
 
-export async function openSession(token: string): Promise<void> {
-  await client.POST(PATH, { body: { token } });
-  queryClient.setQueryData(queryKey, true);
+/** By the installation's token, or by what a person logs in with. */
+export async function openSession(body: Schemas["OperatorCredentials"]): Promise<void> {
+  await client.POST(PATH, { body });
+  await queryClient.fetchQuery({ ...operatorQuery, staleTime: 0 });
 }
 
 export async function closeSession(): Promise<void> {

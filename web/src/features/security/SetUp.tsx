@@ -1,7 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { encode } from "uqr";
 
 import { Button } from "@/components/ui/button";
 import { Field } from "@/components/ui/field";
@@ -11,6 +10,7 @@ import { Loading } from "@/components/ui/states";
 import { client } from "@/lib/api/client";
 import { ApiError, errorText } from "@/lib/api/error";
 
+import { QrCode } from "./QrCode";
 import { FACTOR } from "./wire";
 
 /** An authenticator is set up: its secret, and a first code that proves that it has it. */
@@ -51,7 +51,7 @@ export function SetUp({ onDone }: { onDone: (codes: readonly string[]) => void }
   const { secret, url } = begin.data;
   return (
     <form onSubmit={onSubmit} className="flex flex-col gap-4">
-      <QrCode text={url} />
+      <QrCode text={url} name={t("security.qr")} />
       <Field label={t("security.secret")}>
         <Input
           readOnly
@@ -75,24 +75,5 @@ export function SetUp({ onDone }: { onDone: (codes: readonly string[]) => void }
         {t("security.confirm")}
       </Button>
     </form>
-  );
-}
-
-/** Dark on light whatever the theme, with the quiet zone around it: cameras know no other. */
-function QrCode({ text }: { text: string }) {
-  const { t } = useTranslation();
-  const { data, size } = encode(text, { border: 4 });
-  const dark = data.flatMap((row, y) => row.flatMap((isDark, x) => (isDark ? [`M${x} ${y}h1v1h-1z`] : [])));
-  return (
-    <svg
-      role="img"
-      aria-label={t("security.qr")}
-      viewBox={`0 0 ${size} ${size}`}
-      shapeRendering="crispEdges"
-      className="mx-auto size-52"
-    >
-      <rect width={size} height={size} fill="#fff" />
-      <path d={dark.join("")} fill="#000" />
-    </svg>
   );
 }

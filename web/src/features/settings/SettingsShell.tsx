@@ -1,5 +1,5 @@
 import { Link, Outlet } from "@tanstack/react-router";
-import { EyeOff, KeyRound, type LucideIcon, Moon, ScrollText, ShieldCheck, Users, Webhook } from "lucide-react";
+import { ChartColumn, EyeOff, KeyRound, type LucideIcon, Moon, ScrollText, ShieldCheck, Users, Webhook } from "lucide-react";
 import { Suspense } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -8,13 +8,14 @@ import type { Permission } from "@/lib/api/client";
 import { useMay } from "@/lib/session";
 
 interface Section {
-  id: "security" | "users" | "roles" | "quietHours" | "webhooks" | "privacy" | "audit";
+  id: "security" | "users" | "roles" | "quietHours" | "webhooks" | "usage" | "privacy" | "audit";
   to:
     | "/settings/security"
     | "/settings/users"
     | "/settings/roles"
     | "/settings/quiet-hours"
     | "/settings/webhooks"
+    | "/settings/usage"
     | "/settings/privacy"
     | "/settings/audit";
   icon: LucideIcon;
@@ -29,6 +30,7 @@ const SECTIONS: readonly Section[] = [
   { id: "roles", to: "/settings/roles", icon: KeyRound, needs: "admin.roles_manage" },
   { id: "quietHours", to: "/settings/quiet-hours", icon: Moon, needs: "campaigns.view" },
   { id: "webhooks", to: "/settings/webhooks", icon: Webhook, needs: "admin.webhooks_manage" },
+  { id: "usage", to: "/settings/usage", icon: ChartColumn, needs: "admin.settings_view" },
   { id: "privacy", to: "/settings/privacy", icon: EyeOff, needs: "contacts.export" },
   { id: "audit", to: "/settings/audit", icon: ScrollText, needs: "admin.audit_view" },
 ];
