@@ -49,7 +49,8 @@ test("a webhook is made, told, read of in its log, told once more and deleted", 
     .getByRole("button", { name: /^Menú de/ })
     .first()
     .click();
-  await page.getByRole("menuitem", { name: "Webhooks" }).click();
+  await page.getByRole("menuitem", { name: "Ajustes" }).click();
+  await page.getByRole("link", { name: "Webhooks" }).click();
   await expect(page.getByText("Aún no hay webhooks")).toBeVisible();
   await page.getByRole("button", { name: "Nuevo webhook" }).click();
   const form = page.getByRole("dialog", { name: "Nuevo webhook" });

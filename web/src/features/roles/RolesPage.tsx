@@ -70,12 +70,7 @@ export function RolesPage() {
       }
     >
       <p className="max-w-3xl px-4 py-3 text-sm text-muted md:px-6">{t("permissions.says")}</p>
-      <DataTable
-        label={t("permissions.title")}
-        columns={columns}
-        rows={roles.data}
-        rowId={({ id }) => id}
-      />
+      <DataTable label={t("permissions.title")} columns={columns} rows={roles.data} rowId={({ id }) => id} />
       {removing ? (
         <Confirm
           open

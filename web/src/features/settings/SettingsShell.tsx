@@ -1,5 +1,15 @@
 import { Link, Outlet } from "@tanstack/react-router";
-import { ChartColumn, EyeOff, KeyRound, type LucideIcon, Moon, ScrollText, ShieldCheck, Users, Webhook } from "lucide-react";
+import {
+  ChartColumn,
+  EyeOff,
+  KeyRound,
+  type LucideIcon,
+  Moon,
+  ScrollText,
+  ShieldCheck,
+  Users,
+  Webhook,
+} from "lucide-react";
 import { Suspense } from "react";
 import { useTranslation } from "react-i18next";
 

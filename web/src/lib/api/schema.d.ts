@@ -1197,6 +1197,40 @@ export interface paths {
         patch: operations["identity_providers_change"];
         trace?: never;
     };
+    "/api/v1/impersonations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Operators of the platform who are or were inside this account, newest first. */
+        get: operations["impersonations_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/impersonations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends an operator's stay at once, also on sockets. */
+        delete: operations["impersonations_end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/imports": {
         parameters: {
             query?: never;
@@ -1890,6 +1924,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/platform/impersonations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Operators who are or were inside tenants, newest first. */
+        get: operations["platform_list_impersonations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/impersonations/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends an operator's stay inside a tenant at once. */
+        post: operations["platform_end_impersonation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/invitations/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whose link that is, for its page. */
+        get: operations["platform_look_at_operator_link"];
+        put?: never;
+        /** Sets an operator's password and second factor by a link, which works once; their sessions end. */
+        post: operations["platform_accept_operator_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/invitations/{token}/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins to set up an authenticator by a link: answers its secret. */
+        post: operations["platform_begin_operator_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/platform/jobs": {
         parameters: {
             query?: never;
@@ -2061,6 +2164,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/platform/operators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Those who operate the platform, in the order in which they were made. */
+        get: operations["platform_list_operators"];
+        put?: never;
+        /** Makes somebody an operator, and answers a link, once, by which they set a password and a second factor. */
+        post: operations["platform_invite_operator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/operators/{id}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets an operator in no more; their sessions end, those inside tenants too. */
+        post: operations["platform_disable_operator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/operators/{id}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets an operator in again. */
+        post: operations["platform_enable_operator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/operators/{id}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A new link for an operator, who sets a password and a second factor anew by it; the old links work no more. */
+        post: operations["platform_renew_operator_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The plans, by their codes. */
+        get: operations["platform_list_plans"];
+        put?: never;
+        /** Makes a plan. Its code is what makes a repeated request harmless: the second answers 409. */
+        post: operations["platform_create_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/plans/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes a plan for all tenants that have it. What they have already stays. */
+        put: operations["platform_change_plan"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/platform/queues": {
         parameters: {
             query?: never;
@@ -2187,12 +2394,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the operator asks. */
+        /** Which operator asks. */
         get: operations["platform_who_am_i"];
         put?: never;
-        /** Logs the operator in: sets a cookie for twelve hours. */
+        /** Logs an operator in: sets a cookie for twelve hours. */
         post: operations["platform_log_in"];
-        /** Logs the operator out of this browser. */
+        /** Logs the operator out of this browser; a person's session ends. */
         delete: operations["platform_log_out"];
         options?: never;
         head?: never;
@@ -2206,11 +2413,83 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All tenants, newest first. */
+        /** Tenants, newest first. */
         get: operations["platform_list"];
         put?: never;
         /** Makes a tenant with its owner. Its slug is what makes a repeated request harmless: the second answers 409. */
         post: operations["platform_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A tenant. */
+        get: operations["platform_get_tenant"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes a tenant: its name, its region, its zone, its plan. */
+        patch: operations["platform_change_tenant"];
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a tenant go on, and sends what waited. */
+        post: operations["platform_activate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Closes a tenant: nobody logs in any more, and nothing goes out or is taken in. Its data stays, and an operator can activate it again. */
+        post: operations["platform_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}/impersonations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Opens a tenant to an operator as one of its users, for thirty minutes that nobody can prolong: sets the tenant's cookie in this browser. Billing, keys,
+         *     webhooks, lines' passwords, people's ways in and exports stay closed. It takes a person: the token alone opens none.
+         */
+        post: operations["platform_impersonate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2246,6 +2525,74 @@ export interface paths {
         put?: never;
         /** Gives a tenant the quota that holds for all. */
         post: operations["platform_reset_quota"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Suspends a tenant: nothing goes out, what is queued waits, what comes in is stored, and it may look and take its data along. */
+        post: operations["platform_suspend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A month of one tenant, day by day. */
+        get: operations["platform_tenant_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/tenants/{id}/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The people of a tenant, in the order in which they were made. */
+        get: operations["platform_tenant_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/platform/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A month of each tenant, newest tenant first. The last minute is not in it yet. */
+        get: operations["platform_list_usage"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2688,6 +3035,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A month of the account, day by day. The last minute is not in it yet. */
+        get: operations["usage_own_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -3062,9 +3426,12 @@ export interface components {
         };
         /** @description One act. */
         Audit: {
-            /** @description retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota` or `reset_quota`. */
+            /**
+             * @description retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota`, `reset_quota`; of tenants create, change, suspend, activate,
+             *     close, impersonate and `end_impersonation`; of plans and operators create, change, invite, disable and enable.
+             */
             act: string;
-            /** @description Who, `operator`. */
+            /** @description Who: `operator`, or `operator:…` with the id of a person. */
             actor: string;
             /**
              * Format: date-time
@@ -3078,9 +3445,9 @@ export interface components {
             id: number;
             /** @description Why. */
             reason: string;
-            /** @description job, lane, gate, batch, schedule or quota. */
+            /** @description job, lane, gate, batch, schedule, quota, tenant, plan or operator. */
             subject: string;
-            /** @description Which one; of a quota the tenant's number. */
+            /** @description Which one; of a quota the tenant's number, of a plan its code. */
             subject_id: string;
             /**
              * Format: int32
@@ -3092,7 +3459,7 @@ export interface components {
         AuditChange: {
             /** @description create, change, delete or refuse. */
             action: string;
-            /** @description Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator` or `platform`. */
+            /** @description Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator`, `operator:…` or `platform`. */
             actor: string;
             /** @description The same, as it is since. */
             after?: Record<string, never> | null;
@@ -3103,6 +3470,8 @@ export interface components {
             at: string;
             /** @description What has changed, as it was; a secret is `***`. */
             before?: Record<string, never> | null;
+            /** @description The operator of the platform who did it in that user's place, `operator:…`. */
+            impersonator?: string | null;
             /**
              * Format: int64
              * @description Its place in the account's chain, from 1.
@@ -3703,6 +4072,13 @@ export interface components {
          * @enum {string}
          */
         Clock: "contact" | "tenant";
+        /** @description A tenant is to be closed, and why. */
+        CloseBody: {
+            /** @description In 1 to 500 characters; kept in the audit. */
+            reason: string;
+            /** @description The tenant's slug, typed: so that no other is closed by mistake. */
+            slug: string;
+        };
         /** @description A code of the second factor, for a log-in that waits for it. */
         Code: {
             /**
@@ -4466,6 +4842,62 @@ export interface components {
             /** @description What the button calls it. */
             name?: string | null;
         };
+        /** @description An operator who is or was inside. */
+        Impersonation: {
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was ended before that.
+             */
+            ended_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Until when at most.
+             */
+            expires_at: string;
+            /**
+             * Format: uuid
+             * @description Its id, that of its session.
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @description The operator.
+             */
+            operator_id: string;
+            /** @description The operator's name, as it was. */
+            operator_name: string;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: uuid
+             * @description The tenant's id.
+             */
+            tenant_id: string;
+            /** @description The tenant's name. */
+            tenant_name: string;
+            /**
+             * Format: uuid
+             * @description As whom.
+             */
+            user_id: string;
+            /** @description That user's name. */
+            user_name: string;
+        };
+        /** @description As whom, and why. */
+        ImpersonationBody: {
+            /** @description In 5 to 500 characters; kept in the audit, and seen by the tenant. */
+            reason: string;
+            /**
+             * Format: uuid
+             * @description The user of the tenant.
+             */
+            user_id: string;
+        };
         /** @description An import: row_count = created + updated + skipped + empty + invalid + duplicate. */
         Import: {
             /**
@@ -5095,6 +5527,7 @@ export interface components {
         };
         /** @description Who asks, where, and what they may do. */
         Me: {
+            impersonation?: components["schemas"]["OwnImpersonation"] | null;
             /** @description The tenant asks for a second factor that this person has not set up: until then nothing else is open to them. */
             lacks_second_factor: boolean;
             /** @description What they may do. */
@@ -5437,6 +5870,15 @@ export interface components {
             /** @description Neither rate nor cap. */
             unlimited?: boolean;
         };
+        /** @description Somebody who is to operate the platform, and why. */
+        NewOperator: {
+            /** @description What they will log in with. */
+            email: string;
+            /** @description The name. */
+            name: string;
+            /** @description In 1 to 500 characters; kept in the audit. */
+            reason: string;
+        };
         /** @description A password to be set. */
         NewPassword: {
             /**
@@ -5444,6 +5886,17 @@ export interface components {
              * @description 10 characters or more.
              */
             password: string;
+        };
+        /** @description A plan to be made, and why. */
+        NewPlan: {
+            /** @description The code, unique: a-z, 0-9 and -. */
+            code: string;
+            /** @description What it allows. */
+            limits: components["schemas"]["PlanLimits"];
+            /** @description What people call it. */
+            name: string;
+            /** @description In 1 to 500 characters; kept in the audit. */
+            reason: string;
         };
         /** @description A text to be tried. */
         NewTestSend: {
@@ -5468,13 +5921,73 @@ export interface components {
             /** @description Where it points: an https address of a public host. */
             url: string;
         };
-        /** @description What the operator gives to log in. */
+        /** @description What an operator sets by a link. */
+        OperatorAcceptance: {
+            /**
+             * Format: password
+             * @description A first code of the authenticator.
+             */
+            code: string;
+            /**
+             * Format: password
+             * @description 10 characters or more.
+             */
+            password: string;
+            /** @description What came with the authenticator's secret. */
+            sealed: string;
+        };
+        /** @description What an operator gives to log in: the installation's token, or what a person logs in with. */
         OperatorCredentials: {
             /**
              * Format: password
-             * @description The operator's token.
+             * @description A code of the authenticator.
              */
-            token: string;
+            code?: string | null;
+            /** @description A person's e-mail. */
+            email?: string | null;
+            /**
+             * Format: password
+             * @description The password.
+             */
+            password?: string | null;
+            /**
+             * Format: password
+             * @description The installation's token; then nothing else.
+             */
+            token?: string | null;
+        };
+        /** @description What a link's page shows to whoever holds it. */
+        OperatorInvitation: {
+            /** @description What they will log in with. */
+            email: string;
+            /** @description The name they were invited by. */
+            name: string;
+        };
+        /** @description One with a new link, which is shown this once. */
+        OperatorInvited: components["schemas"]["PlatformOperator"] & {
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            link_expires_at: string;
+            /** @description Where they set a password and a second factor. */
+            link_url: string;
+        };
+        /** @description Which operator asks. */
+        OperatorMe: {
+            person?: components["schemas"]["OperatorPerson"] | null;
+        };
+        /** @description One who is logged in. */
+        OperatorPerson: {
+            /** @description The e-mail. */
+            email: string;
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /** @description The name. */
+            name: string;
         };
         /** @description The operator's session. */
         OperatorSession: {
@@ -5483,6 +5996,14 @@ export interface components {
              * @description When one has to log in anew.
              */
             expires_at: string;
+        };
+        /**
+         * @description What whoever holds a link sets up an authenticator with: sealed into a value that comes back with the first code, so that nothing of somebody who has
+         *     a second factor changes before they use the link.
+         */
+        OperatorSetup: components["schemas"]["SecondFactorSetup"] & {
+            /** @description Comes back with the first code. */
+            sealed: string;
         };
         /** @description The user who owns a new tenant. */
         OwnerBody: {
@@ -5495,6 +6016,23 @@ export interface components {
              * @description The password, 10 characters or more.
              */
             password: string;
+        };
+        /** @description What somebody inside is told of it. */
+        OwnImpersonation: {
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+            /** @description The operator. */
+            operator_name: string;
+            /** @description Why. */
+            reason: string;
+        };
+        /** @description A month, beside the plan. */
+        OwnUsage: components["schemas"]["UsageMonth"] & {
+            /** @description The plan of now. */
+            plan: components["schemas"]["Plan"];
         };
         /**
          * @description What a pace counts by.
@@ -5559,9 +6097,12 @@ export interface components {
         Page_Audit: {
             /** @description The rows, in the list's order. */
             items: {
-                /** @description retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota` or `reset_quota`. */
+                /**
+                 * @description retry, cancel, pause, resume, fire, `set_limits`, `close_breaker`, `set_quota`, `reset_quota`; of tenants create, change, suspend, activate,
+                 *     close, impersonate and `end_impersonation`; of plans and operators create, change, invite, disable and enable.
+                 */
                 act: string;
-                /** @description Who, `operator`. */
+                /** @description Who: `operator`, or `operator:…` with the id of a person. */
                 actor: string;
                 /**
                  * Format: date-time
@@ -5575,9 +6116,9 @@ export interface components {
                 id: number;
                 /** @description Why. */
                 reason: string;
-                /** @description job, lane, gate, batch, schedule or quota. */
+                /** @description job, lane, gate, batch, schedule, quota, tenant, plan or operator. */
                 subject: string;
-                /** @description Which one; of a quota the tenant's number. */
+                /** @description Which one; of a quota the tenant's number, of a plan its code. */
                 subject_id: string;
                 /**
                  * Format: int32
@@ -5594,7 +6135,7 @@ export interface components {
             items: {
                 /** @description create, change, delete or refuse. */
                 action: string;
-                /** @description Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator` or `platform`. */
+                /** @description Who: `user:…`, `key:…`, `job:…`, `hook:…`, `operator`, `operator:…` or `platform`. */
                 actor: string;
                 /** @description The same, as it is since. */
                 after?: Record<string, never> | null;
@@ -5605,6 +6146,8 @@ export interface components {
                 at: string;
                 /** @description What has changed, as it was; a secret is `***`. */
                 before?: Record<string, never> | null;
+                /** @description The operator of the platform who did it in that user's place, `operator:…`. */
+                impersonator?: string | null;
                 /**
                  * Format: int64
                  * @description Its place in the account's chain, from 1.
@@ -6230,6 +6773,57 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_Impersonation: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description Since when.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When it was ended before that.
+                 */
+                ended_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description Until when at most.
+                 */
+                expires_at: string;
+                /**
+                 * Format: uuid
+                 * @description Its id, that of its session.
+                 */
+                id: string;
+                /**
+                 * Format: uuid
+                 * @description The operator.
+                 */
+                operator_id: string;
+                /** @description The operator's name, as it was. */
+                operator_name: string;
+                /** @description Why. */
+                reason: string;
+                /**
+                 * Format: uuid
+                 * @description The tenant's id.
+                 */
+                tenant_id: string;
+                /** @description The tenant's name. */
+                tenant_name: string;
+                /**
+                 * Format: uuid
+                 * @description As whom.
+                 */
+                user_id: string;
+                /** @description That user's name. */
+                user_name: string;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_Import: {
             /** @description The rows, in the list's order. */
             items: {
@@ -6562,6 +7156,23 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_Plan: {
+            /** @description The rows, in the list's order. */
+            items: (components["schemas"]["PlanLimits"] & {
+                /** @description The code, unique. */
+                code: string;
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /** @description What people call it. */
+                name: string;
+            })[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_PlatformBatch: {
             /** @description The rows, in the list's order. */
             items: {
@@ -6668,6 +7279,35 @@ export interface components {
                  * @description Whose; 0 is the platform.
                  */
                 tenant_number: number;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_PlatformOperator: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When they were made.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description Since when they can't log in any more.
+                 */
+                disabled_at?: string | null;
+                /** @description The e-mail, in lower case: what they log in with. */
+                email: string;
+                /**
+                 * Format: uuid
+                 * @description The id.
+                 */
+                id: string;
+                /** @description Whether they have been invited and have not set a password yet. */
+                is_invited: boolean;
+                /** @description The name. */
+                name: string;
             }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -6970,6 +7610,8 @@ export interface components {
                  * @description The id.
                  */
                 id: string;
+                /** @description The operator of the platform who is inside by it, in the person's place. */
+                impersonator_name?: string | null;
                 /** @description Where it was opened from. */
                 ip?: string | null;
                 /** @description Whether it is the one that asks. */
@@ -7027,15 +7669,43 @@ export interface components {
                 id: string;
                 /** @description The name. */
                 name: string;
+                /** @description The code of its plan. */
+                plan: string;
                 /** @description Country whose phone numbers need no prefix, ISO 3166. */
                 region: string;
                 /** @description The short name of addresses and log-ins. */
                 slug: string;
                 /** @description What it may do. */
                 state: components["schemas"]["TenantState"];
+                /**
+                 * Format: date-time
+                 * @description When that was.
+                 */
+                state_at?: string | null;
+                /** @description Why the operator has put it into that state. */
+                state_reason?: string | null;
                 /** @description Zone of its clock, `Europe/Berlin`. */
                 time_zone: string;
             }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_TenantUsage: {
+            /** @description The rows, in the list's order. */
+            items: (components["schemas"]["Usage"] & {
+                /** @description The code of its plan. */
+                plan: string;
+                /**
+                 * Format: uuid
+                 * @description The tenant.
+                 */
+                tenant_id: string;
+                /** @description Its name. */
+                tenant_name: string;
+                /** @description Its short name. */
+                tenant_slug: string;
+            })[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
         };
@@ -7243,6 +7913,72 @@ export interface components {
         };
         /** @enum {string} */
         Permission: "conversations.view" | "conversations.reply" | "conversations.note" | "conversations.assign" | "conversations.change_state" | "conversations.pin_shared" | "conversations.delete_message" | "conversations.export" | "conversations.manage_filters" | "contacts.view" | "contacts.create" | "contacts.edit" | "contacts.delete" | "contacts.merge" | "contacts.import" | "contacts.export" | "contacts.bulk_move" | "consent.view" | "consent.opt_out" | "consent.opt_in_override" | "campaigns.view" | "campaigns.create" | "campaigns.edit" | "campaigns.launch" | "campaigns.pause_resume" | "campaigns.cancel" | "campaigns.test_send" | "campaigns.view_analytics" | "templates.view" | "templates.manage" | "media.upload" | "media.delete" | "ai.use" | "ai.configure" | "ai.tools_manage" | "ai.view_traces" | "calendar.view" | "calendar.book" | "calendar.manage_any" | "calendar.configure" | "calendar.connect_google" | "billing.view" | "billing.manage_subscription" | "billing.manage_payment_methods" | "billing.refund" | "admin.users_view" | "admin.users_manage" | "admin.roles_manage" | "admin.settings_view" | "admin.settings_manage" | "admin.channels_manage" | "admin.api_keys_manage" | "admin.webhooks_manage" | "admin.audit_view";
+        /** @description A plan. */
+        Plan: components["schemas"]["PlanLimits"] & {
+            /** @description The code, unique. */
+            code: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description What people call it. */
+            name: string;
+        };
+        /** @description A plan as it is to be, and why. */
+        PlanBody: {
+            /** @description What it allows: all of it, what is absent has no limit. */
+            limits: components["schemas"]["PlanLimits"];
+            /** @description What people call it. */
+            name: string;
+            /** @description In 1 to 500 characters; kept in the audit. */
+            reason: string;
+        };
+        /** @description Most of each; none: as much as a tenant likes. */
+        PlanLimits: {
+            /**
+             * Format: int64
+             * @description Tokens of AI in a month; shown, and not held yet.
+             * @default null
+             */
+            most_ai_tokens: number | null;
+            /**
+             * Format: int64
+             * @description Campaigns launched in a month.
+             * @default null
+             */
+            most_campaigns: number | null;
+            /**
+             * Format: int64
+             * @description Contacts; those of people who write for the first time count, and are never refused.
+             * @default null
+             */
+            most_contacts: number | null;
+            /**
+             * Format: int64
+             * @description Lines.
+             * @default null
+             */
+            most_lines: number | null;
+            /**
+             * Format: int64
+             * @description Messages that go out in a month of the tenant's clock.
+             * @default null
+             */
+            most_messages: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of files; shown, and not held yet.
+             * @default null
+             */
+            most_storage_bytes: number | null;
+            /**
+             * Format: int64
+             * @description People who can log in: 1 or more.
+             * @default null
+             */
+            most_users: number | null;
+        };
         /** @description A batch, with what has not been folded yet added: exact at any time. */
         PlatformBatch: {
             /**
@@ -7343,6 +8079,30 @@ export interface components {
              * @description Whose; 0 is the platform.
              */
             tenant_number: number;
+        };
+        /** @description Somebody who operates the platform. */
+        PlatformOperator: {
+            /**
+             * Format: date-time
+             * @description When they were made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Since when they can't log in any more.
+             */
+            disabled_at?: string | null;
+            /** @description The e-mail, in lower case: what they log in with. */
+            email: string;
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /** @description Whether they have been invited and have not set a password yet. */
+            is_invited: boolean;
+            /** @description The name. */
+            name: string;
         };
         /** @description Somebody who is in a conversation. */
         Presence: {
@@ -8007,6 +8767,8 @@ export interface components {
              * @description The id.
              */
             id: string;
+            /** @description The operator of the platform who is inside by it, in the person's place. */
+            impersonator_name?: string | null;
             /** @description Where it was opened from. */
             ip?: string | null;
             /** @description Whether it is the one that asks. */
@@ -8084,12 +8846,21 @@ export interface components {
             id: string;
             /** @description The name. */
             name: string;
+            /** @description The code of its plan. */
+            plan: string;
             /** @description Country whose phone numbers need no prefix, ISO 3166. */
             region: string;
             /** @description The short name of addresses and log-ins. */
             slug: string;
             /** @description What it may do. */
             state: components["schemas"]["TenantState"];
+            /**
+             * Format: date-time
+             * @description When that was.
+             */
+            state_at?: string | null;
+            /** @description Why the operator has put it into that state. */
+            state_reason?: string | null;
             /** @description Zone of its clock, `Europe/Berlin`. */
             time_zone: string;
         };
@@ -8106,6 +8877,36 @@ export interface components {
             /** @description Zone of its clock, `Europe/Berlin`. */
             time_zone: string;
         };
+        /** @description What is to become of a tenant; what is absent stays. */
+        TenantChange: {
+            /**
+             * @description The name.
+             * @default null
+             */
+            name: string | null;
+            /**
+             * @description The code of its plan. What is there already stays, also where it is more than the plan allows.
+             * @default null
+             */
+            plan: string | null;
+            /**
+             * @description Country whose phone numbers need no prefix, ISO 3166.
+             * @default null
+             */
+            region: string | null;
+            /**
+             * @description Zone of its clock, `Europe/Berlin`.
+             * @default null
+             */
+            time_zone: string | null;
+        };
+        /** @description What is to become of a tenant, and why. */
+        TenantChangeBody: {
+            /** @description What changes. */
+            change: components["schemas"]["TenantChange"];
+            /** @description In 1 to 500 characters; kept in the audit. */
+            reason: string;
+        };
         /** @description A tenant and its owner. */
         TenantMade: components["schemas"]["Tenant"] & {
             /** @description Its owner. */
@@ -8116,6 +8917,20 @@ export interface components {
          * @enum {string}
          */
         TenantState: "active" | "past_due" | "suspended" | "closed";
+        /** @description A tenant's month. */
+        TenantUsage: components["schemas"]["Usage"] & {
+            /** @description The code of its plan. */
+            plan: string;
+            /**
+             * Format: uuid
+             * @description The tenant.
+             */
+            tenant_id: string;
+            /** @description Its name. */
+            tenant_name: string;
+            /** @description Its short name. */
+            tenant_slug: string;
+        };
         /** @description A test on its way. */
         TestSend: {
             /**
@@ -8165,6 +8980,73 @@ export interface components {
              * @description The file.
              */
             file: string;
+        };
+        /** @description What was used in a month, or stands at its end. */
+        Usage: {
+            /**
+             * Format: int64
+             * @description Tokens of AI.
+             */
+            ai_tokens: number;
+            /**
+             * Format: int64
+             * @description Messages of campaigns that went out.
+             */
+            campaign_messages: number;
+            /**
+             * Format: int64
+             * @description Campaigns launched.
+             */
+            campaigns: number;
+            /**
+             * Format: int64
+             * @description Contacts at the end.
+             */
+            contacts: number;
+            /**
+             * Format: int64
+             * @description Messages that came in.
+             */
+            messages_in: number;
+            /**
+             * Format: int64
+             * @description Messages that went out one by one: of people, of programs, of the system.
+             */
+            messages_out: number;
+            /**
+             * Format: int64
+             * @description Bytes of files at the end, as they came.
+             */
+            storage_bytes: number;
+        };
+        /** @description One line of the ledger. */
+        UsageDay: {
+            /**
+             * Format: int64
+             * @description What was added that day; less than zero where more went than came.
+             */
+            amount: number;
+            /** @description Of messages: imessage, sms, rcs or unknown; else empty. */
+            channel: string;
+            /**
+             * Format: date
+             * @description The day, by the tenant's clock.
+             */
+            day: string;
+            /** @description messages_in, messages_out, campaign_messages, campaigns, contacts, storage_bytes or ai_tokens. */
+            measure: string;
+        };
+        /** @description A month of one tenant. */
+        UsageMonth: {
+            /** @description Its days, oldest first. */
+            days: components["schemas"]["UsageDay"][];
+            /**
+             * Format: date
+             * @description Its first day.
+             */
+            month: string;
+            /** @description Its sums. */
+            total: components["schemas"]["Usage"];
         };
         /** @description A person of a tenant. */
         User: {
@@ -11748,6 +12630,71 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    impersonations_list: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Impersonation"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    impersonations_end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Impersonation"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
     imports_list: {
         parameters: {
             query?: {
@@ -13450,6 +14397,163 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    platform_list_impersonations: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+                /** @description Inside that tenant. */
+                tenant_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Impersonation"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_end_impersonation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Impersonation"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_look_at_operator_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorInvitation"];
+                };
+            };
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_accept_operator_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OperatorAcceptance"];
+            };
+        };
+        responses: {
+            /** @description Set */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_begin_operator_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorSetup"];
+                };
+            };
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
     platform_jobs: {
         parameters: {
             query?: {
@@ -13825,6 +14929,284 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    platform_list_operators: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PlatformOperator"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_invite_operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOperator"];
+            };
+        };
+        responses: {
+            /** @description Invited */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorInvited"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_disable_operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformOperator"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_enable_operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformOperator"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_renew_operator_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorInvited"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_list_plans: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Plan"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_create_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlan"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_change_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
     platform_queues: {
         parameters: {
             query?: {
@@ -14069,12 +15451,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is the operator */
-            204: {
+            /** @description It is an operator */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["OperatorMe"];
+                };
             };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
@@ -14149,6 +15533,10 @@ export interface operations {
                 cursor?: string;
                 /** @description Rows wanted, 1 to 200; 50 by default. */
                 limit?: number;
+                /** @description With that in their name or slug. */
+                search?: string;
+                /** @description In that state. */
+                state?: components["schemas"]["TenantState"];
             };
             header?: never;
             path?: never;
@@ -14194,6 +15582,180 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TenantMade"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_get_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_change_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TenantChangeBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_activate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_close: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_impersonate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImpersonationBody"];
+            };
+        };
+        responses: {
+            /** @description Opened */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Impersonation"];
                 };
             };
             400: components["responses"]["Problem"];
@@ -14304,6 +15866,142 @@ export interface operations {
             409: components["responses"]["Problem"];
             413: components["responses"]["Problem"];
             415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_suspend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_tenant_usage: {
+        parameters: {
+            query?: {
+                /** @description `2026-11`; this one unless said otherwise. */
+                month?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageMonth"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_tenant_users: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_User"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    platform_list_usage: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+                /** @description `2026-11`; this one unless said otherwise. */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TenantUsage"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
             429: components["responses"]["Limited"];
             500: components["responses"]["Problem"];
@@ -15458,6 +17156,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    usage_own_usage: {
+        parameters: {
+            query?: {
+                /** @description `2026-11`; this one unless said otherwise. */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnUsage"];
+                };
             };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
