@@ -2547,7 +2547,7 @@ export interface paths {
         delete: operations["webhooks_delete"];
         options?: never;
         head?: never;
-        /** Changes a webhook; absent fields stay. Whoever chooses its kinds is who it sees as from then on. */
+        /** Changes a webhook; absent fields stay. Whoever chooses its kinds, or has it point elsewhere, is who it sees as from then on. */
         patch: operations["webhooks_update"];
         trace?: never;
     };
@@ -2575,7 +2575,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A delivery with its body and its attempts. */
+        /** A delivery with its body and its attempts, for whoever may see such events. */
         get: operations["webhooks_get_delivery"];
         put?: never;
         post?: never;
