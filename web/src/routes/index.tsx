@@ -22,13 +22,13 @@ import {
   readAudit,
   readCampaign,
   readContacts,
-  readDeliveries,
   readInbox,
   readJobs,
   readLogIn,
   readNewCampaign,
   readNewImport,
   readOperatorJobs,
+  readWebhooks,
   parseSearch,
   stringifySearch,
 } from "./search";
@@ -224,20 +224,10 @@ const webhooks = createRoute({
   getParentRoute: () => app,
   path: "/settings/webhooks",
   staticData: { needs: "admin.webhooks_manage" },
+  validateSearch: readWebhooks,
   component: lazyRouteComponent(
-    () => withTexts(import("@/features/webhooks/Screens"), "webhooks"),
-    "WebhooksPage",
-  ),
-});
-
-const webhook = createRoute({
-  getParentRoute: () => app,
-  path: "/settings/webhooks/$webhookId",
-  staticData: { needs: "admin.webhooks_manage" },
-  validateSearch: readDeliveries,
-  component: lazyRouteComponent(
-    () => withTexts(import("@/features/webhooks/Screens"), "webhooks"),
-    "DeliveriesPage",
+    () => withTexts(import("@/features/webhooks/WebhooksScreen"), "webhooks"),
+    "WebhooksScreen",
   ),
 });
 
@@ -346,7 +336,6 @@ export const router = createRouter({
       security,
       audit,
       webhooks,
-      webhook,
     ]),
   ]),
   parseSearch,

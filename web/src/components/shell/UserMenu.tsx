@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { LogOut, Moon, ScrollText, ShieldCheck, Upload, UserCog } from "lucide-react";
+import { LogOut, Moon, ScrollText, ShieldCheck, UserCog } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { Avatar } from "@/components/avatar";
@@ -81,7 +81,7 @@ export function UserMenu({ side }: { side: "right" | "top" }) {
       {may("admin.webhooks_manage") ? (
         <MenuItem asChild>
           <Link to="/settings/webhooks">
-            <Upload aria-hidden />
+            <ScrollText aria-hidden />
             {t("nav.webhooks")}
           </Link>
         </MenuItem>
