@@ -329,13 +329,11 @@ async fn a_receiver_that_takes_nothing_for_days_is_switched_off_with_a_notice() 
     let kinds = json!({ "url": told.url("/"), "kinds": ["webhook.disabled"] });
     acme.post("/webhooks", &kinds).await.expect(201);
     happens(&acme, "x").await;
-    let mut count = 1;
-    for wait_s in [5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 72_000] {
+    for (count, wait_s) in (1..).zip([5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 72_000]) {
         until_tried(&acme, &id, count).await;
         let webhook = acme.get(&format!("/webhooks/{id}")).await.expect(200);
         assert_eq!(webhook["is_enabled"], true, "not before the days are over: {webhook}");
         world.later(Duration::from_secs(wait_s)).await;
-        count += 1;
     }
     let failed = until(&acme, &id, "failed").await;
     assert_eq!((&failed["reason"], &failed["attempt_count"]), (&json!("exhausted"), &json!(11)));

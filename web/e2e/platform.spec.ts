@@ -29,12 +29,12 @@ test.describe("an operator of the platform", () => {
     await page.getByLabel("Contraseña").fill(PASSWORD);
     await page.getByLabel("Código del autenticador").fill(codeOf(secret));
     await page.getByRole("button", { name: "Poner ambos" }).click();
-    await page.getByRole("link", { name: "Entrar" }).click();
+    await page.getByRole("link", { name: "Entrar", exact: true }).click();
     await page.getByLabel("Correo electrónico").fill(`eva.${stamp}@plataforma.example`);
     await page.getByLabel("Contraseña").fill(PASSWORD);
     // the code that set it up has been used
     await page.getByLabel("Código de tu autenticador").fill(codeOf(secret, 1));
-    await page.getByRole("button", { name: "Entrar" }).click();
+    await page.getByRole("button", { name: "Entrar", exact: true }).click();
 
     await page.getByRole("link", { name: "Planes" }).click();
     await page.getByRole("button", { name: "Nuevo plan" }).click();
@@ -71,7 +71,7 @@ test.describe("an operator of the platform", () => {
 
     await page.getByRole("button", { name: "Entrar como Olga" }).click();
     await page.getByLabel("Motivo").fill("ticket 42");
-    await page.getByRole("dialog").getByRole("button", { name: "Entrar" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Entrar", exact: true }).click();
     const banner = page.getByRole("region", { name: "Visita de la plataforma" });
     await expect(banner).toContainText("Eva Operadora, de la plataforma, está aquí como Olga");
     await expectAccessible(page);

@@ -24,7 +24,7 @@ async function newcomer(browser: Browser, api: Api, name: string, role: string):
   const page = await context.newPage();
   await page.goto(made.invitation_url);
   await page.getByLabel("Contraseña").fill(PASSWORD);
-  await page.getByRole("button", { name: "Entrar" }).click();
+  await page.getByRole("button", { name: "Entrar", exact: true }).click();
   await expect(page).not.toHaveURL(/invitations/);
   return { page, email, id: made.id };
 }
@@ -32,7 +32,7 @@ async function newcomer(browser: Browser, api: Api, name: string, role: string):
 async function logIn(page: Page, email: string): Promise<void> {
   await page.getByLabel("Correo electrónico").fill(email);
   await page.getByLabel("Contraseña").fill(PASSWORD);
-  await page.getByRole("button", { name: "Entrar" }).click();
+  await page.getByRole("button", { name: "Entrar", exact: true }).click();
 }
 
 test("a second factor is set up, asked for at the log-in, and its recovery codes work once", async ({
@@ -83,13 +83,13 @@ test("a second factor is set up, asked for at the log-in, and its recovery codes
     await expect(other.getByText("Da también un código de tu autenticador.")).toBeVisible();
     if (isFirst) await expectAccessible(other);
     await other.getByLabel("Código", { exact: true }).fill(recovery.toLowerCase());
-    await other.getByRole("button", { name: "Entrar" }).click();
+    await other.getByRole("button", { name: "Entrar", exact: true }).click();
     if (isFirst) await expect(other).toHaveURL(/\/inbox/);
     else
       await expect(other.getByText("El código no es correcto o ya se usó.", { exact: false })).toBeVisible();
   }
   await other.getByLabel("Código", { exact: true }).fill(codeOf(secret, 1));
-  await other.getByRole("button", { name: "Entrar" }).click();
+  await other.getByRole("button", { name: "Entrar", exact: true }).click();
   await expect(other).toHaveURL(/\/inbox/);
 
   // here the others are seen, and ended
@@ -133,7 +133,7 @@ test("what matters is asked for again with the password, and is then done", asyn
   await logIn(page, email);
   await expect(page.getByText("El correo o la contraseña no son correctos", { exact: false })).toBeVisible();
   await page.getByLabel("Contraseña").fill("otra contraseña larga");
-  await page.getByRole("button", { name: "Entrar" }).click();
+  await page.getByRole("button", { name: "Entrar", exact: true }).click();
   await expect(page).toHaveURL(/\/inbox/);
   await page.context().close();
 });
@@ -190,7 +190,7 @@ test("an account that asks for a second factor lets nobody past its set-up", asy
   const agent = await theirs.newPage();
   await agent.goto(link);
   await agent.getByLabel("Contraseña").fill(PASSWORD);
-  await agent.getByRole("button", { name: "Entrar" }).click();
+  await agent.getByRole("button", { name: "Entrar", exact: true }).click();
   await expect(agent.getByRole("heading", { name: "Tu cuenta pide un segundo factor" })).toBeVisible();
   await agent.goto("/inbox");
   await expect(agent).toHaveURL(/\/second-factor/);

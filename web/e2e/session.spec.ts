@@ -26,23 +26,23 @@ test.describe("somebody who is not logged in", () => {
     const mistake = async () => {
       await page.getByLabel("Correo electrónico").fill("nadie@demo.example");
       await page.getByLabel("Contraseña").fill("equivocada");
-      await page.getByRole("button", { name: "Entrar" }).click();
+      await page.getByRole("button", { name: "Entrar", exact: true }).click();
     };
     await mistake();
     await expect(page.getByRole("alert")).toHaveText(/no son correctos/);
     for (let tried = 1; tried < 6; tried++) {
-      await expect(page.getByRole("button", { name: "Entrar" })).toBeEnabled();
+      await expect(page.getByRole("button", { name: "Entrar", exact: true })).toBeEnabled();
       await mistake();
     }
     await expect(page.getByRole("alert")).toHaveText(/Demasiados intentos/);
-    await expect(page.getByRole("button", { name: "Entrar" })).toBeDisabled();
+    await expect(page.getByRole("button", { name: "Entrar", exact: true })).toBeDisabled();
   });
 
   test("is not sent to another site after the log-in", async ({ page }) => {
     await page.goto("/login?to=" + encodeURIComponent("//evil.example/inbox"));
     await page.getByLabel("Correo electrónico").fill(stack().email);
     await page.getByLabel("Contraseña").fill(stack().password);
-    await page.getByRole("button", { name: "Entrar" }).click();
+    await page.getByRole("button", { name: "Entrar", exact: true }).click();
     await expect(page).toHaveURL(/127\.0\.0\.1:\d+\/inbox/);
   });
 

@@ -14,7 +14,7 @@ test.describe("somebody whose account has nothing yet", () => {
     await page.goto("/contacts");
     await page.getByLabel("Correo electrónico").fill(owner.email);
     await page.getByLabel("Contraseña").fill(owner.password);
-    await page.getByRole("button", { name: "Entrar" }).click();
+    await page.getByRole("button", { name: "Entrar", exact: true }).click();
     await expect(page.getByText("Aún no hay contactos")).toBeVisible();
     await page.setViewportSize({ width: 360, height: 740 });
     const screens = [

@@ -46,7 +46,7 @@ test("somebody is invited, sets name and password, works, and is sent away", asy
   await look(ana, "invitation", (page) => expect(page.getByRole("heading", { level: 1 })).toBeVisible());
   await ana.getByLabel("Tu nombre").fill("Ana Ruiz");
   await ana.getByLabel("Contraseña").fill("una contraseña larga");
-  await ana.getByRole("button", { name: "Entrar" }).click();
+  await ana.getByRole("button", { name: "Entrar", exact: true }).click();
   await expect(ana).toHaveURL(/\/inbox/);
   // an agent has no way to the screen, and is told so who tries it
   await ana.goto("/settings/users");

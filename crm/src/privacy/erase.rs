@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use db::{Scope, TenantTx};
-use jobs::{Cx, Done, Enqueue, Job, JobError, JobResult, KeyScope, Queue, Retry, Tenant, UniqueKey};
+use jobs::{Cx, Done, Job, JobError, JobResult, KeyScope, Queue, Retry, Tenant, UniqueKey};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{RequestId, Subject, begin_step as begin, count, end, groups};
+use super::{RequestId, Subject, begin_step as begin, count, end, files::SweepFiles, groups, traces};
 use crate::{
     App, Error,
     contacts::contact,
@@ -23,8 +23,6 @@ const CHUNK: i64 = 500;
 const IN_FLIGHT: Duration = Duration::from_secs(5);
 /// So long it may still turn out that a message of which nobody knows has left; what told of it later would be a message from nowhere.
 const IN_DOUBT: &str = "15 minutes";
-/// Longer than any job that writes a file may take.
-const WRITTEN_BY_THEN: Duration = Duration::from_secs(1800);
 
 /// What holds at once, before the job has begun: nothing more goes out, and the list shows nobody.
 pub(super) async fn withdraw(tx: &mut TenantTx, subject: &Subject) -> Result<(), Error> {
@@ -80,7 +78,7 @@ impl Job<App> for EraseContact {
         }
         self.exports(&cx, &subject).await?;
         let mut tx = begin(&cx).await?;
-        traces(&mut tx, &subject).await?;
+        traces::forget(&mut tx, &subject).await?;
         end(&mut tx, self.request_id, "completed").await?;
         Ok(Done::with(tx))
     }
@@ -320,91 +318,4 @@ async fn delete_conversation(tx: &mut TenantTx, conversation_id: Uuid) -> Result
     .execute(tx.conn())
     .await?;
     Ok(notes.rows_affected())
-}
-
-/// What else has kept the contact's name or address: rows of imports, what was merged into them, capabilities, answers that are kept for a repeated
-/// request, written-out lists.
-async fn traces(tx: &mut TenantTx, subject: &Subject) -> Result<(), Error> {
-    sqlx::query(
-        "with rows as (
-           delete from crm.import_phones p where p.tenant_id = app.tenant_id() and (p.contact_id = $1 or p.phone = any($2)) returning p.import_id, p.line_number)
-         delete from crm.import_errors e using rows r where e.tenant_id = app.tenant_id() and e.import_id = r.import_id and e.line_number = r.line_number",
-    )
-    .bind(subject.contact_id)
-    .bind(&subject.addresses)
-    .execute(tx.conn())
-    .await?;
-    sqlx::query("update crm.contact_merges m set merged = '{}' where m.tenant_id = app.tenant_id() and (m.contact_id = $1 or m.merged_id = $1)")
-        .bind(subject.contact_id)
-        .execute(tx.conn())
-        .await?;
-    sqlx::query("delete from crm.handle_capabilities h where h.tenant_id = app.tenant_id() and h.address = any($1)")
-        .bind(&subject.addresses)
-        .execute(tx.conn())
-        .await?;
-    sqlx::query("delete from crm.message_reactions r where r.tenant_id = app.tenant_id() and r.sender = any($1)")
-        .bind(&subject.addresses)
-        .execute(tx.conn())
-        .await?;
-    sqlx::query(
-        "delete from crm.hook_events h
-          where h.tenant_id = app.tenant_id() and h.error is not null
-            and exists (select from unnest($1::text[]) a(address) where position(convert_to(a.address, 'UTF8') in h.body) > 0)",
-    )
-    .bind(&subject.addresses)
-    .execute(tx.conn())
-    .await?;
-    sqlx::query(
-        "delete from crm.idempotency_keys i
-          where i.tenant_id = app.tenant_id()
-            and exists (select from unnest($2::text[] || $1::text) a(word) where position(a.word in i.body::text) > 0)",
-    )
-    .bind(subject.contact_id)
-    .bind(&subject.addresses)
-    .execute(tx.conn())
-    .await?;
-    sqlx::query(
-        "delete from crm.bulk_pieces p
-          where p.tenant_id = app.tenant_id() and p.bulk_id in (
-            select z.bulk_id from crm.bulk_pieces z
-             where z.tenant_id = app.tenant_id() and exists (select from unnest($1::text[]) a(address) where position(a.address in z.text) > 0))",
-    )
-    .bind(&subject.addresses)
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Removes the bytes of erased files once more, when nobody can still be writing them: a file may have been on its way from a gateway, or a small
-/// picture of it have been made.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct SweepFiles {
-    /// The files.
-    pub ids: Vec<Uuid>,
-}
-
-impl SweepFiles {
-    async fn enqueue(tx: &mut TenantTx, ids: Vec<Uuid>) -> Result<(), Error> {
-        if !ids.is_empty() {
-            Enqueue::<App, Self>::new().wait(WRITTEN_BY_THEN).one(tx, &Self { ids }).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Job<App> for SweepFiles {
-    type Scope = Tenant;
-    const KIND: &'static str = "privacy.sweep_files";
-    const QUEUE: Queue = queue::DEFAULT;
-    const QUOTA_EXEMPT: bool = true;
-    const RETRY: Retry = Retry::exponential(20).from_secs(10).up_to_secs(3600);
-    const TIMEOUT: Duration = Duration::from_secs(600);
-
-    async fn run(self, cx: Cx<App, Tenant>) -> JobResult {
-        let tenant_id = cx.tx().await?.tenant_id();
-        for id in self.ids {
-            cx.app.blobs.remove(tenant_id, id).await.map_err(store::later)?;
-        }
-        Ok(Done::Now)
-    }
 }

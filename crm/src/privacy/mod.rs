@@ -4,7 +4,9 @@
 mod archive;
 mod erase;
 mod export;
+mod files;
 mod prune;
+mod traces;
 
 use chrono::{DateTime, Utc};
 use db::{Id, Page, PageOf, Scope, TenantTx};
@@ -13,11 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-pub use self::{
-    erase::{EraseContact, SweepFiles},
-    export::ExportContact,
-    prune::Prune,
-};
+pub use self::{erase::EraseContact, export::ExportContact, files::SweepFiles, prune::Prune};
 use crate::{
     App, Error,
     access::Caller,

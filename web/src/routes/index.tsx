@@ -22,7 +22,6 @@ import {
   readAudit,
   readCampaign,
   readContacts,
-  readDeliveries,
   readInbox,
   readJobs,
   readLogIn,
@@ -32,6 +31,7 @@ import {
   readRoles,
   readSecurity,
   readTenants,
+  readWebhooks,
   parseSearch,
   stringifySearch,
 } from "./search";
@@ -266,20 +266,10 @@ const webhooks = createRoute({
   getParentRoute: () => settings,
   path: "/webhooks",
   staticData: { needs: "admin.webhooks_manage" },
+  validateSearch: readWebhooks,
   component: lazyRouteComponent(
-    () => withTexts(import("@/features/webhooks/Screens"), "webhooks"),
-    "WebhooksPage",
-  ),
-});
-
-const webhook = createRoute({
-  getParentRoute: () => settings,
-  path: "/webhooks/$webhookId",
-  staticData: { needs: "admin.webhooks_manage" },
-  validateSearch: readDeliveries,
-  component: lazyRouteComponent(
-    () => withTexts(import("@/features/webhooks/Screens"), "webhooks"),
-    "DeliveriesPage",
+    () => withTexts(import("@/features/webhooks/WebhooksScreen"), "webhooks"),
+    "WebhooksScreen",
   ),
 });
 
@@ -436,7 +426,6 @@ export const router = createRouter({
         roles,
         quietHours,
         webhooks,
-        webhook,
         ownUsage,
         privacy,
         security,

@@ -12,14 +12,29 @@ import { client, type Schemas } from "@/lib/api/client";
 import { ApiError, errorText } from "@/lib/api/error";
 import { PAGE_ROWS, usePages } from "@/lib/api/pages";
 import { useFormats } from "@/lib/format";
-import { AUDIT_SUBJECTS } from "@/routes/search";
 
 type Change = Schemas["AuditChange"];
+
+const AUDIT_SUBJECTS = [
+  "user",
+  "role",
+  "session",
+  "log_in",
+  "api_key",
+  "invitation",
+  "identity_provider",
+  "identity",
+  "line",
+  "privacy_request",
+  "tenant",
+  "webhook",
+] as const;
 
 /** Who changed what about people, keys, lines and the account. */
 export function AuditPage() {
   const { t } = useTranslation();
-  const { subject } = useSearch({ from: "/app/settings/audit" });
+  const search = useSearch({ from: "/app/settings/audit" });
+  const subject = AUDIT_SUBJECTS.find((one) => one === search.subject);
   const navigate = useNavigate({ from: "/settings/audit" });
   const pages = usePages(["audit", subject ?? ""], (cursor, signal) =>
     client.GET("/api/v1/audit/changes", {
@@ -37,9 +52,7 @@ export function AuditPage() {
           aria-label={t("audit.subject")}
           value={subject ?? ""}
           className="w-auto"
-          onChange={({ target }) =>
-            void navigate({ search: target.value ? { subject: target.value as typeof subject } : {} })
-          }
+          onChange={({ target }) => void navigate({ search: target.value ? { subject: target.value } : {} })}
         >
           <option value="">{t("audit.all")}</option>
           {AUDIT_SUBJECTS.map((one) => (

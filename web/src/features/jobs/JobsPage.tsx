@@ -9,20 +9,21 @@ import { queryClient } from "@/lib/api/query";
 import { cn } from "@/lib/cn";
 import { useShortcuts } from "@/lib/keyboard/useShortcuts";
 import { useMay } from "@/lib/session";
-import { JOB_TABS } from "@/routes/search";
 
 import { Batches } from "./Batches";
 import { Gates } from "./Gates";
 import { JobList } from "./JobList";
 import { Lanes } from "./Lanes";
 
+const JOB_TABS = ["jobs", "lanes", "gates", "batches"] as const;
 const TABLES = { jobs: JobList, lanes: Lanes, gates: Gates, batches: Batches };
 
 /** The tenant's own work in the queue: what waits, what runs, and why something does not. */
 export function JobsPage() {
   const { t } = useTranslation();
   const may = useMay();
-  const { tab = "jobs" } = useSearch({ from: "/app/jobs" });
+  const search = useSearch({ from: "/app/jobs" });
+  const tab = JOB_TABS.find((name) => name === search.tab) ?? "jobs";
   const tabs = JOB_TABS.filter((name) => name !== "batches" || may("conversations.view"));
   const Table = TABLES[tab];
   const again = () => {

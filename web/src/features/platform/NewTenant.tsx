@@ -64,7 +64,7 @@ export function NewTenant({ onClose }: { onClose: () => void }) {
           <Input name="name" required maxLength={200} data-first autoComplete="off" />
         </Field>
         <Field label={t("platform.tenants.slug")} hint={t("platform.tenants.slugHint")} error={at("slug")}>
-          <Input name="slug" required maxLength={63} pattern="[a-z0-9][a-z0-9-]*" autoComplete="off" />
+          <Input name="slug" required maxLength={63} pattern="[a-z0-9][a-z0-9\-]*" autoComplete="off" />
         </Field>
         <div className="grid grid-cols-1 gap-3 sm:grid-cols-2">
           <Field label={t("platform.tenants.region")} error={at("region")}>

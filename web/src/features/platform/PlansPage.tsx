@@ -127,7 +127,7 @@ function PlanForm({ plan, onClose }: { plan: Plan | null; onClose: () => void })
               hint={t("platform.tenants.slugHint")}
               error={errorAt("code")}
             >
-              <Input name="code" required maxLength={63} pattern="[a-z0-9][a-z0-9-]*" autoComplete="off" />
+              <Input name="code" required maxLength={63} pattern="[a-z0-9][a-z0-9\-]*" autoComplete="off" />
             </Field>
           )}
           <p className="text-sm text-muted">{t("platform.plans.emptyIsNone")}</p>

@@ -1,5 +1,5 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { ArrowLeft, RefreshCw, Webhook as Hook } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -17,7 +17,6 @@ import { errorText } from "@/lib/api/error";
 import { PAGE_ROWS, usePages } from "@/lib/api/pages";
 import { useFormats } from "@/lib/format";
 import { useEvent } from "@/lib/live";
-import { DELIVERY_STATES } from "@/routes/search";
 
 import { DeliveryShown } from "./DeliveryShown";
 import { ReplayMany } from "./ReplayMany";
@@ -31,14 +30,15 @@ import {
   webhookQuery,
 } from "./wire";
 
+const STATES: readonly Delivery["state"][] = ["pending", "delivered", "failed"];
 const TONES: Record<Delivery["state"], Tone> = { pending: "info", delivered: "ok", failed: "bad" };
 
 /** What one webhook was told in the last thirty days, and telling it once more. */
-export function DeliveriesPage() {
+export function DeliveriesPage({ id }: { id: string }) {
   const { t } = useTranslation();
-  const { webhookId: id } = useParams({ from: "/app/settings/webhooks/$webhookId" });
-  const { state } = useSearch({ from: "/app/settings/webhooks/$webhookId" });
-  const navigate = useNavigate({ from: "/settings/webhooks/$webhookId" });
+  const search = useSearch({ from: "/app/settings/webhooks" });
+  const state = STATES.find((name) => name === search.state);
+  const navigate = useNavigate({ from: "/settings/webhooks" });
   const [shown, setShown] = useState<Delivery | null>(null);
   const [isReplaying, setReplaying] = useState(false);
   const { data: webhook, error } = useQuery(webhookQuery(id));
@@ -82,11 +82,11 @@ export function DeliveriesPage() {
             value={state ?? ""}
             className="w-auto"
             onChange={({ target }) =>
-              void navigate({ search: target.value ? { state: target.value as Delivery["state"] } : {} })
+              void navigate({ search: { webhook: id, ...(target.value ? { state: target.value } : {}) } })
             }
           >
             <option value="">{t("webhooks.all")}</option>
-            {DELIVERY_STATES.map((name) => (
+            {STATES.map((name) => (
               <option key={name} value={name}>
                 {t(`webhooks.delivery.${name}`)}
               </option>

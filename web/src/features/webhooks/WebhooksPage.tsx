@@ -177,8 +177,8 @@ function useColumns(acts: Acts): Column<Webhook>[] {
       cell: ({ id, url, description }) => (
         <span className="block truncate" title={url}>
           <Link
-            to="/settings/webhooks/$webhookId"
-            params={{ webhookId: id }}
+            to="/settings/webhooks"
+            search={{ webhook: id }}
             className="font-medium text-accent-ink hover:underline"
           >
             {hostOf(url)}
