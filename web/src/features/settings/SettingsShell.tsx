@@ -1,4 +1,4 @@
-import { Link, Outlet } from "@tanstack/react-router";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import {
   ChartColumn,
   EyeOff,
@@ -10,7 +10,7 @@ import {
   Users,
   Webhook,
 } from "lucide-react";
-import { Suspense } from "react";
+import { Suspense, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Loading } from "@/components/ui/states";
@@ -50,9 +50,16 @@ export function SettingsShell() {
   const { t } = useTranslation();
   const may = useMay();
   const sections = SECTIONS.filter(({ needs }) => !needs || may(needs));
+  const list = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  // on a phone the one that is open may lie beyond the edge
+  useEffect(() => {
+    list.current?.querySelector("[data-status=active]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [pathname]);
   return (
     <div className="flex h-full min-h-0 flex-col md:flex-row">
       <nav
+        ref={list}
         aria-label={t("settings.sectionsOf")}
         className="flex shrink-0 gap-1 overflow-x-auto border-b border-line px-3 py-1.5 md:w-48 md:flex-col md:overflow-y-auto md:border-r md:border-b-0 md:py-3"
       >
