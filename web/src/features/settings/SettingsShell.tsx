@@ -54,7 +54,9 @@ export function SettingsShell() {
   const { pathname } = useLocation();
   // on a phone the one that is open may lie beyond the edge
   useEffect(() => {
-    list.current?.querySelector("[data-status=active]")?.scrollIntoView({ block: "nearest", inline: "center" });
+    list.current
+      ?.querySelector("[data-status=active]")
+      ?.scrollIntoView({ block: "nearest", inline: "center" });
   }, [pathname]);
   return (
     <div className="flex h-full min-h-0 flex-col md:flex-row">
