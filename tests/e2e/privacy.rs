@@ -111,7 +111,6 @@ impl Ground {
             let query = format!(
                 "select exists (select from {table} t where t::text ilike '%{word}%' or t::text like '%{hex}%')"
             );
-            #[expect(clippy::disallowed_types, reason = "a test looks into every table there is")]
             let is_there: bool =
                 sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&mut *superuser).await.unwrap();
             if is_there {
@@ -140,8 +139,7 @@ async fn nothing_of_an_erased_contact_is_left_anywhere() {
     let ground = ground().await;
     let Ground { world, acme, line, contact } = &ground;
     let (conversation, guid) = ground.lives().await;
-    let campaign =
-        acme.draft(line, &acme.items("/imports").await[0]["id"].as_str().unwrap().to_owned(), json!({})).await;
+    let campaign = acme.draft(line, acme.items("/imports").await[0]["id"].as_str().unwrap(), json!({})).await;
     acme.launch(&campaign).await;
     acme.until(&campaign, "completed").await;
     world.settle().await;
