@@ -173,7 +173,7 @@ async fn the_operator_sets_what_a_tenant_may_have_queued_with_a_reason_in_the_au
         "and nothing of what was refused"
     );
     assert_eq!(audit[0]["subject_id"], audit[0]["tenant_number"].to_string());
-    assert_eq!(acme.items("/audit").await.len(), 2, "the tenant sees what was done to it");
+    assert_eq!(acme.items("/audit").await.len(), 3, "the tenant sees what was done to it, from its making on");
     world.finish().await;
 }
 
