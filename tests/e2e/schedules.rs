@@ -32,6 +32,9 @@ async fn a_schedule_is_listed_with_its_contract_its_next_time_and_its_last_job()
         "messaging.prune_uploads",
         "messaging.sweep_lines",
         "messaging.transcribe_missed",
+        "privacy.prune",
+        "tenancy.fold_usage",
+        "webhooks.prune",
     ];
     assert_eq!(names, declared, "by name");
     let row = operator.get(QUIET).await.expect(200);
