@@ -129,9 +129,9 @@ test("those that were chosen are labelled, exported and deleted; who has a confi
   await expect(strip(page)).toContainText("Quitar etiqueta: Vecinos");
   await expect(strip(page)).toContainText("Cambiados: 2");
   await page.getByRole("checkbox", { name: "Elegir todas las filas" }).check();
-  await chosen(page).getByRole("button", { name: "Borrar" }).click();
+  await chosen(page).getByRole("button", { name: "Borrar", exact: true }).click();
   await expect(page.getByRole("alertdialog")).toContainText("¿Borrar 6 contactos?");
-  await page.getByRole("alertdialog").getByRole("button", { name: "Borrar" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Borrar", exact: true }).click();
   await expect(strip(page)).toContainText("Borrados: 5");
   await expect(strip(page)).toContainText("confirmado en su hogar: 1");
   await expect(page.getByRole("row")).toHaveCount(2);
@@ -168,7 +168,7 @@ test("all that match are more than are on the screen: it is said how many, and t
   await page.goto(`/contacts?import=${id}`);
   await page.getByRole("checkbox", { name: "Elegir todas las filas" }).check();
   await chosen(page).getByRole("button", { name: "Elegir todos los que coinciden" }).click();
-  await chosen(page).getByRole("button", { name: "Borrar" }).click();
+  await chosen(page).getByRole("button", { name: "Borrar", exact: true }).click();
   const asked = page.getByRole("alertdialog");
   await expect(asked).toContainText("¿Borrar 3500 contactos?");
   await expectAccessible(page);
@@ -177,8 +177,8 @@ test("all that match are more than are on the screen: it is said how many, and t
   await page.keyboard.press("Escape");
   await expect(asked).toBeHidden();
   await expect(chosen(page)).toBeVisible();
-  await chosen(page).getByRole("button", { name: "Borrar" }).click();
-  await asked.getByRole("button", { name: "Borrar" }).click();
+  await chosen(page).getByRole("button", { name: "Borrar", exact: true }).click();
+  await asked.getByRole("button", { name: "Borrar", exact: true }).click();
   await expect(strip(page)).toContainText("Borrados: 3500");
   await expect(page.getByText("Ningún contacto coincide")).toBeVisible();
 });

@@ -28,7 +28,7 @@ test("labels are made, put on, renamed, taken off and deleted", async ({ page, a
   await labels.getByRole("button", { name: "Guardar" }).click();
   await expect(labels.getByText("Cliente de oro")).toBeVisible();
   await labels.getByRole("button", { name: "Borrar la etiqueta Proveedor" }).click();
-  await page.getByRole("alertdialog").getByRole("button", { name: "Borrar" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Borrar", exact: true }).click();
   await expect(labels.getByText("Proveedor")).toBeHidden();
   await labels.getByRole("button", { name: "Cerrar" }).click();
   await expect(page.getByRole("row").filter({ hasText: "Elena" })).toContainText("Cliente de oro");

@@ -43,8 +43,8 @@ test("a contact is made, found, changed, blocked, allowed again and deleted", as
   await expect(page).toHaveURL(/q=/);
   await expect(page.getByRole("button", { name: "Lucía Peña Ruiz" })).toBeVisible();
   await page.getByRole("button", { name: "Lucía Peña Ruiz" }).click();
-  await changed.getByRole("button", { name: "Borrar" }).click();
-  await page.getByRole("alertdialog").getByRole("button", { name: "Borrar" }).click();
+  await changed.getByRole("button", { name: "Borrar", exact: true }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Borrar", exact: true }).click();
   await expect(page.getByText("Contacto borrado")).toBeVisible();
   await expect(page.getByText("Ningún contacto coincide")).toBeVisible();
 });
