@@ -22,8 +22,8 @@ test("a role is made from another one, given to somebody, narrowed, and removed 
   await expectAccessible(page);
   // nobody loses what is not saved without a word
   await page.getByRole("link", { name: "Equipo" }).click();
-  await expect(page.getByRole("dialog")).toContainText("aún no están guardados");
-  await page.getByRole("dialog").getByRole("button", { name: "Cancelar" }).click();
+  await expect(page.getByRole("alertdialog")).toContainText("aún no están guardados");
+  await page.getByRole("alertdialog").getByRole("button", { name: "Cancelar" }).click();
   await page.getByRole("button", { name: "Guardar" }).click();
   const row = page.getByRole("row").filter({ hasText: name });
   await expect(row).toBeVisible();
@@ -61,7 +61,7 @@ test("a role is made from another one, given to somebody, narrowed, and removed 
   await page.getByRole("link", { name: "Roles" }).click();
   await row.getByRole("button", { name: `Acciones de ${name}` }).click();
   await page.getByRole("menuitem", { name: "Eliminar" }).click();
-  await page.getByRole("button", { name: "Eliminar" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Eliminar" }).click();
   await expect(row).toHaveCount(0);
 });
 

@@ -129,9 +129,7 @@ function Editor({ role, name: firstName, start, onClose, onCopy }: EditorProps) 
       title={role ? firstName : t("permissions.make")}
       back={<Back onClose={onClose} />}
       actions={
-        isFixed ? (
-          <Button onClick={() => onCopy(role.id)}>{t("permissions.copy")}</Button>
-        ) : (
+        isFixed ? null : (
           <>
             <Button onClick={onClose}>{t("common.cancel")}</Button>
             <Button look="solid" type="submit" form={form} disabled={save.isPending}>
@@ -143,7 +141,13 @@ function Editor({ role, name: firstName, start, onClose, onCopy }: EditorProps) 
     >
       <form id={form} className="flex max-w-4xl flex-col gap-4" onSubmit={submit}>
         {isFixed ? (
-          <Notice tone="info">{t(isBuiltIn(role) ? "permissions.fixed" : "permissions.beyond")}</Notice>
+          <>
+            <Notice tone="info">{t(isBuiltIn(role) ? "permissions.fixed" : "permissions.beyond")}</Notice>
+            {/* here rather than above: else nothing in what scrolls could be reached by keys */}
+            <Button className="self-start" onClick={() => onCopy(role.id)}>
+              {t("permissions.copy")}
+            </Button>
+          </>
         ) : (
           <Field
             label={t("permissions.name")}
