@@ -19,6 +19,8 @@ import { useFormats } from "@/lib/format";
 import { useShortcuts } from "@/lib/keyboard/useShortcuts";
 import { useMay, useMe, useRoleName } from "@/lib/session";
 
+import { readAgain as readRolesAgain } from "@/features/roles/wire";
+
 import { EditUser, InviteUser, LinkShown } from "./UserForms";
 
 export type User = Schemas["User"];
@@ -29,11 +31,12 @@ type Open =
   | { kind: "edit" | "deactivate" | "takeFactor"; user: User }
   | { kind: "link"; invited: Invited };
 
-/** Whoever is a name in the cache of the inbox is read anew too. */
+/** Whoever is a name in the cache of the inbox is read anew too, and how many people have each role. */
 export const readAgain = () =>
   Promise.all([
     queryClient.invalidateQueries({ queryKey: [PAGES, "users"] }),
     queryClient.invalidateQueries({ queryKey: ["inbox", "users"] }),
+    readRolesAgain(),
   ]);
 
 /** Who works here: what they may do, who is invited, who is out. */
