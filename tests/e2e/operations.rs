@@ -201,8 +201,10 @@ async fn the_limits_of_a_gate_are_set_taken_away_and_never_wrong() {
     assert_eq!((&changed["rate"], &changed["burst"], &changed["cap"]), (&json!(0.5), &json!(3.0), &json!(2)));
     let changed = operator.patch(&path, &json!({ "reason": "no cap", "cap": null })).await.expect(200);
     assert_eq!((&changed["rate"], &changed["cap"]), (&json!(0.5), &Value::Null), "what is absent stays");
-    for wrong in [json!({ "rate": 0 }), json!({ "rate": -1 }), json!({ "burst": 0.5 }), json!({ "cap": 0 }), json!({})]
-    {
+    let wrong = [json!({ "rate": 0 }), json!({ "rate": -1 }), json!({ "burst": 0.5 }), json!({ "cap": 0 }), json!({})];
+    // more than any gate can count to
+    let wrong = wrong.into_iter().chain([json!({ "rate": 4.7e124 }), json!({ "burst": 1e13 })]);
+    for wrong in wrong {
         let mut body = wrong.clone();
         body["reason"] = json!("a mistake");
         let refused = operator.patch(&path, &body).await;

@@ -29,14 +29,14 @@ async fn a_plan_is_made_and_changed_and_its_limits_are_checked() {
         |code: &str, limits: Value| json!({ "code": code, "name": "Small", "limits": limits, "reason": "we sell it" });
     let made =
         operator.post("/plans", &body("small", json!({ "most_users": 3, "most_messages": 1000 }))).await.expect(201);
-    assert_eq!((&made["most_users"], &made["most_contacts"]), (&json!(3), &Value::Null));
+    assert_eq!((&made["limits"]["most_users"], &made["limits"]["most_contacts"]), (&json!(3), &Value::Null));
     assert_eq!(operator.post("/plans", &body("small", json!({}))).await.code(), "plan_taken");
     assert_eq!(operator.post("/plans", &body("Bad Code", json!({}))).await.code(), "plan_code_malformed");
     assert_eq!(operator.post("/plans", &body("none", json!({ "most_users": 0 }))).await.code(), "plan_limit_range");
     let changed = json!({ "name": "Small 2", "limits": { "most_lines": 1 }, "reason": "cheaper" });
     let changed_to = operator.put("/plans/small", &changed).await.expect(200);
     assert_eq!(
-        (&changed_to["name"], &changed_to["most_users"], &changed_to["most_lines"]),
+        (&changed_to["name"], &changed_to["limits"]["most_users"], &changed_to["limits"]["most_lines"]),
         (&json!("Small 2"), &Value::Null, &json!(1))
     );
     assert_eq!(operator.put("/plans/nowhere", &changed).await.status, 404);

@@ -59,7 +59,6 @@ pub struct Plan {
     /// What people call it.
     pub name: String,
     /// What it allows.
-    #[serde(flatten)]
     #[sqlx(flatten)]
     pub limits: Limits,
     /// When it was made.

@@ -84,6 +84,9 @@ pub async fn find_gate<S: Scope>(tx: &mut S, id: i64) -> Result<Option<GateRow>,
     Ok(gates_of(tx, &[id]).await?.pop())
 }
 
+/// The most that a bucket counts to, as the table has it.
+const MOST_TOKENS: f64 = 1e12;
+
 /// What is to change about a gate; what is none stays as it is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GateChange<'a> {
@@ -107,10 +110,12 @@ impl GateChange<'_> {
             true => Ok(()),
             false => Err(Refused::Limit { field, must: "above 0, or none" }),
         };
-        above("rate", self.rate.flatten().is_none_or(|rate| rate > 0.0 && rate.is_finite()))?;
+        if self.rate.flatten().is_some_and(|rate| !(rate > 0.0 && rate <= MOST_TOKENS)) {
+            return Err(Refused::Limit { field: "rate", must: "above 0 and at most 1e12, or none" });
+        }
         above("cap", self.cap.flatten().is_none_or(|cap| cap > 0))?;
-        if self.burst.is_some_and(|burst| !(burst >= 1.0 && burst.is_finite())) {
-            return Err(Refused::Limit { field: "burst", must: "1 or more" });
+        if self.burst.is_some_and(|burst| !(burst >= 1.0 && burst <= MOST_TOKENS)) {
+            return Err(Refused::Limit { field: "burst", must: "1 to 1e12" });
         }
         above("hourly", self.hourly.flatten().is_none_or(|hourly| hourly > 0))?;
         above("daily", self.daily.flatten().is_none_or(|daily| daily > 0))?;

@@ -38,7 +38,7 @@ export function OwnUsagePage() {
           <>
             <Panel title={t("usage.plan", { plan: usage.data.plan.name })}>
               <div className="flex flex-col gap-4">
-                <Totals of={usage.data.total} limits={usage.data.plan} />
+                <Totals of={usage.data.total} limits={usage.data.plan.limits} />
               </div>
             </Panel>
             <Panel title={t("usage.byDay")}>

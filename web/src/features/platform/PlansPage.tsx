@@ -26,7 +26,7 @@ export function PlansPage() {
     limit === "most_storage_bytes" ? formats.bytes(most) : formats.number(most);
   const limitsOf = (plan: Plan) => {
     const told = LIMITS.flatMap((limit) => {
-      const most = plan[limit];
+      const most = plan.limits[limit];
       return typeof most === "number" ? [`${t(`platform.limits.${limit}`)}: ${figure(limit, most)}`] : [];
     });
     return told.length > 0 ? told.join(" · ") : t("platform.plans.unlimited");
@@ -139,7 +139,7 @@ function PlanForm({ plan, onClose }: { plan: Plan | null; onClose: () => void })
                   type="number"
                   min={limit === "most_users" ? 1 : 0}
                   step={1}
-                  defaultValue={plan?.[limit] ?? undefined}
+                  defaultValue={plan?.limits[limit] ?? undefined}
                 />
               </Field>
             ))}

@@ -7158,7 +7158,7 @@ export interface components {
         /** @description One page of a list. */
         Page_Plan: {
             /** @description The rows, in the list's order. */
-            items: (components["schemas"]["PlanLimits"] & {
+            items: {
                 /** @description The code, unique. */
                 code: string;
                 /**
@@ -7166,9 +7166,11 @@ export interface components {
                  * @description When it was made.
                  */
                 created_at: string;
+                /** @description What it allows. */
+                limits: components["schemas"]["PlanLimits"];
                 /** @description What people call it. */
                 name: string;
-            })[];
+            }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
         };
@@ -7914,7 +7916,7 @@ export interface components {
         /** @enum {string} */
         Permission: "conversations.view" | "conversations.reply" | "conversations.note" | "conversations.assign" | "conversations.change_state" | "conversations.pin_shared" | "conversations.delete_message" | "conversations.export" | "conversations.manage_filters" | "contacts.view" | "contacts.create" | "contacts.edit" | "contacts.delete" | "contacts.merge" | "contacts.import" | "contacts.export" | "contacts.bulk_move" | "consent.view" | "consent.opt_out" | "consent.opt_in_override" | "campaigns.view" | "campaigns.create" | "campaigns.edit" | "campaigns.launch" | "campaigns.pause_resume" | "campaigns.cancel" | "campaigns.test_send" | "campaigns.view_analytics" | "templates.view" | "templates.manage" | "media.upload" | "media.delete" | "ai.use" | "ai.configure" | "ai.tools_manage" | "ai.view_traces" | "calendar.view" | "calendar.book" | "calendar.manage_any" | "calendar.configure" | "calendar.connect_google" | "billing.view" | "billing.manage_subscription" | "billing.manage_payment_methods" | "billing.refund" | "admin.users_view" | "admin.users_manage" | "admin.roles_manage" | "admin.settings_view" | "admin.settings_manage" | "admin.channels_manage" | "admin.api_keys_manage" | "admin.webhooks_manage" | "admin.audit_view";
         /** @description A plan. */
-        Plan: components["schemas"]["PlanLimits"] & {
+        Plan: {
             /** @description The code, unique. */
             code: string;
             /**
@@ -7922,6 +7924,8 @@ export interface components {
              * @description When it was made.
              */
             created_at: string;
+            /** @description What it allows. */
+            limits: components["schemas"]["PlanLimits"];
             /** @description What people call it. */
             name: string;
         };
