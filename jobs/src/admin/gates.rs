@@ -114,7 +114,7 @@ impl GateChange<'_> {
             return Err(Refused::Limit { field: "rate", must: "above 0 and at most 1e12, or none" });
         }
         above("cap", self.cap.flatten().is_none_or(|cap| cap > 0))?;
-        if self.burst.is_some_and(|burst| !(burst >= 1.0 && burst <= MOST_TOKENS)) {
+        if self.burst.is_some_and(|burst| !(1.0..=MOST_TOKENS).contains(&burst)) {
             return Err(Refused::Limit { field: "burst", must: "1 to 1e12" });
         }
         above("hourly", self.hourly.flatten().is_none_or(|hourly| hourly > 0))?;
