@@ -38,6 +38,7 @@ mod privacy;
 mod roles;
 mod schedules;
 mod second_factor;
+mod secrets;
 mod security_cases;
 mod sending;
 mod singles;

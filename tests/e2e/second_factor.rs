@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use totp_rs::{Builder, Secret, Totp};
 
 /// An authenticator that was set up with what the screen shows.
-struct Authenticator(Totp);
+pub struct Authenticator(Totp);
 
 impl Authenticator {
     fn scan(setup: &Value) -> Self {
@@ -27,7 +27,7 @@ impl Authenticator {
         Self(totp)
     }
     /// The code of so many steps from now.
-    async fn code(&self, world: &World, steps: i64) -> String {
+    pub async fn code(&self, world: &World, steps: i64) -> String {
         let now: i64 = sqlx::query_scalar("select extract(epoch from app.now())::bigint")
             .fetch_one(&mut world.database.superuser().await)
             .await
@@ -49,7 +49,7 @@ async fn log_in(world: &World, email: &str, password: &str, code: Option<&str>) 
 }
 
 /// Sets a second factor up; answers the authenticator and the recovery codes.
-async fn set_up(world: &World, person: &Tenant) -> (Authenticator, Vec<String>) {
+pub async fn set_up(world: &World, person: &Tenant) -> (Authenticator, Vec<String>) {
     let authenticator = Authenticator::scan(&person.act("/second-factor").await.expect(200));
     let code = authenticator.code(world, 0).await;
     let on = person.put("/second-factor", &json!({ "code": code })).await.expect(200);

@@ -20,6 +20,11 @@ use crate::{
     queue, secrets,
 };
 
+/// What the gateway's password is sealed for.
+pub(crate) const PASSWORD: &str = "line.password";
+/// What the token in the webhook's path is sealed for.
+pub(crate) const HOOK: &str = "line.hook";
+
 /// Marks ids of lines.
 #[derive(Debug)]
 pub enum LineMark {}
@@ -175,10 +180,10 @@ pub async fn create(app: &App, tx: &mut TenantTx, new: NewLine) -> Result<Line, 
     .bind(name)
     .bind(&address)
     .bind(new.base_url.trim())
-    .bind(app.keys.seal("line.password", &new.password)?)
+    .bind(app.keys.seal(PASSWORD, &new.password)?)
     .bind(&new.method)
     .bind(secrets::token_hash(&token))
-    .bind(app.keys.seal("line.hook", &token.into())?)
+    .bind(app.keys.seal(HOOK, &token.into())?)
     .bind(timeout)
     .bind(resolve)
     .execute(tx.conn())
@@ -346,7 +351,7 @@ pub async fn open(app: &App, tx: &mut TenantTx, id: LineId) -> Result<LineGatewa
     .await?
     .ok_or(Error::NotFound)?;
     let method = SendMethod::from_name(&row.method.replace('_', "-")).unwrap_or(SendMethod::AppleScript);
-    let password = app.keys.open("line.password", &row.password)?;
+    let password = app.keys.open(PASSWORD, &row.password)?;
     Ok(LineGateway {
         gateway: gateway_of(app, &row.base_url, password, method, row.send_timeout_s)?,
         chat_prefix: row.chat_prefix,
@@ -404,7 +409,7 @@ impl Job<App> for RegisterHook {
         let mut tx = cx.tx().await?;
         let line = open(&cx.app, &mut tx, self.line_id).await?;
         drop(tx);
-        let token = cx.app.keys.open("line.hook", &line.hook_token)?;
+        let token = cx.app.keys.open(HOOK, &line.hook_token)?;
         let url = format!(
             "{}/api/v1/hooks/bluebubbles/{}/{}",
             cx.app.config.public_url.trim_end_matches('/'),

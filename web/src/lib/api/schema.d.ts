@@ -73,6 +73,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/changes-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Changes as a CSV file, the oldest first, with the hash of each; narrowed as the list is. */
+        get: operations["audit_changes_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/verification": {
         parameters: {
             query?: never;
@@ -3477,7 +3494,7 @@ export interface components {
              * @description Its place in the account's chain, from 1.
              */
             seq: number;
-            /** @description What sort of thing: user, role, session, api_key, invitation, line, tenant or log_in. */
+            /** @description What sort of thing: user, role, session, api_key, invitation, line, campaign, contact, import, bulk_change, suppression, tenant, log_in and others. */
             subject: string;
             /** @description Which one. */
             subject_id: string;
@@ -6153,7 +6170,7 @@ export interface components {
                  * @description Its place in the account's chain, from 1.
                  */
                 seq: number;
-                /** @description What sort of thing: user, role, session, api_key, invitation, line, tenant or log_in. */
+                /** @description What sort of thing: user, role, session, api_key, invitation, line, campaign, contact, import, bulk_change, suppression, tenant, log_in and others. */
                 subject: string;
                 /** @description Which one. */
                 subject_id: string;
@@ -9593,7 +9610,7 @@ export interface operations {
                 cursor?: string;
                 /** @description Rows wanted, 1 to 200; 50 by default. */
                 limit?: number;
-                /** @description Of that sort of thing: user, session, api_key, invitation, line, tenant or log_in. */
+                /** @description Of that sort of thing: user, session, api_key, line, campaign, contact, tenant, log_in and others. */
                 subject?: string;
                 /** @description Of the thing of that id. */
                 subject_id?: string;
@@ -9612,6 +9629,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditChange"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    audit_changes_file: {
+        parameters: {
+            query?: {
+                /** @description Of that sort of thing: user, session, api_key, line, campaign, contact, tenant, log_in and others. */
+                subject?: string;
+                /** @description Of the thing of that id. */
+                subject_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             401: components["responses"]["Problem"];
