@@ -84,6 +84,10 @@ impl Keys {
     pub fn mark(&self) -> Vec<u8> {
         envelope::mark(&self.current).to_vec()
     }
+    /// Whether the current key opens it by itself: it stands in no envelope of another.
+    fn suffices(&self, purpose: &str, sealed: &[u8]) -> bool {
+        envelope::open(std::iter::once(&self.current), purpose, sealed).is_some()
+    }
     /// The same secret under the current key; none where no key opens it. What is in an envelope already is not opened, only what it is sealed with.
     fn reseal(&self, purpose: &str, sealed: &[u8]) -> Option<Vec<u8>> {
         if let Some(rewrapped) = envelope::rewrap(&self.current, self.all(), sealed) {
@@ -168,8 +172,10 @@ mod tests {
         let bare = envelope::tests::bare(&keys().current, "line", b"p@ss");
         assert_eq!(keys().open("line", &bare).unwrap().expose_secret(), "p@ss");
         assert!(keys().open("other", &bare).is_err());
+        assert!(keys().suffices("line", &bare), "it stays as it is, for processes that know no envelopes");
         let both = Keys::parse(&"cd".repeat(32).into()).unwrap().with_previous(&["ab".repeat(32).into()]).unwrap();
         assert_eq!(both.open("line", &bare).unwrap().expose_secret(), "p@ss");
+        assert!(!both.suffices("line", &bare));
         let resealed = both.reseal("line", &bare).unwrap();
         assert_eq!(
             Keys::parse(&"cd".repeat(32).into()).unwrap().open("line", &resealed).unwrap().expose_secret(),
