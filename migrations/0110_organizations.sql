@@ -66,6 +66,10 @@ create trigger audit after insert or delete or update of value, secret on crm.se
 create trigger audit after insert or delete or update of name on crm.organizations
   for each row execute function crm.write_audit('organization', '', 'settings_version,updated_at');
 
+-- the counter says nothing of what somebody has done
+drop trigger audit on crm.tenants;
+create trigger audit after update of slug, name, region, time_zone, state, state_reason, plan, quiet_hours, requires_second_factor on crm.tenants
+  for each row execute function crm.write_audit('tenant', '', 'state_at,settings_version');
 drop trigger audit on crm.lines;
 create trigger audit after insert or delete or update of name, address, base_url, password, method, send_timeout_s, resolve_after_s, falls_back, sends_read_receipts,
     sends_typing, organization_id on crm.lines

@@ -4,6 +4,7 @@ use crm::{
     access::{Permission, Via},
     tenancy::settings::{self, Change, Level, Settings},
 };
+use db::Scope;
 use utoipa_axum::routes;
 
 use crate::{actor::Call, extract::Json, gate::Routes, problem::Problem};
