@@ -34,7 +34,9 @@ async fn an_organization_is_made_named_anew_found_by_name_and_removed_with_what_
     let rest = acme.items(&format!("/organizations?limit=2&cursor={}", first["next_cursor"].as_str().unwrap())).await;
     assert_eq!(names(&rest), ["Sur"]);
     let path = format!("/organizations/{}", listed[1]["id"].as_str().unwrap());
-    for (name, code) in [("AREA 2", "organization_name_taken"), (" ", "name_length"), (&*"x".repeat(201), "name_length")] {
+    for (name, code) in
+        [("AREA 2", "organization_name_taken"), (" ", "name_length"), (&*"x".repeat(201), "name_length")]
+    {
         assert_eq!(acme.patch(&path, &json!({ "name": name })).await.code(), code);
         assert_eq!(acme.post("/organizations", &json!({ "name": name })).await.code(), code);
     }
@@ -49,7 +51,10 @@ async fn an_organization_is_made_named_anew_found_by_name_and_removed_with_what_
         let is_it = |change: &&Value| change["subject"] == subject && change["action"] == action;
         audit.iter().filter(is_it).count()
     };
-    assert_eq!((told("organization", "create"), told("organization", "change"), told("organization", "delete")), (3, 1, 1));
+    assert_eq!(
+        (told("organization", "create"), told("organization", "change"), told("organization", "delete")),
+        (3, 1, 1)
+    );
     assert_eq!((told("setting", "create"), told("setting", "delete")), (1, 1), "what goes with it is told too");
     // the name is free again, and another account's names are its own
     organization(&acme, "norte").await;

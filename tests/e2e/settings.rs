@@ -151,17 +151,19 @@ async fn of_a_secret_is_only_said_that_there_is_one() {
     said.push(json!(acme.items("/audit/changes").await).to_string());
     assert!(said.iter().all(|text| !text.contains("canary-sk")));
     assert_eq!(acme.get("/audit/verification").await.expect(200)["broken_at"], Value::Null);
-    let rows: Vec<(Option<Value>, Vec<u8>)> = sqlx::query_as("select value, secret from crm.settings where secret is not null")
-        .fetch_all(&mut world.database.superuser().await)
-        .await
-        .unwrap();
+    let rows: Vec<(Option<Value>, Vec<u8>)> =
+        sqlx::query_as("select value, secret from crm.settings where secret is not null")
+            .fetch_all(&mut world.database.superuser().await)
+            .await
+            .unwrap();
     assert_eq!(rows.len(), 1);
     let holds = |bytes: &[u8]| bytes.windows(9).any(|window| window == b"canary-sk");
     assert!(rows.iter().all(|(value, secret)| value.is_none() && !holds(secret)));
     // whatever the code would do, the database keeps none open
-    let open = sqlx::query("update crm.settings set value = to_jsonb('x'::text), secret = null where secret is not null")
-        .execute(&mut world.database.superuser().await)
-        .await;
+    let open =
+        sqlx::query("update crm.settings set value = to_jsonb('x'::text), secret = null where secret is not null")
+            .execute(&mut world.database.superuser().await)
+            .await;
     assert!(open.unwrap_err().to_string().contains("settings_sealed"));
     world.finish().await;
 }
@@ -183,7 +185,8 @@ async fn of_two_who_have_read_the_same_one_is_told_of_the_other() {
             assert_eq!(held(&acme, path, "brand.name").await.0, name);
         }
         // who asks for nothing of the kind changes what they name, and nothing else
-        let (color, port) = (json!({ "set": { "brand.color": "#111111" } }), json!({ "set": { "mail.smtp_port": 26 } }));
+        let (color, port) =
+            (json!({ "set": { "brand.color": "#111111" } }), json!({ "set": { "mail.smtp_port": 26 } }));
         let (one, two) = tokio::join!(acme.patch(path, &color), acme.patch(path, &port));
         assert_eq!((one.status.as_u16(), two.status.as_u16()), (200, 200));
         assert_eq!(held(&acme, path, "brand.color").await.0, "#111111");
@@ -231,7 +234,8 @@ async fn who_looks_may_not_change_and_what_is_delicate_takes_a_proof() {
     let world = World::without_workers().await;
     let acme = world.tenant("acme").await;
     let id = organization(&acme, "Norte").await;
-    let made = acme.post("/roles", &json!({ "name": "looks", "permissions": ["admin.settings_view"] })).await.expect(201);
+    let made =
+        acme.post("/roles", &json!({ "name": "looks", "permissions": ["admin.settings_view"] })).await.expect(201);
     let ana = acme.colleague("Ana", made["id"].as_str().unwrap()).await;
     let eva = acme.colleague("Eva", "agent").await;
     for path in ["/settings", &*format!("/organizations/{id}/settings")] {

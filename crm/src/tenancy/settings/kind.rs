@@ -150,7 +150,8 @@ impl Key {
             Kind::Hours => match hours::read(value) {
                 Some(hours) => hours,
                 None => {
-                    let message = "give days from 1 (Monday) to 7 and hours such as 09:00 and 18:00 that do not overlap";
+                    let message =
+                        "give days from 1 (Monday) to 7 and hours such as 09:00 and 18:00 that do not overlap";
                     return Err(invalid(self, "setting_hours", message));
                 }
             },
@@ -209,7 +210,8 @@ impl Key {
     }
 
     fn host(self, value: &Value, guard: &Http) -> Result<String, Error> {
-        let refused = || invalid(self, "setting_host", "give the name of a host to which calls may go, smtp.example.com");
+        let refused =
+            || invalid(self, "setting_host", "give the name of a host to which calls may go, smtp.example.com");
         let text = self.text(value)?.trim().to_lowercase();
         let url = Url::parse(&format!("https://{text}/")).map_err(|_| refused())?;
         match url.host_str() {
@@ -239,8 +241,7 @@ mod tests {
     fn take(key: &str, value: &Value) -> Result<Value, &'static str> {
         let (outside, gateways) = (Http::new(HttpOptions::new(Egress::Public)), HttpOptions::new(Egress::AllowPrivate));
         let (outside, gateways) = (outside.unwrap(), Http::new(gateways).unwrap());
-        let taken =
-            key.parse::<Key>().unwrap().take(value, Guards { outside: &outside, gateways: &gateways });
+        let taken = key.parse::<Key>().unwrap().take(value, Guards { outside: &outside, gateways: &gateways });
         match taken {
             Ok(Taken::Open(value)) => Ok(value),
             Ok(Taken::Secret(_)) => Ok(json!("sealed")),

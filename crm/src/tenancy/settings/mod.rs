@@ -10,5 +10,5 @@ mod resolve;
 pub use change::{Change, change};
 pub use key::Key;
 pub use kind::Kind;
-pub(crate) use resolve::{of_line, of_organization};
 pub use resolve::{Held, Level, Setting, Settings, Source, resolve};
+pub(crate) use resolve::{of_line, of_organization};

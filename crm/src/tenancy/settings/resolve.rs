@@ -113,14 +113,7 @@ pub async fn resolve(tx: &mut TenantTx, level: Level) -> Result<Settings, Error>
     .await?;
     let version = match level {
         Level::Tenant => of_tenant,
-        Level::Organization(id) => {
-            sqlx::query_scalar(
-                "select o.settings_version from crm.organizations o where o.tenant_id = app.tenant_id() and o.id = $1",
-            )
-            .bind(id)
-            .fetch_one(tx.conn())
-            .await?
-        }
+        Level::Organization(id) => version_of(tx, id).await?,
     };
     let rows: Vec<Row> = sqlx::query_as(
         "select s.organization_id is null as is_of_tenant, s.key, s.value, s.set_at from crm.settings s
@@ -135,6 +128,15 @@ pub async fn resolve(tx: &mut TenantTx, level: Level) -> Result<Settings, Error>
         layers.insert((Source::Tenant, key), held);
     }
     Ok(Settings { version, items: Key::ALL.iter().map(|key| setting(level, *key, &layers)).collect() })
+}
+
+async fn version_of(tx: &mut TenantTx, id: OrganizationId) -> Result<i64, Error> {
+    Ok(sqlx::query_scalar(
+        "select o.settings_version from crm.organizations o where o.tenant_id = app.tenant_id() and o.id = $1",
+    )
+    .bind(id)
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 impl Row {
@@ -155,7 +157,8 @@ fn setting(level: Level, key: Key, layers: &Layers) -> Setting {
         Level::Organization(_) => (Source::Organization, &[Source::Organization, Source::Tenant]),
     };
     let mut held = order.iter().filter_map(|source| layers.get(&(*source, key)).cloned()).chain(at_first(spec.initial));
-    let holds = held.next().unwrap_or(Held { value: Value::Null, source: Source::Default, is_some: false, set_at: None });
+    let holds =
+        held.next().unwrap_or(Held { value: Value::Null, source: Source::Default, is_some: false, set_at: None });
     let inherited = if holds.source == own { held.next() } else { None };
     Setting {
         key,
@@ -228,9 +231,15 @@ mod tests {
         assert_eq!(resolved(own, &[name()]), (json!("Acme"), Tenant, None));
         for value in [json!(""), Value::Null, json!("North")] {
             let behind = Some((json!("Acme"), Tenant));
-            assert_eq!(resolved(own, &[name(), held(Organization, value.clone())]), (value.clone(), Organization, behind));
+            assert_eq!(
+                resolved(own, &[name(), held(Organization, value.clone())]),
+                (value.clone(), Organization, behind)
+            );
             let behind = Some((Value::Null, Default));
-            assert_eq!(resolved(own, &[held(Organization, value.clone())]), (value.clone(), Organization, behind.clone()));
+            assert_eq!(
+                resolved(own, &[held(Organization, value.clone())]),
+                (value.clone(), Organization, behind.clone())
+            );
             assert_eq!(resolved(own, &[held(Tenant, value.clone())]), (value.clone(), Tenant, None));
             assert_eq!(resolved(Level::Tenant, &[held(Tenant, value.clone())]), (value, Tenant, behind));
         }
