@@ -5,6 +5,7 @@ import { client, type Schemas } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/error";
 import { PAGES, whole } from "@/lib/api/pages";
 import { queryClient } from "@/lib/api/query";
+import { sessionQuery } from "@/lib/session";
 
 export type Organization = Schemas["Organization"];
 export type Setting = Schemas["Setting"];
@@ -41,6 +42,8 @@ export async function saveSettings(level: Level, body: Partial<Schemas["Settings
       : await client.PATCH("/api/v1/organizations/{id}/settings", { params: { path: { id: level } }, body });
   const settings = given(answer);
   queryClient.setQueryData(settingsKey(level), settings);
+  // whoever is logged in knows their account's region and zone by their session
+  if (level === undefined) void queryClient.invalidateQueries({ queryKey: sessionQuery.queryKey });
   return settings;
 }
 
