@@ -139,16 +139,17 @@ async fn a_number_is_read_as_the_line_s_organization_writes_it() {
     );
     // as both countries write numbers
     let typed = "3125550123";
-    let opened = async |line: &str| {
+    let opened = async |line: &str, typed: &str| {
         let body = json!({ "line_id": line, "address": typed });
         let answer = acme.post("/conversations", &body).await;
         assert!(answer.status.is_success(), "{}", answer.text);
         answer.body["address"].as_str().unwrap().to_owned()
     };
-    assert_eq!(opened(&abroad).await, "+13125550123", "it inherits while it sets nothing");
+    assert_eq!(opened(&abroad, "3125550124").await, "+13125550124", "it inherits while it sets nothing");
     let path = format!("/organizations/{north}/settings");
     acme.patch(&path, &json!({ "set": { "locale.region": "MX" } })).await.expect(200);
-    assert_eq!((opened(&home).await, opened(&abroad).await), ("+13125550123".into(), "+523125550123".into()));
+    assert_eq!(opened(&home, typed).await, "+13125550123");
+    assert_eq!(opened(&abroad, typed).await, "+523125550123");
     let send = |line: &str| {
         let payload = json!({ "line_id": line, "address": typed, "text": "Hola" });
         json!({ "kind": "messaging.send_text", "payload": payload })
