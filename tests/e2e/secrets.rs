@@ -46,6 +46,7 @@ async fn a_new_secret_takes_over_what_the_old_one_sealed_and_then_does_without_i
     let webhook = json!({ "url": "http://127.0.0.1:1/", "kinds": ["label.changed"] });
     let webhook = acme.post("/webhooks", &webhook).await.expect(201)["id"].as_str().unwrap().to_owned();
     acme.post(&format!("/webhooks/{webhook}/secret"), &json!({ "overlap_s": 3600 })).await.expect(200);
+    acme.patch("/settings", &json!({ "set": { "ai.api_key": "sk-of-acme" } })).await.expect(200);
     let (authenticator, recovery) = set_up(&world, &acme).await;
     assert_eq!(stands(&world).await, Standing::default());
     let audit = async |world: &World| -> i64 {
@@ -55,8 +56,8 @@ async fn a_new_secret_takes_over_what_the_old_one_sealed_and_then_does_without_i
     let acts = audit(&world).await;
 
     world.change_secret(AFTER, &[BEFORE]);
-    // the password and the token of the line, both secrets of the webhook, the authenticator's
-    assert_eq!(stands(&world).await, Standing { behind: 5, unreadable: 0 });
+    // the password and the token of the line, both secrets of the webhook, a setting's, the authenticator's
+    assert_eq!(stands(&world).await, Standing { behind: 6, unreadable: 0 });
     let base = world.second_api(|_| {}).await;
     let known = |base: &str| Client::new().get(format!("{base}/api/v1/session")).header("cookie", acme.cookie()).send();
     assert_eq!(known(&base).await.unwrap().status(), 200, "who was logged in still is");

@@ -20,6 +20,7 @@ mod media;
 mod messages;
 mod oidc;
 mod operations;
+mod organizations;
 mod own_access;
 mod platform;
 mod privacy;
@@ -27,6 +28,7 @@ mod quiet_hours;
 mod roles;
 mod saved_filters;
 mod search;
+mod settings;
 mod suppressions;
 mod tenants;
 mod usage;
@@ -59,6 +61,7 @@ pub fn all() -> Routes {
         messages::routes(),
         oidc::routes(),
         operations::routes(),
+        organizations::routes(),
         own_access::routes(),
         platform::routes(),
         privacy::routes(),
@@ -66,6 +69,7 @@ pub fn all() -> Routes {
         roles::routes(),
         saved_filters::routes(),
         search::routes(),
+        settings::routes(),
         suppressions::routes(),
         tenants::routes(),
         usage::routes(),

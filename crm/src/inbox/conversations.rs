@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     Error,
     access::users::UserId,
-    contacts::{home_region, suppressions},
+    contacts::{region_of_line, suppressions},
 };
 
 /// The id of a conversation.
@@ -450,7 +450,7 @@ pub async fn get(tx: &mut TenantTx, reader: UserId, id: ConversationId) -> Resul
 
 /// The conversation of that line with that address, begun now where there is none yet. Answers whether it was begun.
 pub async fn open(tx: &mut TenantTx, line_id: Uuid, address: &str) -> Result<(ConversationId, bool), Error> {
-    let region = home_region(tx).await?;
+    let region = region_of_line(tx, line_id).await?;
     let address = suppressions::normalise_in(address, region)?;
     let id = ConversationId::new();
     // the same address at the same time finds the other's row

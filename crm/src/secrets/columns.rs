@@ -8,6 +8,7 @@ use crate::{
     Error,
     access::{providers, second_factor},
     messaging::lines,
+    tenancy::settings,
     webhooks,
 };
 
@@ -21,7 +22,7 @@ pub(super) struct Column {
 }
 
 /// All of them.
-pub(super) const COLUMNS: [Column; 7] = [
+pub(super) const COLUMNS: [Column; 8] = [
     Column {
         purpose: lines::PASSWORD,
         behind: "select l.tenant_id, l.id, l.password from crm.lines l
@@ -63,6 +64,12 @@ pub(super) const COLUMNS: [Column; 7] = [
         behind: "select w.tenant_id, w.id, w.previous_secret from crm.webhooks w
                   where substr(w.previous_secret, 1, 5) <> $1 and (w.tenant_id, w.id) > ($2, $3) order by w.tenant_id, w.id limit 200",
         set: "update crm.webhooks w set previous_secret = $3 where w.tenant_id = $1 and w.id = $2 and w.previous_secret = $4",
+    },
+    Column {
+        purpose: settings::SECRET,
+        behind: "select s.tenant_id, s.id, s.secret from crm.settings s
+                  where substr(s.secret, 1, 5) <> $1 and (s.tenant_id, s.id) > ($2, $3) order by s.tenant_id, s.id limit 200",
+        set: "update crm.settings s set secret = $3 where s.tenant_id = $1 and s.id = $2 and s.secret = $4",
     },
 ];
 

@@ -31,6 +31,8 @@ const AUDIT_SUBJECTS = [
   "import",
   "bulk_change",
   "suppression",
+  "organization",
+  "setting",
   "privacy_request",
   "tenant",
   "webhook",
@@ -160,8 +162,14 @@ function useColumns(): Column<Change>[] {
         <What
           change={change}
           by={by(change)}
-          // people are known by their names; of other things only what changed is told
-          whom={/^(user|log_in)$/.test(change.subject) ? actorName(`user:${change.subject_id}`) : null}
+          // people are known by their names, settings by their keys; of other things only what changed is told
+          whom={
+            /^(user|log_in)$/.test(change.subject)
+              ? actorName(`user:${change.subject_id}`)
+              : change.subject === "setting"
+                ? (change.subject_id.split("/").at(-1) ?? null)
+                : null
+          }
           details={detailsOf(change, (id) => actorName(`user:${id}`))}
         />
       ),
@@ -229,6 +237,8 @@ export function detailsOf({ action, before, after }: Change, nameOf: (userId: st
     "act",
     "reason",
     "source",
+    "value",
+    "secret",
   ];
   return told
     .filter((name) => row[name] !== undefined && row[name] !== null && row[name] !== HIDDEN)
