@@ -15,6 +15,17 @@ create table crm.organizations (
 create unique index organizations_name_key on crm.organizations (tenant_id, (crm.fold(name)) collate "C");
 call app.wall('crm.organizations');
 
+-- Days and months of a tenant are cut by the database: a zone that it does not know (its own list may be older, or shorter, than that of the processes) would end the
+-- statements that do so for all tenants.
+create function crm.check_zone() returns trigger language plpgsql as $$
+begin
+  perform app.now() at time zone new.time_zone;
+  return new;
+exception when invalid_parameter_value then
+  raise exception 'the database knows no time zone %', new.time_zone using errcode = 'check_violation', constraint = 'tenants_time_zone';
+end $$;
+create trigger check_zone before insert or update of time_zone on crm.tenants for each row execute function crm.check_zone();
+
 alter table crm.tenants add column settings_version bigint not null default 0;
 grant update (settings_version) on crm.tenants to paloma_tenant;
 

@@ -61,6 +61,10 @@ pub fn cursor<K: Serialize>(key: &K) -> String {
 
 fn decode<K: for<'de> Deserialize<'de>>(text: &str) -> Result<K, BadCursor> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
+    // no text that the database keeps has one
+    if bytes.windows(6).any(|escaped| escaped == b"\\u0000") {
+        return Err(BadCursor);
+    }
     serde_json::from_slice(&bytes).map_err(|_| BadCursor)
 }
 
@@ -83,5 +87,6 @@ mod tests {
         let page = PageOf::<i64>::parse(Some(5), None).unwrap();
         assert!(page.finish(vec![1, 2], |row| *row).next_cursor.is_none());
         assert!(PageOf::<i64>::parse(None, Some("nonsense!")).is_err());
+        assert!(PageOf::<String>::parse(None, Some(&cursor(&"a\0"))).is_err());
     }
 }

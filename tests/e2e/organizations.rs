@@ -196,3 +196,65 @@ async fn by_the_clock_of_the_line_s_organization_it_is_night() {
     assert_eq!(sent(&home, 3).await, json!([]));
     world.finish().await;
 }
+
+/// A wrong zone is mended for what still waits: it is read with each message.
+#[tokio::test]
+async fn a_zone_of_an_organization_that_is_mended_holds_for_a_campaign_under_way() {
+    let world = World::new().await;
+    let acme = world.tenant("acme").await;
+    let north = organization(&acme, "Norte").await;
+    let path = format!("/organizations/{north}/settings");
+    acme.patch(&path, &json!({ "set": { "locale.time_zone": zone_at(12) } })).await.expect(200);
+    let line = acme.line(&world, json!({ "address": "+15550000002", "organization_id": north })).await;
+    for phone in ["+18005550100", "+18005550101"] {
+        acme.post("/contacts", &json!({ "phone": phone })).await.expect(201);
+    }
+    let more = json!({ "import_id": null, "quiet_hours": true, "rate_per_minute": 1 });
+    let campaign = acme.draft(&line, "", more).await;
+    acme.launch(&campaign).await;
+    eventually("one is out", || async { world.sends().len() == 1 }).await;
+    acme.patch(&path, &json!({ "set": { "locale.time_zone": zone_at(23) } })).await.expect(200);
+    world.advance(std::time::Duration::from_secs(61)).await;
+    eventually("the other waits for the morning", || async {
+        acme.progress(&campaign).await["waiting"][0]["reason"] == "quiet_hours"
+    })
+    .await;
+    assert_eq!(world.sends().len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_account_has_as_many_organizations_as_people_can_choose_from() {
+    let world = World::without_workers().await;
+    let acme = world.tenant("acme").await;
+    sqlx::query("insert into crm.organizations (tenant_id, id, name) select t.id, gen_random_uuid(), 'O' || n from crm.tenants t, generate_series(1, 199) n")
+        .execute(&mut world.database.superuser().await)
+        .await
+        .unwrap();
+    let body = |name: &str| json!({ "name": name });
+    let (one, other) = (body("one"), body("other"));
+    let (one, other) = tokio::join!(acme.post("/organizations", &one), acme.post("/organizations", &other));
+    let mut both = [one.status.as_u16(), other.status.as_u16()];
+    both.sort_unstable();
+    assert_eq!(both, [201, 409], "{} {}", one.text, other.text);
+    assert_eq!(acme.post("/organizations", &body("third")).await.code(), "organizations_count");
+    world.finish().await;
+}
+
+/// Whoever is not to be written to is not, by whichever line: what two countries read as two numbers is asked for with its code.
+#[tokio::test]
+async fn a_number_that_is_two_is_put_on_the_list_with_its_country_code() {
+    let world = World::without_workers().await;
+    let acme = world.tenant("acme").await;
+    let north = organization(&acme, "Norte").await;
+    let put =
+        async |address: &str| acme.post("/suppressions", &json!({ "address": address, "reason": "blacklisted" })).await;
+    assert_eq!(put("3125550123").await.body["address"], "+13125550123");
+    let region = json!({ "set": { "locale.region": "MX" } });
+    acme.patch(&format!("/organizations/{north}/settings"), &region).await.expect(200);
+    let refused = put("3125550124").await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (422, "address_ambiguous"));
+    assert_eq!(put("+52 312 555 0124").await.body["address"], "+523125550124");
+    assert_eq!(put("ana@example.com").await.body["address"], "ana@example.com");
+    world.finish().await;
+}

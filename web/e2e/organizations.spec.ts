@@ -30,8 +30,10 @@ test("an organization sets its own in place of the account's, empties it, goes w
   const { searchParams } = new URL(page.url());
   const path = `/organizations/${searchParams.get("organization")}/settings`;
 
-  const brand = page.getByRole("listitem").filter({ has: page.getByLabel("Nombre de la marca") });
-  const field = brand.getByLabel("Nombre de la marca");
+  const brand = page
+    .getByRole("listitem")
+    .filter({ has: page.getByLabel("Nombre de la marca", { exact: true }) });
+  const field = brand.getByLabel("Nombre de la marca", { exact: true });
   await expect(field).toHaveValue("Acme");
   await expect(brand).toContainText("De la cuenta");
   const save = async () => {
@@ -41,7 +43,7 @@ test("an organization sets its own in place of the account's, empties it, goes w
   };
   await field.fill("Norte");
   await expect(brand).toContainText("Propio");
-  await expect(brand).toContainText("Sin él hereda: Acme");
+  await expect(brand).toContainText("En lugar de: Acme");
   expect(await save()).toMatchObject({ value: "Norte", source: "organization" });
   await field.fill("");
   await expect(brand).toContainText("Vacío, a propósito");
@@ -58,20 +60,26 @@ test("an organization sets its own in place of the account's, empties it, goes w
 
   await page.getByRole("button", { name: "Añadir horas" }).click();
   await page.getByLabel("viernes").uncheck();
-  await page.getByLabel("Color (#1a2b3c)").fill("rojo");
+  await page.getByLabel("Hasta las").fill("00:00");
+  const color = page.getByLabel("Color (#1a2b3c)", { exact: true });
+  await color.fill("rojo");
   await page.getByRole("button", { name: "Guardar" }).click();
   await expect(page.getByRole("alert")).toContainText("Escribe un color como # y seis cifras");
-  await expect(page.getByLabel("Color (#1a2b3c)")).toHaveAttribute("aria-invalid", "true");
-  await page.getByLabel("Color (#1a2b3c)").fill("#AABBCC");
+  await expect(color).toHaveAttribute("aria-invalid", "true");
+  await color.fill("#AABBCC");
   await page.getByRole("button", { name: "Guardar" }).click();
   await expect(page.getByText("Sin guardar")).toHaveCount(0);
   expect(await held(api, path, "brand.color")).toMatchObject({ value: "#aabbcc" });
-  const hours = [{ days: [1, 2, 3, 4], from: "09:00", until: "18:00" }];
+  const hours = [{ days: [1, 2, 3, 4], from: "09:00", until: "24:00" }];
   expect(await held(api, path, "hours.weekly")).toMatchObject({ value: hours });
+  await expect(page.getByLabel("Hasta las")).toHaveValue("00:00");
   await look(page, "organization", (page) => expect(page.getByRole("textbox").first()).toBeVisible());
 
   // nobody loses what is not saved without a word
   await field.fill("Otra");
+  await page.getByRole("button", { name: "Volver a las organizaciones" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Cancelar" }).click();
+  await expect(field).toHaveValue("Otra");
   await page.getByRole("link", { name: "Equipo" }).click();
   await expect(page.getByRole("alertdialog")).toContainText("no se han guardado");
   await page.getByRole("alertdialog").getByRole("button", { name: "Salir sin guardar" }).click();
@@ -83,8 +91,10 @@ test("a secret is written, said to be there, replaced and taken away, and never 
   api,
 }) => {
   await page.goto("/settings/general");
-  const row = page.getByRole("listitem").filter({ has: page.getByLabel("Clave del servicio de IA") });
-  const field = row.getByLabel("Clave del servicio de IA");
+  const row = page
+    .getByRole("listitem")
+    .filter({ has: page.getByLabel("Clave del servicio de IA", { exact: true }) });
+  const field = row.getByLabel("Clave del servicio de IA", { exact: true });
   await expect(row).toContainText("No está puesta");
   await field.fill("canary-sk-1");
   await page.getByRole("button", { name: "Guardar" }).click();
@@ -103,7 +113,7 @@ test("a secret is written, said to be there, replaced and taken away, and never 
 
 test("what a colleague has changed meanwhile is not replaced unseen", async ({ page, api }) => {
   await page.goto("/settings/general");
-  const color = page.getByLabel("Color (#1a2b3c)");
+  const color = page.getByLabel("Color (#1a2b3c)", { exact: true });
   await color.fill("#111111");
   await api.send("PATCH", "/settings", { set: { "brand.color": "#222222" } });
   await page.getByRole("button", { name: "Guardar" }).click();
@@ -133,8 +143,8 @@ test("a line is given to an organization, which can't be removed until it has no
   await look(page, "lines", (page) => expect(page.getByRole("row").nth(1)).toBeVisible());
   const chosen = page.getByLabel(`Organización de ${line.name}`, { exact: true }).first();
   await chosen.selectOption(name);
-  await expect(page.getByText("La línea ha cambiado: vale desde ahora").first()).toBeVisible();
-  await page.getByLabel("Líneas de").selectOption(name);
+  await expect(page.getByText("La línea ha cambiado de organización").first()).toBeVisible();
+  await page.getByLabel("Líneas de", { exact: true }).selectOption(name);
   await expect(page.getByRole("row")).toHaveCount(2);
   await page.getByRole("link", { name: "Organizaciones" }).click();
   const row = page.getByRole("row").filter({ hasText: name });

@@ -8,7 +8,7 @@ use crm::{
         settings::{Change, Level, Settings},
     },
 };
-use db::Page;
+use db::{Page, Scope};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -88,13 +88,15 @@ async fn rename(
     Ok(Json(organization))
 }
 
-/// Removes an organization with all that it has set. One that a line is of stays: 409 `organization_in_use`.
+/// Removes an organization with all that it has set, its secrets too, which takes a proof of whoever is logged in. One that a line is of stays: 409
+/// `organization_in_use`.
 #[utoipa::path(
     delete, path = "/api/v1/organizations/{id}", tag = "organizations", params(("id" = Uuid, Path)),
     responses((status = 204, description = "Removed"))
 )]
 async fn delete(call: Call, Path(id): Path<OrganizationId>) -> Result<StatusCode, Problem> {
     let mut tx = call.tx().await?;
+    settings::prove(&call, tx.now())?;
     organizations::delete(&mut tx, id).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,5 +1,6 @@
 //! The settings of the account, and what those of its organizations have in common with them.
 
+use chrono::{DateTime, Utc};
 use crm::{
     access::{Permission, Via},
     tenancy::settings::{self, Change, Level, Settings},
@@ -39,11 +40,19 @@ pub(super) async fn read_at(call: &Call, level: Level) -> Result<Json<Settings>,
     Ok(Json(settings::resolve(&mut tx, level).await?))
 }
 
-/// Changes what is set there. A person who sends secrets to another place proves who they are; a key was given that permission by somebody who did.
+/// A person who touches secrets, or where they are sent, proves who they are; a key was given that permission by somebody who did.
+pub(super) fn prove(call: &Call, now: DateTime<Utc>) -> Result<(), Problem> {
+    if matches!(call.caller.via, Via::Session(_)) {
+        call.caller.require_proof(now)?;
+    }
+    Ok(())
+}
+
+/// Changes what is set there.
 pub(super) async fn change_at(call: &Call, level: Level, body: &Change) -> Result<Json<Settings>, Problem> {
     let mut tx = call.tx().await?;
-    if body.is_delicate() && matches!(call.caller.via, Via::Session(_)) {
-        call.caller.require_proof(tx.now())?;
+    if body.is_delicate() {
+        prove(call, tx.now())?;
     }
     let settings = settings::change(&call.app, &mut tx, level, body).await?;
     tx.commit().await?;

@@ -22,10 +22,7 @@ use crate::{
     App, Error,
     contacts::filter::ContactFilter,
     queue, reactions,
-    tenancy::{
-        settings::{self, Key},
-        tenants,
-    },
+    tenancy::{settings, tenants},
 };
 
 /// Contacts frozen by one transaction.
@@ -266,18 +263,17 @@ async fn turns(tx: &mut TenantTx, stage: &Stage, contacts: &[Uuid]) -> Result<Ve
     .fetch_all(tx.conn())
     .await?;
     let tenant: Tz = tenants::own(tx).await?.time_zone.parse().unwrap_or(Tz::UTC);
-    // where nobody knows where a contact is, it is frozen as being where the line's organization is
-    let last_resort = settings::of_line(tx, Key::LocaleTimeZone, stage.line_id).await?;
+    let home = settings::zone_of_line(tx, stage.line_id, tenant).await?;
     let now = tx.now();
     let rules = quiet::own(tx).await?;
     // many contacts are in few places
     let mut known: HashMap<(Option<String>, Option<String>), Turn> = HashMap::new();
     let placed = places.iter().map(|place| {
-        let (zones, regions) = (zones::of(place).or_else(|| last_resort.clone()), zones::regions(place));
+        let (zones, regions) = (zones::of(place), zones::regions(place));
         let turn = known.entry((zones.clone(), regions.clone())).or_insert_with(|| {
             let quiet = stage.quiet_hours.then(|| quiet::of(&rules, regions.as_deref()));
             let hours = Hours { window: stage.window.as_deref(), quiet };
-            hours.turn(now, &zones::read(zones.as_deref(), tenant), tenant)
+            hours.turn(now, &zones::read(zones.as_deref(), home), tenant)
         });
         let (waits_until, cause) = match *turn {
             Turn::Now => (None, None),

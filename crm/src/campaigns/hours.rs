@@ -173,13 +173,13 @@ impl Hours<'_> {
 
     /// When work that takes so long is done, if it is done in these hours of one zone alone; none where it takes years.
     #[must_use]
-    pub fn done_at(&self, now: DateTime<Utc>, work: TimeDelta, tenant: Tz) -> Option<DateTime<Utc>> {
+    pub fn done_at(&self, now: DateTime<Utc>, work: TimeDelta, home: Tz, tenant: Tz) -> Option<DateTime<Utc>> {
         if !self.is_any() {
             return now.checked_add_signed(work);
         }
         let (mut at, mut left) = (now, work);
         for _ in 0..60 {
-            let (open, _) = self.open(at, &[tenant], tenant);
+            let (open, _) = self.open(at, &[home], tenant);
             for (from, until) in open {
                 if until <= at {
                     continue;
@@ -350,10 +350,16 @@ mod tests {
     fn work_goes_on_the_next_day_where_the_hours_end() {
         let day = TimeDelta::hours(13);
         let evening = at("2026-07-01T20:00:00-04:00");
-        assert_eq!(quiet().done_at(evening, TimeDelta::hours(1), NEW_YORK), Some(at("2026-07-01T21:00:00-04:00")));
-        assert_eq!(quiet().done_at(evening, TimeDelta::hours(2), NEW_YORK), Some(at("2026-07-02T09:00:00-04:00")));
-        assert_eq!(quiet().done_at(evening, day * 40, NEW_YORK), Some(at("2026-08-10T20:00:00-04:00")));
-        assert_eq!(Hours::default().done_at(evening, day, NEW_YORK), Some(evening + day));
+        assert_eq!(
+            quiet().done_at(evening, TimeDelta::hours(1), NEW_YORK, NEW_YORK),
+            Some(at("2026-07-01T21:00:00-04:00"))
+        );
+        assert_eq!(
+            quiet().done_at(evening, TimeDelta::hours(2), NEW_YORK, NEW_YORK),
+            Some(at("2026-07-02T09:00:00-04:00"))
+        );
+        assert_eq!(quiet().done_at(evening, day * 40, NEW_YORK, NEW_YORK), Some(at("2026-08-10T20:00:00-04:00")));
+        assert_eq!(Hours::default().done_at(evening, day, NEW_YORK, NEW_YORK), Some(evening + day));
     }
 
     #[test]

@@ -46,12 +46,14 @@ pub struct Loaded {
     pub campaign_state: String,
     /// pending, or what has become of it since.
     pub state: String,
-    /// The zones the contact may be in, frozen at launch; none: the tenant's.
+    /// The zones the contact may be in, frozen at launch; none: that of the line.
     pub zones: Option<String>,
     /// The regions the contact is in, frozen at launch, by commas.
     pub regions: Option<String>,
     /// The tenant's zone.
     pub time_zone: String,
+    /// That of the line: of its organization, where that has set one.
+    pub line_zone: Option<String>,
     /// The tenant's own quiet hours of now.
     pub quiet_rules: Json<Vec<Rule>>,
     /// Days and hours in which the campaign sends.
@@ -67,12 +69,14 @@ pub(crate) async fn load(mut tx: PlatformTx, wanted: Vec<Wanted>) -> Result<Vec<
     let rows: Vec<Loaded> = sqlx::query_as(
         // `offset 0` keeps each look-up by its own key: without statistics the planner would take all recipients of the campaign instead
         "select u.ord, r.address, r.variables, c.body, c.line_id, v.chat_guid, r.resent_count, c.state as campaign_state,
-                r.state, r.zones, r.regions, t.time_zone, t.quiet_hours as quiet_rules, c.sending_window as window, c.quiet_hours, app.now() as now
+                r.state, r.zones, r.regions, t.time_zone, o.zone as line_zone, t.quiet_hours as quiet_rules, c.sending_window as window, c.quiet_hours, app.now() as now
            from unnest($1::int[], $2::uuid[]) with ordinality u(tenant_number, id, ord)
            join crm.tenants t on t.number = u.tenant_number
            cross join lateral (select x.* from crm.recipients x where x.tenant_id = t.id and x.id = u.id offset 0) r
            cross join lateral (select x.* from crm.campaigns x where x.tenant_id = t.id and x.id = r.campaign_id offset 0) c
-           left join lateral (select x.chat_guid from crm.conversations x where x.tenant_id = t.id and x.line_id = c.line_id and x.address = r.address offset 0) v on true",
+           left join lateral (select x.chat_guid from crm.conversations x where x.tenant_id = t.id and x.line_id = c.line_id and x.address = r.address offset 0) v on true
+           left join lateral (select s.value #>> '{}' as zone from crm.lines x join crm.settings s on s.tenant_id = x.tenant_id and s.organization_id = x.organization_id
+                               where x.tenant_id = t.id and x.id = c.line_id and s.key = 'locale.time_zone' offset 0) o on true",
     )
     .bind(wanted.iter().map(|row| row.tenant_number).collect::<Vec<_>>())
     .bind(wanted.iter().map(|row| row.recipient_id).collect::<Vec<_>>())

@@ -16,7 +16,7 @@ use crate::{
     events::{self, Event},
     messaging::lines,
     queue,
-    tenancy::tenants,
+    tenancy::{settings, tenants},
 };
 
 /// Recipients without a job that are failed by one statement.
@@ -167,8 +167,9 @@ async fn finish_at(
         return Ok(None);
     }
     let work = Duration::from_secs_f64((left as f64 / pace).min(10.0 * 365.0 * 86_400.0));
-    let zone = tenants::own(tx).await?.time_zone.parse().unwrap_or(chrono_tz::UTC);
-    let done = hours.done_at(tx.now(), TimeDelta::from_std(work).unwrap_or(TimeDelta::MAX), zone);
+    let tenant = tenants::own(tx).await?.time_zone.parse().unwrap_or(chrono_tz::UTC);
+    let home = settings::zone_of_line(tx, campaign.line_id.uuid(), tenant).await?;
+    let done = hours.done_at(tx.now(), TimeDelta::from_std(work).unwrap_or(TimeDelta::MAX), home, tenant);
     // what is left then is skipped
     Ok(done.map(|done| campaign.ends_at.map_or(done, |end| done.min(end))))
 }

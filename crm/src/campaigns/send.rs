@@ -165,7 +165,8 @@ impl Outgoing {
             return Ok(Heeded::Go(Some(loaded.now)));
         }
         let tenant = loaded.time_zone.parse().unwrap_or(chrono_tz::UTC);
-        let zones = zones::read(loaded.zones.as_deref(), tenant);
+        let home = loaded.line_zone.as_deref().and_then(|zone| zone.parse().ok()).unwrap_or(tenant);
+        let zones = zones::read(loaded.zones.as_deref(), home);
         if let Some(until) = hours.open_until(loaded.now, &zones, tenant) {
             return Ok(Heeded::Go(Some(until)));
         }

@@ -1,5 +1,5 @@
 //! Where a contact may be (rule D9): by its own time zone, else its postal code or state, else the beginning of its number, else nobody knows
-//! and the tenant's zone counts. Pure.
+//! and the zone of the line counts: its organization's, else the tenant's. Pure.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -25,7 +25,7 @@ pub struct Place {
     pub phone: Option<String>,
 }
 
-/// The zones it may be in, as IANA names by commas; none: the tenant's.
+/// The zones it may be in, as IANA names by commas; none: that of the line.
 #[must_use]
 pub fn of(place: &Place) -> Option<String> {
     let own = place.time_zone.as_deref().and_then(|name| name.trim().parse::<Tz>().ok());
@@ -37,9 +37,9 @@ pub fn of(place: &Place) -> Option<String> {
 
 /// The zones of [`of`], read back.
 #[must_use]
-pub fn read(zones: Option<&str>, tenant: Tz) -> Vec<Tz> {
+pub fn read(zones: Option<&str>, home: Tz) -> Vec<Tz> {
     let named: Vec<Tz> = zones.unwrap_or_default().split(',').filter_map(|name| name.parse().ok()).collect();
-    if named.is_empty() { vec![tenant] } else { named }
+    if named.is_empty() { vec![home] } else { named }
 }
 
 /// The regions whose rules hold for it: the country of its number, and its state in the USA (`US,US-FL`).

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{contact, home_region};
+use super::{contact, home_region, stored_region};
 use crate::{
     Error,
     phone::{self, Region},
+    tenancy::settings,
 };
 
 /// Why an address is on the list.
@@ -128,10 +129,19 @@ pub async fn remove(tx: &mut TenantTx, address: &str, reason: Option<Reason>) ->
     if removed.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
 }
 
-/// The address as messages carry it: one number has one spelling, or the list could be walked around.
+/// The address as messages carry it: one number has one spelling, or the list could be walked around. One that is another number for an organization in another
+/// country is asked for with its country code, so that nobody is written to who was meant.
 async fn normalise(tx: &mut TenantTx, address: &str) -> Result<String, Error> {
-    let region = home_region(tx).await?;
-    normalise_in(address, region)
+    let home = normalise_in(address, home_region(tx).await?);
+    for region in settings::regions_set(tx).await? {
+        let there = normalise_in(address, stored_region(&region)?);
+        if there.is_ok() && there.as_ref().ok() != home.as_ref().ok() {
+            let message =
+                "write the number with its country code: the account's organizations are in several countries";
+            return Err(Error::invalid("address", "address_ambiguous", message));
+        }
+    }
+    home
 }
 
 /// The same where the tenant's country is known.

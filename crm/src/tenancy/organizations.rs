@@ -27,6 +27,9 @@ pub struct Organization {
     pub updated_at: DateTime<Utc>,
 }
 
+/// Organizations of one tenant: as many as people can choose from.
+const MOST: i64 = 200;
+
 /// The organizations in the order of their names.
 pub async fn list(tx: &mut TenantTx, page: &PageOf<String>) -> Result<Page<Organization>, Error> {
     let rows: Vec<Organization> = sqlx::query_as(
@@ -59,12 +62,21 @@ pub async fn get(tx: &mut TenantTx, id: OrganizationId) -> Result<Organization, 
 pub async fn create(tx: &mut TenantTx, name: &str) -> Result<Organization, Error> {
     check_name(name)?;
     let id = OrganizationId::new();
-    sqlx::query("insert into crm.organizations (id, name) values ($1, $2)")
-        .bind(id)
-        .bind(name.trim())
-        .execute(tx.conn())
-        .await
-        .map_err(refused)?;
+    // of two who make the last one at once one waits here for the other
+    sqlx::query("select from crm.tenants t where t.id = app.tenant_id() for no key update").execute(tx.conn()).await?;
+    let made = sqlx::query(
+        "insert into crm.organizations (id, name)
+           select $1, $2 where (select count(*) from crm.organizations o where o.tenant_id = app.tenant_id()) < $3",
+    )
+    .bind(id)
+    .bind(name.trim())
+    .bind(MOST)
+    .execute(tx.conn())
+    .await
+    .map_err(refused)?;
+    if made.rows_affected() == 0 {
+        return Err(Error::conflict("organizations_count", format!("an account has up to {MOST} organizations")));
+    }
     get(tx, id).await
 }
 

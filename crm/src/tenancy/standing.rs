@@ -6,7 +6,7 @@ use jobs::admin::{self, By};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::tenants::{self, State, Tenant, TenantId, check_name, check_region, check_zone};
+use super::tenants::{self, STORED_ZONE, State, Tenant, TenantId, check_name, check_region, check_zone, unknown_zone};
 use crate::{Error, queue};
 
 /// What is to become of a tenant; what is absent stays.
@@ -53,6 +53,7 @@ pub async fn change(tx: &mut PlatformTx, id: TenantId, change: &Change, by: &By)
     .fetch_one(tx.conn())
     .await
     .map_err(|error| match db::constraint::violated(&error) {
+        Some(STORED_ZONE) => unknown_zone("time_zone"),
         Some("tenants_plan") => Error::invalid("plan", "plan_unknown", "there is no plan of that code"),
         _ => error.into(),
     })?;

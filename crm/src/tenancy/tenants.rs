@@ -1,5 +1,7 @@
 //! The directory of tenants: the platform's operator makes and lists them; a tenant sees only itself.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use db::{Id, Page, PageOf, PlatformTx, Scope, TenantTx};
 use serde::{Deserialize, Serialize};
@@ -104,6 +106,7 @@ pub async fn create(tx: &mut PlatformTx, new: NewTenant) -> Result<(Tenant, User
     .fetch_one(tx.conn())
     .await
     .map_err(|error| match db::constraint::violated(&error) {
+        Some(STORED_ZONE) => unknown_zone("time_zone"),
         Some("tenants_slug_key") => Error::conflict("slug_taken", "a tenant of that slug exists already"),
         _ => error.into(),
     })?;
@@ -138,8 +141,15 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 pub(super) fn check_zone(time_zone: &str) -> Result<(), Error> {
     match time_zone.parse::<chrono_tz::Tz>() {
         Ok(_) => Ok(()),
-        Err(_) => Err(Error::invalid("time_zone", "time_zone_unknown", "a time zone is a name such as Europe/Berlin")),
+        Err(_) => Err(unknown_zone("time_zone")),
     }
+}
+
+/// The constraint by which the database refuses a zone that it does not know itself.
+pub(super) const STORED_ZONE: &str = "tenants_time_zone";
+
+pub(super) fn unknown_zone(field: impl Into<Cow<'static, str>>) -> Error {
+    Error::invalid(field, "time_zone_unknown", "a time zone is a name such as Europe/Berlin")
 }
 
 pub(super) fn check_region(region: &str) -> Result<Region, Error> {

@@ -12,7 +12,13 @@ use super::{
     kind::{Guards, Taken},
     resolve::{Level, Settings, resolve},
 };
-use crate::{App, Error};
+use crate::{
+    App, Error,
+    tenancy::{
+        organizations::OrganizationId,
+        tenants::{STORED_ZONE, unknown_zone},
+    },
+};
 
 /// What the sealed secrets are for.
 pub(crate) const SECRET: &str = "setting.secret";
@@ -53,22 +59,35 @@ impl Change {
     }
 }
 
-/// Changes what a tenant or an organization sets, and answers what holds then.
+/// Changes what a tenant or an organization sets, and answers what holds then. Of what is as it was nobody is told.
 pub async fn change(app: &App, tx: &mut TenantTx, level: Level, change: &Change) -> Result<Settings, Error> {
     let wanted = read(app, level, change)?;
-    // others who change the same level wait here
-    let is_current = match level {
-        Level::Tenant => step_tenant(tx, change.version, &wanted).await?,
-        Level::Organization(_) => step_organization(tx, level, change.version).await?,
-    };
-    if !is_current {
-        // an organization that is not there has none
-        resolve(tx, level).await?;
+    let current = lock(tx, level).await?;
+    if change.version.is_some_and(|version| version != current) {
         return Err(Error::conflict("settings_changed", "these settings have been changed since; read them first"));
     }
-    unset(tx, level, &wanted.unset).await?;
-    set(tx, level, wanted).await?;
+    let (region, time_zone) = (wanted.region.clone(), wanted.time_zone.clone());
+    let touched = unset(tx, level, &wanted.unset).await? + set(tx, level, wanted).await?;
+    match level {
+        Level::Tenant => step_tenant(tx, touched > 0, region, time_zone).await?,
+        Level::Organization(id) if touched > 0 => step_organization(tx, id).await?,
+        Level::Organization(_) => {}
+    }
     resolve(tx, level).await
+}
+
+/// The version of the level. Others who change it wait from here on.
+async fn lock(tx: &mut TenantTx, level: Level) -> Result<i64, Error> {
+    let sql = match level {
+        Level::Tenant => {
+            "select t.settings_version from crm.tenants t where t.id = app.tenant_id() and $1::uuid is null for no key update"
+        }
+        Level::Organization(_) => {
+            "select o.settings_version from crm.organizations o where o.tenant_id = app.tenant_id() and o.id = $1 for no key update"
+        }
+    };
+    let version = sqlx::query_scalar(sql).bind(level.organization()).fetch_optional(tx.conn()).await?;
+    version.ok_or(Error::NotFound)
 }
 
 fn read(app: &App, level: Level, change: &Change) -> Result<Wanted, Error> {
@@ -105,33 +124,40 @@ fn known(name: &str, field: &'static str) -> Result<Key, Error> {
     name.parse().map_err(|_| Error::invalid(field, "setting_unknown", format!("there is no setting {name:?}")))
 }
 
-async fn step_tenant(tx: &mut TenantTx, version: Option<i64>, wanted: &Wanted) -> Result<bool, Error> {
-    let stepped = sqlx::query(
-        "update crm.tenants t set settings_version = t.settings_version + 1, region = coalesce($2, t.region), time_zone = coalesce($3, t.time_zone)
-          where t.id = app.tenant_id() and t.settings_version = coalesce($1, t.settings_version)",
-    )
-    .bind(version)
-    .bind(&wanted.region)
-    .bind(&wanted.time_zone)
-    .execute(tx.conn())
-    .await?;
-    Ok(stepped.rows_affected() == 1)
-}
-
-async fn step_organization(tx: &mut TenantTx, level: Level, version: Option<i64>) -> Result<bool, Error> {
-    let stepped = sqlx::query(
-        "update crm.organizations o set settings_version = o.settings_version + 1
-          where o.tenant_id = app.tenant_id() and o.id = $2 and o.settings_version = coalesce($1, o.settings_version)",
-    )
-    .bind(version)
-    .bind(level.organization())
-    .execute(tx.conn())
-    .await?;
-    Ok(stepped.rows_affected() == 1)
-}
-
-async fn unset(tx: &mut TenantTx, level: Level, keys: &[Key]) -> Result<(), Error> {
+async fn step_tenant(
+    tx: &mut TenantTx,
+    is_touched: bool,
+    region: Option<String>,
+    time_zone: Option<String>,
+) -> Result<(), Error> {
     sqlx::query(
+        "update crm.tenants t set settings_version = t.settings_version + 1, region = coalesce($2, t.region), time_zone = coalesce($3, t.time_zone)
+          where t.id = app.tenant_id() and ($1 or t.region <> $2 or t.time_zone <> $3)",
+    )
+    .bind(is_touched)
+    .bind(region)
+    .bind(time_zone)
+    .execute(tx.conn())
+    .await
+    .map_err(|error| match db::constraint::violated(&error) {
+        Some(STORED_ZONE) => unknown_zone(format!("set.{}", Key::LocaleTimeZone)),
+        _ => error.into(),
+    })?;
+    Ok(())
+}
+
+async fn step_organization(tx: &mut TenantTx, id: OrganizationId) -> Result<(), Error> {
+    sqlx::query(
+        "update crm.organizations o set settings_version = o.settings_version + 1 where o.tenant_id = app.tenant_id() and o.id = $1",
+    )
+    .bind(id)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+async fn unset(tx: &mut TenantTx, level: Level, keys: &[Key]) -> Result<u64, Error> {
+    let gone = sqlx::query(
         "delete from crm.settings s
           where s.tenant_id = app.tenant_id() and s.organization_id is not distinct from $1 and s.key = any($2)",
     )
@@ -139,11 +165,11 @@ async fn unset(tx: &mut TenantTx, level: Level, keys: &[Key]) -> Result<(), Erro
     .bind(keys.iter().map(|key| key.name()).collect::<Vec<_>>())
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(gone.rows_affected())
 }
 
 /// What is as it was is left alone, so that the audit tells of changes only; of a secret nobody can tell.
-async fn set(tx: &mut TenantTx, level: Level, wanted: Wanted) -> Result<(), Error> {
+async fn set(tx: &mut TenantTx, level: Level, wanted: Wanted) -> Result<u64, Error> {
     let Wanted { open, sealed, .. } = wanted;
     let rows = open.into_iter().map(|(key, value)| (key, Some(value), None));
     let rows = rows.chain(sealed.into_iter().map(|(key, secret)| (key, None, Some(secret))));
@@ -154,7 +180,7 @@ async fn set(tx: &mut TenantTx, level: Level, wanted: Wanted) -> Result<(), Erro
         values.push(value);
         secrets.push(secret);
     }
-    sqlx::query(
+    let set = sqlx::query(
         "insert into crm.settings as s (id, organization_id, key, value, secret)
            select u.id, $1, u.key, u.value, u.secret from unnest($2::uuid[], $3::text[], $4::jsonb[], $5::bytea[]) u(id, key, value, secret)
          on conflict on constraint settings_key do update set value = excluded.value, secret = excluded.secret, set_at = app.now()
@@ -167,5 +193,5 @@ async fn set(tx: &mut TenantTx, level: Level, wanted: Wanted) -> Result<(), Erro
     .bind(secrets)
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(set.rows_affected())
 }

@@ -9,7 +9,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::{hours, key::Key};
-use crate::{App, Error, phone::Region};
+use crate::{App, Error, phone::Region, tenancy::tenants::unknown_zone};
 
 /// The longest secret.
 const LONGEST_SECRET: usize = 2_000;
@@ -140,7 +140,7 @@ impl Key {
             Kind::TimeZone => match self.text(value)?.parse::<chrono_tz::Tz>() {
                 Ok(zone) => zone.name().into(),
                 Err(_) => {
-                    return Err(invalid(self, "time_zone_unknown", "a time zone is a name such as Europe/Berlin"));
+                    return Err(unknown_zone(format!("set.{self}")));
                 }
             },
             Kind::Region => match self.text(value)?.to_uppercase().parse::<Region>() {
@@ -198,11 +198,15 @@ impl Key {
 
     fn url(self, value: &Value, guard: &Http) -> Result<String, Error> {
         let refused = || {
-            let message = "give an address to which calls may go, without a user, a password and a fragment";
+            let message = "give an address to which calls may go, without a user, a password, a fragment and, but for a logo, a query";
             invalid(self, "setting_url", message)
         };
         let url = Url::parse(self.text(value)?.trim()).map_err(|_| refused())?;
-        let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        // whoever may look at settings sees addresses whole, and what is a secret in one would stand in the audit
+        let is_plain = url.username().is_empty()
+            && url.password().is_none()
+            && url.fragment().is_none()
+            && (url.query().is_none() || self == Self::BrandLogoUrl);
         if !is_plain || url.as_str().len() > 2_000 || !guard.allows(&url) {
             return Err(refused());
         }
@@ -263,6 +267,7 @@ mod tests {
             ("mail.smtp_host", json!("SMTP.Example.com"), json!("smtp.example.com")),
             ("ai.instructions", json!("one\ntwo"), json!("one\ntwo")),
             ("ai.base_url", json!("https://api.example.com/v1"), json!("https://api.example.com/v1")),
+            ("brand.logo_url", json!("https://example.com/a.svg?v=2"), json!("https://example.com/a.svg?v=2")),
             ("groups.gateway_url", json!("http://10.0.0.5:3000"), json!("http://10.0.0.5:3000/")),
             ("ai.api_key", json!(" sk-1 "), json!("sealed")),
         ] {
@@ -294,6 +299,7 @@ mod tests {
             ("ai.base_url", json!(""), "setting_url"),
             ("ai.base_url", json!("http://169.254.169.254/"), "setting_url"),
             ("ai.base_url", json!("https://u:p@example.com/"), "setting_url"),
+            ("ai.base_url", json!("https://example.com/?key=1"), "setting_url"),
             ("groups.gateway_url", json!("http://169.254.169.254/"), "setting_url"),
             ("ai.api_key", json!("  "), "setting_secret"),
             ("ai.api_key", json!("a\nb"), "setting_secret"),

@@ -7,9 +7,9 @@ mod key;
 mod kind;
 mod resolve;
 
-pub use change::{Change, change};
 pub(crate) use change::SECRET;
+pub use change::{Change, change};
 pub use key::Key;
 pub use kind::Kind;
 pub use resolve::{Held, Level, Setting, Settings, Source, resolve};
-pub(crate) use resolve::{of_line, of_organization};
+pub(crate) use resolve::{of_line, of_organization, regions_set, zone_of_line};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use db::{Scope, TenantTx};
 use serde::Serialize;
 use serde_json::Value;
@@ -188,6 +189,19 @@ pub(crate) async fn of_line(tx: &mut TenantTx, key: Key, line_id: Uuid) -> Resul
     .fetch_optional(tx.conn())
     .await?;
     Ok(set.flatten())
+}
+
+/// The countries that organizations have set.
+pub(crate) async fn regions_set(tx: &mut TenantTx) -> Result<Vec<String>, Error> {
+    let sql = "select distinct s.value #>> '{}' from crm.settings s
+                where s.tenant_id = app.tenant_id() and s.organization_id is not null and s.key = $1";
+    Ok(sqlx::query_scalar(sql).bind(Key::LocaleRegion.name()).fetch_all(tx.conn()).await?)
+}
+
+/// The zone of a line's organization, else that of the tenant.
+pub(crate) async fn zone_of_line(tx: &mut TenantTx, line_id: Uuid, tenant: Tz) -> Result<Tz, Error> {
+    let own = of_line(tx, Key::LocaleTimeZone, line_id).await?;
+    Ok(own.and_then(|zone| zone.parse().ok()).unwrap_or(tenant))
 }
 
 /// What an organization has set of such a key.

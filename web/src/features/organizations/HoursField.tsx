@@ -6,12 +6,7 @@ import { Button } from "@/components/ui/button";
 import { Field } from "@/components/ui/field";
 import { Input } from "@/components/ui/input";
 
-/** On these days, from here to before there; 1 is Monday. */
-export interface Span {
-  days: number[];
-  from: string;
-  until: string;
-}
+import { FRESH, keptUntil, shownUntil, type Span } from "./hours";
 
 interface HoursFieldProps {
   label: string;
@@ -24,7 +19,6 @@ interface HoursFieldProps {
 }
 
 const DAYS = [1, 2, 3, 4, 5, 6, 7];
-const FRESH: Span = { days: [1, 2, 3, 4, 5], from: "09:00", until: "18:00" };
 /** A Monday, for the names of the days. */
 const MONDAY = Date.UTC(2024, 0, 1);
 const DAY_MS = 86_400_000;
@@ -51,6 +45,8 @@ export function HoursField({ label, spans, error, isFixed, onChange }: HoursFiel
             <li key={place} className="rounded-md border border-line p-3">
               <SpanFields
                 span={span}
+                label={t("organizations.span", { place: place + 1 })}
+                isFixed={isFixed}
                 onChange={(changed) => onChange(all.map((one, at) => (at === place ? changed : one)))}
                 onRemove={() => onChange(all.filter((_, at) => at !== place))}
               />
@@ -82,17 +78,20 @@ export function HoursField({ label, spans, error, isFixed, onChange }: HoursFiel
 
 interface SpanFieldsProps {
   span: Span;
+  /** Which of them it is. */
+  label: string;
+  isFixed: boolean;
   onChange: (span: Span) => void;
   onRemove: () => void;
 }
 
-function SpanFields({ span, onChange, onRemove }: SpanFieldsProps) {
+function SpanFields({ span, label, isFixed, onChange, onRemove }: SpanFieldsProps) {
   const { t, i18n } = useTranslation();
   const weekday = new Intl.DateTimeFormat(i18n.language, { weekday: "long", timeZone: "UTC" });
   const turn = (day: number, isOn: boolean) =>
     onChange({ ...span, days: DAYS.filter((one) => (one === day ? isOn : span.days.includes(one))) });
   return (
-    <div className="flex flex-col gap-3">
+    <div role="group" aria-label={label} className="flex flex-col gap-3">
       <div className="flex flex-wrap items-end gap-3">
         <Field label={t("organizations.from")} className="w-28">
           <Input
@@ -104,19 +103,20 @@ function SpanFields({ span, onChange, onRemove }: SpanFieldsProps) {
         <Field label={t("organizations.until")} className="w-28">
           <Input
             type="time"
-            // the field knows no end of the day: it is shown as its last minute until it is changed
-            value={span.until === "24:00" ? "23:59" : span.until}
-            onChange={({ target }) => onChange({ ...span, until: target.value })}
+            value={shownUntil(span.until)}
+            onChange={({ target }) => onChange({ ...span, until: keptUntil(target.value) })}
           />
         </Field>
-        <Button
-          look="ghost"
-          aria-label={t("organizations.removeSpan")}
-          title={t("organizations.removeSpan")}
-          onClick={onRemove}
-        >
-          <Trash2 aria-hidden />
-        </Button>
+        {isFixed ? null : (
+          <Button
+            look="ghost"
+            aria-label={t("organizations.removeSpan")}
+            title={t("organizations.removeSpan")}
+            onClick={onRemove}
+          >
+            <Trash2 aria-hidden />
+          </Button>
+        )}
       </div>
       <div
         role="group"

@@ -4,6 +4,7 @@ import { Phone } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { Page } from "@/components/page";
+import { Button } from "@/components/ui/button";
 import { type Column, DataTable } from "@/components/ui/data-table";
 import { Select } from "@/components/ui/input";
 import { Empty, Failed, Loading } from "@/components/ui/states";
@@ -22,11 +23,16 @@ const route = getRouteApi("/app/settings/lines");
 /** Which organization each line is of. */
 export function LinesPage() {
   const { t } = useTranslation();
-  const { organization } = route.useSearch();
+  const { organization: wanted } = route.useSearch();
   const navigate = route.useNavigate();
   // whoever manages lines need not see settings: then lines stay where they are
   const sees = useMay()("admin.settings_view");
-  const organizations = useOrganizations(sees).data;
+  const known = useOrganizations(sees);
+  const organizations = known.data;
+  // only what can be taken off again: an organization of the address may be gone, or be nobody's business here
+  const isThere = sees && (!organizations || organizations.some(({ id }) => id === wanted));
+  const organization = isThere ? wanted : undefined;
+  const show = (organization: string) => void navigate({ search: organization ? { organization } : {} });
   const pages = usePages(["lines", organization ?? ""], (cursor, signal) =>
     client.GET("/api/v1/lines", {
       params: {
@@ -36,19 +42,22 @@ export function LinesPage() {
     }),
   );
   const columns = useColumns(organizations);
+  const error = pages.error ?? (sees && !organizations ? known.error : null);
+  const readAgain = () => {
+    pages.refetch();
+    if (sees) void known.refetch();
+  };
   return (
     <Page
       title={t("organizations.lines")}
       isFilled
       actions={
-        organizations ? (
+        organizations?.length ? (
           <Select
             aria-label={t("organizations.linesOf")}
             className="w-auto max-w-60"
             value={organization ?? ""}
-            onChange={({ target }) =>
-              void navigate({ search: target.value ? { organization: target.value } : {} })
-            }
+            onChange={({ target }) => show(target.value)}
           >
             <option value="">{t("organizations.allLines")}</option>
             {organizations.map(({ id, name }) => (
@@ -61,16 +70,20 @@ export function LinesPage() {
       }
     >
       <p className="max-w-3xl px-4 py-3 text-sm text-muted md:px-6">
-        {t(sees ? "organizations.linesSay" : "organizations.linesStay")}
+        {t(
+          !sees
+            ? "organizations.linesStay"
+            : organizations?.length === 0
+              ? "organizations.linesAlone"
+              : "organizations.linesSay",
+        )}
       </p>
-      {pages.isPending ? (
+      {error ? (
+        <Failed error={error} retry={readAgain} />
+      ) : pages.isPending || (sees && !organizations) ? (
         <Loading />
-      ) : pages.error ? (
-        <Failed error={pages.error} retry={pages.refetch} />
       ) : pages.rows.length === 0 ? (
-        <Empty icon={Phone} title={t("organizations.noLines")}>
-          {t("organizations.noLinesNext")}
-        </Empty>
+        <NoLines showAll={organization ? () => show("") : undefined} />
       ) : (
         <DataTable
           label={t("organizations.lines")}
@@ -83,6 +96,20 @@ export function LinesPage() {
         />
       )}
     </Page>
+  );
+}
+
+/** None at all, or none of the organization that is asked for. */
+function NoLines({ showAll }: { showAll: (() => void) | undefined }) {
+  const { t } = useTranslation();
+  return (
+    <Empty
+      icon={Phone}
+      title={t("organizations.noLines")}
+      action={showAll ? <Button onClick={showAll}>{t("organizations.allLines")}</Button> : undefined}
+    >
+      {t(showAll ? "organizations.noLinesOf" : "organizations.noLinesNext")}
+    </Empty>
   );
 }
 
@@ -116,6 +143,8 @@ interface OrganizationOfProps {
 /** Chosen, it holds: nothing else stands in the row that would have to be saved with it. */
 function OrganizationOf({ line, organizations }: OrganizationOfProps) {
   const { t } = useTranslation();
+  const now = line.organization_id;
+  const isNamed = !now || organizations?.some(({ id }) => id === now);
   const move = useMutation({
     mutationFn: (organization: string) =>
       client.PATCH("/api/v1/lines/{id}", {
@@ -129,12 +158,14 @@ function OrganizationOf({ line, organizations }: OrganizationOfProps) {
   return (
     <Select
       aria-label={t("organizations.organizationOf", { name: line.name })}
-      value={move.isPending ? move.variables : (line.organization_id ?? "")}
+      value={move.isPending ? move.variables : (now ?? "")}
       disabled={!organizations || move.isPending}
       title={organizations ? undefined : t("organizations.linesStay")}
       onChange={({ target }) => move.mutate(target.value)}
     >
       <option value="">{t("organizations.account")}</option>
+      {/* of one that is made since, or whose name may not be seen: else it would stand there as the account's */}
+      {isNamed ? null : <option value={now}>{t("organizations.another")}</option>}
       {organizations?.map(({ id, name }) => (
         <option key={id} value={id}>
           {name}

@@ -34,9 +34,16 @@ export function OrganizationsPage() {
   const navigate = route.useNavigate();
   const organizations = useOrganizations();
   const [open, setOpen] = useState<Open | null>(null);
-  if (organizations.isPending) return <Loading />;
-  if (organizations.error) {
-    return <Failed error={organizations.error} retry={() => void organizations.refetch()} />;
+  if (!organizations.data) {
+    return (
+      <Page title={t("organizations.title")}>
+        {organizations.error ? (
+          <Failed error={organizations.error} retry={() => void organizations.refetch()} />
+        ) : (
+          <Loading />
+        )}
+      </Page>
+    );
   }
   const shown = organizations.data.find((one) => one.id === id);
   const back = () => void navigate({ search: {} });
@@ -165,7 +172,7 @@ function useColumns(manages: boolean, onOpen: (open: Open) => void): Column<Orga
       id: "lines",
       header: t("organizations.lines"),
       className: "w-24 text-muted",
-      cell: ({ line_count }) => formats.number(line_count),
+      cell: (organization) => <LineCount organization={organization} />,
     },
     {
       id: "since",
@@ -184,6 +191,25 @@ function useColumns(manages: boolean, onOpen: (open: Open) => void): Column<Orga
         ]
       : []),
   ];
+}
+
+/** The way to its lines, for whoever may go there. */
+function LineCount({ organization: { id, name, line_count: count } }: { organization: Organization }) {
+  const { t } = useTranslation();
+  const lines = useFormats().number(count);
+  const may = useMay()("admin.channels_manage");
+  return may ? (
+    <Link
+      to="/settings/lines"
+      search={{ organization: id }}
+      aria-label={t("organizations.linesOfOne", { name, lines })}
+      className="hover:underline"
+    >
+      {lines}
+    </Link>
+  ) : (
+    lines
+  );
 }
 
 function RowMenu({ organization, onOpen }: { organization: Organization; onOpen: (open: Open) => void }) {
@@ -229,9 +255,10 @@ function Dialogs({ open, close, onMade, onRemoved }: DialogsProps) {
     onSuccess: () => {
       toast("ok", t("organizations.removed"));
       onRemoved();
-      return readOrganizationsAgain();
     },
     onError: (error) => toast("bad", errorText(error, t)),
+    // it may have been refused since a line is of it by now, or since it is gone
+    onSettled: () => readOrganizationsAgain(),
   });
   if (open?.kind === "name") {
     const { organization } = open;

@@ -7,8 +7,10 @@ import { Input, Select, Textarea } from "@/components/ui/input";
 import { useRegions } from "@/features/settings/regions";
 
 import { cleared, type Draft } from "./draft";
-import { HoursField, type Span } from "./HoursField";
+import { HoursField } from "./HoursField";
+import type { Span } from "./hours";
 import type { Held, Setting } from "./wire";
+import { type Choice, regionName } from "./worded";
 
 interface SettingFieldProps {
   setting: Setting;
@@ -90,6 +92,9 @@ function TextField({ setting, label, shown, error, isFixed, onChange }: SettingF
   );
 }
 
+/** Stands for a secret that whoever looks may not replace. */
+const DOTS = "••••••••";
+
 /** What is kept is never shown: something can be put in its place. */
 function SecretField({ label, shown, isTyped, error, isFixed, onChange }: SettingFieldProps) {
   const { t } = useTranslation();
@@ -98,16 +103,16 @@ function SecretField({ label, shown, isTyped, error, isFixed, onChange }: Settin
       <Input
         type="password"
         autoComplete="new-password"
-        disabled={isFixed}
+        readOnly={isFixed}
         value={isTyped && typeof shown.value === "string" ? shown.value : ""}
-        placeholder={t(shown.is_some ? "organizations.replace" : "organizations.nothing")}
+        placeholder={
+          shown.is_some ? (isFixed ? DOTS : t("organizations.replace")) : t("organizations.nothing")
+        }
         onChange={({ target }) => onChange(target.value === "" ? null : { kind: "set", value: target.value })}
       />
     </Field>
   );
 }
-
-type Choice = "es" | "en" | "starttls" | "tls";
 
 function ChoiceField({
   label,
@@ -171,15 +176,20 @@ function ZoneField({ label, shown, error, isFixed, onChange }: SettingFieldProps
 }
 
 function RegionField({ label, shown, error, isFixed, onChange }: SettingFieldProps) {
+  const { i18n } = useTranslation();
   const { countries } = useRegions();
+  const now = String(shown.value);
+  // the server knows some that are not in our list
+  const isListed = countries.some(({ code }) => code === now);
+  const all = isListed ? countries : [{ code: now, name: regionName(now, i18n.language) }, ...countries];
   return (
     <Field label={label} error={error}>
       <Select
         disabled={isFixed}
-        value={String(shown.value)}
+        value={now}
         onChange={({ target }) => onChange({ kind: "set", value: target.value })}
       >
-        {countries.map(({ code, name }) => (
+        {all.map(({ code, name }) => (
           <option key={code} value={code}>
             {name}
           </option>

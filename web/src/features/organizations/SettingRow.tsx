@@ -6,14 +6,17 @@ import { useFormats } from "@/lib/format";
 
 import { behind, type Draft, shownOf } from "./draft";
 import { SettingField } from "./SettingField";
-import type { Held, Setting, Source } from "./wire";
+import type { Held, Own, Setting, Source } from "./wire";
+import { useWorded } from "./worded";
 
 interface SettingRowProps {
   setting: Setting;
   /** What is set here is of that source. */
-  own: Source;
+  own: Own;
   draft: Draft | undefined;
   error: string | undefined;
+  /** Something does as a setting beside it says: so it has to be said that nothing does as this one says. */
+  isGroupHeeded: boolean;
   /** Only to be read. */
   isFixed: boolean;
   onChange: (draft: Draft | null) => void;
@@ -22,7 +25,8 @@ interface SettingRowProps {
 const TONES: Record<Source, Tone> = { organization: "accent", tenant: "info", default: "quiet" };
 
 /** One setting: its value, where that comes from, and the way back to what it would be without. */
-export function SettingRow({ setting, own, draft, error, isFixed, onChange }: SettingRowProps) {
+export function SettingRow(props: SettingRowProps) {
+  const { setting, own, draft, error, isGroupHeeded, isFixed, onChange } = props;
   const { t } = useTranslation();
   const label = t(`organizations.keys.${setting.key}`);
   const shown = shownOf(setting, own, draft);
@@ -44,7 +48,7 @@ export function SettingRow({ setting, own, draft, error, isFixed, onChange }: Se
       <div className="flex min-h-7 flex-wrap items-center gap-2 text-xs text-faint">
         <Badge tone={isOwn ? "accent" : TONES[shown.source]}>{t(`organizations.sources.${origin}`)}</Badge>
         {draft ? <Badge tone="warn">{t("organizations.notSaved")}</Badge> : null}
-        <Said setting={setting} shown={shown} isOwn={isOwn} other={other} />
+        <Said setting={setting} own={own} shown={shown} other={other} isGroupHeeded={isGroupHeeded} />
         {isFixed ? null : (
           <span className="ml-auto flex flex-wrap gap-1">
             {setting.is_nullable && shown.is_some && other?.is_some ? (
@@ -76,15 +80,19 @@ export function SettingRow({ setting, own, draft, error, isFixed, onChange }: Se
 
 interface SaidProps {
   setting: Setting;
+  own: Own;
   shown: Held;
-  isOwn: boolean;
   other: Held | null;
+  isGroupHeeded: boolean;
 }
 
-/** What can't be seen in the field: that it is empty on purpose, what it stands before, since when a secret is there. */
-function Said({ setting, shown, isOwn, other }: SaidProps) {
+/** What can't be seen in the field: that it is empty on purpose, what it stands before, since when a secret is there, what it is for. */
+function Said({ setting, own, shown, other, isGroupHeeded }: SaidProps) {
   const { t } = useTranslation();
   const formats = useFormats();
+  const worded = useWorded();
+  const isOwn = shown.source === own;
+  const instead = isOwn && other ? worded(setting, other.value) : null;
   const isSecret = setting.kind.type === "secret";
   const isEmpty = shown.value === "" || (Array.isArray(shown.value) && shown.value.length === 0);
   const parts = [
@@ -92,12 +100,15 @@ function Said({ setting, shown, isOwn, other }: SaidProps) {
       ? t("organizations.setOn", { at: formats.dateTime(shown.set_at) })
       : null,
     isSecret && !shown.is_some && !isOwn ? t("organizations.noSecret") : null,
-    isOwn && !shown.is_some ? t("organizations.noneHere") : null,
+    // what can't be without a value is only being typed
+    isOwn && !shown.is_some && setting.is_nullable ? t("organizations.noneHere") : null,
     shown.is_some && isEmpty ? t("organizations.emptyHere") : null,
-    isOwn && other && !isSecret && ["string", "number"].includes(typeof other.value) && other.value !== ""
-      ? t("organizations.without", { value: String(other.value) })
-      : null,
-    setting.is_heeded ? t(`organizations.uses.${setting.key as "locale.region" | "locale.time_zone"}`) : null,
+    instead === null ? null : t("organizations.without", { value: instead }),
+    setting.is_heeded
+      ? t(`organizations.uses.${own}.${setting.key as "locale.region" | "locale.time_zone"}`)
+      : isGroupHeeded
+        ? t("organizations.onlyKeptOne")
+        : null,
   ];
   return <span className="min-w-0 [overflow-wrap:anywhere]">{parts.filter(Boolean).join(" · ")}</span>;
 }

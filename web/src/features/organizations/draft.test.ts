@@ -1,7 +1,8 @@
 /** Unset, empty and null, from what is typed to what is sent. */
 import { expect, test } from "vitest";
 
-import { behind, changeOf, cleared, type Draft, shownOf, withDraft } from "./draft";
+import { behind, changeOf, cleared, type Draft, leftOf, shownOf, withDraft } from "./draft";
+import { keptUntil, shownUntil } from "./hours";
 import type { Held, Setting } from "./wire";
 
 const held = (value: unknown, source: Held["source"]): Held => ({
@@ -64,4 +65,28 @@ test("what is sent tells unset from empty and from null", () => {
   });
   expect(cleared(setting(account))).toBe("");
   expect(cleared(setting(account, null, { may_be_empty: false }))).toBeNull();
+});
+
+test("what is typed while others are saved is all that is left", () => {
+  const name = setting(held("North", own), account);
+  const color = setting(held(null, "default"), null, { key: "brand.color" });
+  const sent = { "brand.name": set("North") };
+  expect(leftOf(sent, sent, [name, color], own)).toEqual({});
+  const more = { ...sent, "brand.color": set("#112233") };
+  expect(leftOf(more, sent, [name, color], own)).toEqual({ "brand.color": set("#112233") });
+  // it has been changed once more, and once to what is kept now
+  expect(leftOf({ "brand.name": set("N") }, sent, [name, color], own)).toEqual({ "brand.name": set("N") });
+  expect(leftOf({ "brand.name": { kind: "unset" } }, sent, [name], own)).toEqual({
+    "brand.name": { kind: "unset" },
+  });
+  expect(leftOf({ "brand.name": set("North") }, sent, [name, color], own)).toEqual({});
+});
+
+test("hours may end with the day, which the field writes as midnight", () => {
+  expect(keptUntil("00:00")).toBe("24:00");
+  expect(shownUntil("24:00")).toBe("00:00");
+  for (const time of ["", "00:01", "12:00", "23:59"]) {
+    expect(keptUntil(time)).toBe(time);
+    expect(shownUntil(time)).toBe(time);
+  }
 });

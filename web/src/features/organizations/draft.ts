@@ -33,6 +33,14 @@ export function withDraft(drafts: Drafts, setting: Setting, own: Source, draft: 
   return isIdle ? others : { ...others, [setting.key]: draft };
 }
 
+/** What is still to be saved once those that were sent are: what has been typed since, where it changes what holds by now. */
+export function leftOf(drafts: Drafts, sent: Drafts, settings: readonly Setting[], own: Source): Drafts {
+  return settings.reduce<Drafts>((left, setting) => {
+    const draft = drafts[setting.key];
+    return draft && draft !== sent[setting.key] ? withDraft(left, setting, own, draft) : left;
+  }, {});
+}
+
 /** The drafts as the server is told of them. */
 export function changeOf(drafts: Drafts): { set: Record<string, unknown>; unset: string[] } {
   const set: Record<string, unknown> = {};

@@ -13,6 +13,8 @@ export type Settings = Schemas["Settings"];
 export type Held = Schemas["SettingHeld"];
 export type Kind = Schemas["SettingKind"];
 export type Source = Schemas["SettingSource"];
+/** Where what somebody sets on a screen comes from: the account's own or an organization's. */
+export type Own = Exclude<Source, "default">;
 
 /** Whose settings: an organization's id, or none for the account's own. */
 export type Level = string | undefined;

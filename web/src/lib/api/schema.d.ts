@@ -1731,7 +1731,10 @@ export interface paths {
         get: operations["organizations_get"];
         put?: never;
         post?: never;
-        /** Removes an organization with all that it has set. One that a line is of stays: 409 `organization_in_use`. */
+        /**
+         * Removes an organization with all that it has set, its secrets too, which takes a proof of whoever is logged in. One that a line is of stays: 409
+         *     `organization_in_use`.
+         */
         delete: operations["organizations_delete"];
         options?: never;
         head?: never;
