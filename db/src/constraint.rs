@@ -6,6 +6,12 @@ pub fn violated(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
 }
 
+/// Whether the statement met or would have left a row that the transaction does not see.
+#[must_use]
+pub fn is_out_of_sight(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42501")
+}
+
 /// Whether the statement failed for a reason that may pass by itself: a lost connection, a restart, a serialisation failure, a deadlock.
 #[must_use]
 pub fn is_transient(error: &sqlx::Error) -> bool {

@@ -28,6 +28,7 @@ mod roles;
 mod saved_filters;
 mod search;
 mod suppressions;
+mod teams;
 mod tenants;
 mod usage;
 mod users;
@@ -67,6 +68,7 @@ pub fn all() -> Routes {
         saved_filters::routes(),
         search::routes(),
         suppressions::routes(),
+        teams::routes(),
         tenants::routes(),
         usage::routes(),
         users::routes(),

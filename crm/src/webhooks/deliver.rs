@@ -135,7 +135,7 @@ async fn due(tx: &mut TenantTx, job: &Deliver) -> Result<Option<Due>, Error> {
                 d.attempt_count - d.attempts_before as since_replay,
                 case when w.previous_until > app.now() then w.previous_secret end as previous_secret, w.disabled_at is not null as is_disabled,
                 d.state = 'failed' as is_lost,
-                coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, u.disabled_at is null as owner_works
+                coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, crm.mates(u.tenant_id, u.id, r.permissions) as mates, u.disabled_at is null as owner_works
            from crm.webhook_deliveries d
            join crm.webhooks w on w.tenant_id = d.tenant_id and w.id = d.webhook_id
            join crm.users u on u.tenant_id = w.tenant_id and u.id = w.owner_id

@@ -73,7 +73,7 @@ pub(super) fn body(kind: &str, timestamp: DateTime<Utc>, seq: Option<i64>, data:
 pub async fn feed(db: &Db) -> Result<Fed, Error> {
     let mut tx = events::feed(db).await?;
     let hungry: Vec<Hungry> = sqlx::query_as(
-        "select f.tenant_id, f.webhook_id, t.number as tenant_number, w.kinds, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, u.disabled_at is null as owner_works, f.seq, c.seq as last,
+        "select f.tenant_id, f.webhook_id, t.number as tenant_number, w.kinds, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, crm.mates(u.tenant_id, u.id, r.permissions) as mates, u.disabled_at is null as owner_works, f.seq, c.seq as last,
                 exists (select from jobs.lanes l join jobs.queues q on q.id = l.queue
                          where l.tenant_number = t.number and q.name = $2 and l.key = 'webhook/' || f.webhook_id and l.cancelled_at is not null) as is_called_off
            from crm.webhook_feeds f
