@@ -1,7 +1,8 @@
 //! The live feed: a WebSocket of the tenant's events, each frame `{seq, kind, data, at}`, the first one `{"kind":"hello","seq":last,"is_resumed":false}`.
-//! What somebody may not see is left out; a revoked session or key loses its socket within seconds. Who comes back says the last number
+//! What somebody may not see is left out, also what is of conversations that they do not see; a revoked session or key loses its socket within seconds. Who comes back says the last number
 //! it has seen and is told what it has missed, or that it has missed too much.
 
+mod frame;
 mod hub;
 mod outgoing;
 mod watch;
@@ -16,7 +17,14 @@ use axum::{
     },
     response::Response,
 };
-use crm::{App, access::Caller, events};
+use crm::{
+    App,
+    access::{Caller, Permission, Sight},
+    events::{
+        self, Numbered,
+        audience::{self, Holders},
+    },
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
@@ -24,9 +32,10 @@ use tokio::{
     time::{Instant, interval_at},
 };
 
-use hub::Frame;
+use frame::Frame;
 pub use hub::Hub;
 use utoipa::IntoParams;
+use uuid::Uuid;
 pub use watch::CHECK;
 use watch::Verdict;
 
@@ -160,12 +169,20 @@ impl Socket {
         Ok(())
     }
 
-    /// Whether a frame is for the caller, by what is known of them at this very moment.
-    fn may_see(&mut self, frame: &Frame) -> Result<bool, Closed> {
+    /// Tells as much of a frame as is for the caller, by what is known of them at this very moment.
+    async fn tell(&mut self, ws: &mut WebSocket, frame: &Frame) -> Result<(), Closed> {
         if self.verdict.has_changed().map_err(|_| STOPPING)? {
             self.look()?;
         }
-        Ok(frame.is_for(&self.caller))
+        match frame.text_for(&self.app, &self.caller).await {
+            Ok(Some(text)) => send(ws, Message::Text(text)).await,
+            Ok(None) => Ok(()),
+            // nobody knows whether it is theirs: they come back, and are told then
+            Err(error) => {
+                tracing::warn!(%error, "live: whose an event is could not be read");
+                Err(STOPPING)
+            }
+        }
     }
 
     async fn beginning(&self, seq: i64) -> Result<Beginning, Closed> {
@@ -186,23 +203,35 @@ impl Socket {
             let missed =
                 events::after(&self.app.db, self.caller.tenant_id, told, MISSED_AT_ONCE).await.map_err(|_| STOPPING)?;
             let Some(last) = missed.last().map(|event| event.seq) else { return Ok(()) };
+            let holders = self.holders(&missed).await?;
             for event in missed.iter().take_while(|event| event.seq <= seq) {
                 let frame = Frame::of(event).map_err(|_| STOPPING)?;
-                if self.may_see(&frame)? {
-                    send(ws, Message::Text(frame.text)).await?;
-                }
+                let frame = match &holders {
+                    Some(holders) => frame.knowing(holders),
+                    None => frame,
+                };
+                self.tell(ws, &frame).await?;
             }
             told = last;
         }
         Ok(())
     }
 
+    /// Who has the conversations of these events, for somebody who sees some only.
+    async fn holders(&self, missed: &[Numbered]) -> Result<Option<Arc<Holders>>, Closed> {
+        if self.caller.sight(Permission::ConversationsView) == Sight::All {
+            return Ok(None);
+        }
+        let about: Vec<Uuid> = missed.iter().flat_map(|event| audience::conversations(&event.data)).collect();
+        let holders = events::holders(&self.app.db, self.caller.tenant_id, &about).await.map_err(|_| STOPPING)?;
+        Ok(Some(Arc::new(holders)))
+    }
+
     async fn pass_on(&mut self, ws: &mut WebSocket, frame: Result<Arc<Frame>, RecvError>) -> Result<(), Closed> {
         match frame {
             // a client may have seen, by another process, what this one's feed still has to come to
             Ok(frame) if frame.seq.is_some() && frame.seq <= self.since => Ok(()),
-            Ok(frame) if self.may_see(&frame)? => send(ws, Message::Text(frame.text.clone())).await,
-            Ok(_) => Ok(()),
+            Ok(frame) => self.tell(ws, &frame).await,
             // what it missed can't be told any more: it comes back and reads afresh
             Err(RecvError::Lagged(_)) => Err(SLOW),
             Err(RecvError::Closed) => Err(STOPPING),

@@ -227,6 +227,11 @@ pub async fn recheck(app: &App, known: &[(Uuid, Via)]) -> Result<HashMap<Via, Ca
     Ok(found)
 }
 
+/// Who is known by that in that tenant, if anybody still is.
+pub async fn known(app: &App, tenant_id: Uuid, via: Via) -> Result<Option<Caller>, Error> {
+    Ok(recheck(app, &[(tenant_id, via)]).await?.remove(&via))
+}
+
 fn of_session(live: &sessions::Live) -> Caller {
     Caller {
         tenant_id: live.tenant_id,

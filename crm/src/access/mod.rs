@@ -25,7 +25,7 @@ pub mod teams;
 pub mod throttle;
 pub mod users;
 
-pub use caller::{Caller, Credential, Via, identify, recheck, recognize};
+pub use caller::{Caller, Credential, Via, identify, known, recheck, recognize};
 pub use permission::{Permission, Permissions};
 pub use prune::Prune;
 pub(crate) use role::Granted;

@@ -17,7 +17,7 @@ use crate::{
     Error,
     access::users::UserId,
     inbox::{
-        conversations,
+        conversations, opening,
         write::{self, Reply},
     },
     messaging::lines::LineId,
@@ -93,7 +93,7 @@ pub async fn test(tx: &mut TenantTx, author: UserId, new: &NewTest) -> Result<Te
         return Err(Error::invalid("address", "address_no_phone", "campaigns go to phone numbers"));
     }
     let text = preview(tx, &new.body, new.contact_id).await?.text;
-    let (conversation_id, _) = conversations::open(tx, new.line_id.uuid(), &new.address).await?;
+    let conversation_id = opening::open(tx, new.line_id.uuid(), &new.address).await?;
     let reply = Reply { author, body: &text, media: &[], reply_to_id: None, despite_opt_out: false };
     let message_id = write::reply(tx, conversation_id, reply).await?;
     Ok(Test { message_id, conversation_id, text })

@@ -11,7 +11,6 @@ use uuid::Uuid;
 use crate::{
     Error,
     access::users::UserId,
-    contacts::{home_region, suppressions},
 };
 
 /// The id of a conversation.
@@ -170,6 +169,7 @@ pub async fn list(
     filter: &Filter,
     page: &PageOf<Key>,
 ) -> Result<Page<Conversation>, Error> {
+    let filter = &filter.within(tx, reader);
     let keys = match filter.label_id {
         _ if filter.is_unread && has_read_most(tx, reader).await? => of_unread(tx, reader, filter, page).await?,
         // of a frequent label what is somebody's is found sooner among what is theirs
@@ -185,6 +185,14 @@ pub async fn list(
 }
 
 impl Filter {
+    /// Says of whoever sees their own only what is so anyhow, so that the list is theirs by its index.
+    fn within(&self, tx: &TenantTx, reader: UserId) -> Self {
+        let is_own = tx.narrow().is_some_and(|narrow| *narrow.users == [reader.uuid()] && !narrow.with_unassigned);
+        match self.assignee {
+            None if is_own => Self { assignee: Some(Assignee::User(reader)), ..*self },
+            Some(_) | None => *self,
+        }
+    }
     fn assignee_id(&self) -> Option<UserId> {
         match self.assignee {
             Some(Assignee::User(id)) => Some(id),
@@ -446,28 +454,4 @@ impl LastMessage {
 /// One conversation, as that user sees it.
 pub async fn get(tx: &mut TenantTx, reader: UserId, id: ConversationId) -> Result<Conversation, Error> {
     rows(tx, reader, &[id]).await?.pop().ok_or(Error::NotFound)
-}
-
-/// The conversation of that line with that address, begun now where there is none yet. Answers whether it was begun.
-pub async fn open(tx: &mut TenantTx, line_id: Uuid, address: &str) -> Result<(ConversationId, bool), Error> {
-    let region = home_region(tx).await?;
-    let address = suppressions::normalise_in(address, region)?;
-    let id = ConversationId::new();
-    // the same address at the same time finds the other's row
-    let opened: Result<ConversationId, sqlx::Error> = sqlx::query_scalar(
-        "insert into crm.conversations (id, line_id, address, contact_id)
-           select $1, $2, $3, (select k.id from crm.contacts k where k.tenant_id = app.tenant_id() and k.phone = $3 order by k.id limit 1)
-         on conflict (tenant_id, line_id, address) do update set address = excluded.address
-         returning id",
-    )
-    .bind(id)
-    .bind(line_id)
-    .bind(&address)
-    .fetch_one(tx.conn())
-    .await;
-    let found = opened.map_err(|error| match db::constraint::violated(&error) {
-        Some("conversations_line") => Error::invalid("line_id", "line_not_found", "there is no such line"),
-        _ => error.into(),
-    })?;
-    Ok((found, found == id))
 }

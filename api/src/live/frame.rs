@@ -1,0 +1,98 @@
+//! An event as it goes over the wire: written once for all sockets, and as far as somebody sees who sees some conversations only.
+
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use crm::{
+    App, Error,
+    access::{Caller, Permission, Sight, Within},
+    events::{
+        self, Numbered, Whisper,
+        audience::{self, Holders, Told},
+    },
+};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+/// An event as it goes over the wire.
+#[derive(Debug)]
+pub struct Frame {
+    /// Its number, if it is one that is kept.
+    pub seq: Option<i64>,
+    /// What somebody needs to see it.
+    permission: Permission,
+    /// For whom alone, if not for all of the tenant.
+    user_id: Option<Uuid>,
+    text: Utf8Bytes,
+    tenant_id: Uuid,
+    /// The conversations that it tells of.
+    conversations: Vec<Uuid>,
+    /// Who had its conversation before.
+    former: Option<Uuid>,
+    /// Who has them: asked once for all sockets of this process, and only where one of them wants to know.
+    holders: OnceCell<Arc<Holders>>,
+}
+
+impl Frame {
+    /// The frame of a numbered event.
+    pub fn of(event: &Numbered) -> Result<Self, Error> {
+        let text = serde_json::to_string(event).map_err(|error| Error::Internal(error.into()))?;
+        Ok(Self {
+            seq: Some(event.seq),
+            permission: events::permission(&event.kind),
+            user_id: event.user_id,
+            text: text.into(),
+            tenant_id: event.tenant_id,
+            conversations: audience::conversations(&event.data),
+            former: event.former_assignee_id,
+            holders: OnceCell::new(),
+        })
+    }
+    /// The same where it has been read already who has the conversations.
+    pub fn knowing(self, holders: &Arc<Holders>) -> Self {
+        Self { holders: OnceCell::new_with(Some(Arc::clone(holders))), ..self }
+    }
+    /// The frame of what is written nowhere; it has no number, and says itself who has its conversation.
+    pub fn of_whisper(whisper: &Whisper) -> Self {
+        let text = json!({ "kind": whisper.kind, "data": whisper.data, "at": whisper.at }).to_string();
+        let holders = whisper.of.map(|(conversation, assignee)| Holders::of(conversation, assignee)).unwrap_or_default();
+        Self {
+            seq: None,
+            permission: events::permission(&whisper.kind),
+            user_id: None,
+            text: text.into(),
+            tenant_id: whisper.tenant_id,
+            conversations: audience::conversations(&whisper.data),
+            former: None,
+            holders: OnceCell::new_with(Some(Arc::new(holders))),
+        }
+    }
+    /// What of it that caller gets.
+    pub async fn text_for(&self, app: &App, caller: &Caller) -> Result<Option<Utf8Bytes>, Error> {
+        let is_theirs = self.user_id.is_none_or(|id| caller.user_id.uuid() == id);
+        if !is_theirs || !caller.permissions.contains(self.permission) {
+            return Ok(None);
+        }
+        match caller.sight(self.permission) {
+            Sight::All => Ok(Some(self.text.clone())),
+            // what is for one user alone is about what they did themselves
+            Sight::Within(_) if self.user_id.is_some() || self.conversations.is_empty() => Ok(Some(self.text.clone())),
+            Sight::Within(within) => self.part_for(app, &within).await,
+        }
+    }
+
+    async fn part_for(&self, app: &App, within: &Within) -> Result<Option<Utf8Bytes>, Error> {
+        let read = async || events::holders(&app.db, self.tenant_id, &self.conversations).await.map(Arc::new);
+        let holders = self.holders.get_or_try_init(read).await?;
+        let mut event: Value = serde_json::from_str(&self.text).map_err(|error| Error::Internal(error.into()))?;
+        Ok(match audience::told(&event["data"], self.former, holders, within) {
+            Told::Whole => Some(self.text.clone()),
+            Told::Part(data) => {
+                event["data"] = data;
+                Some(event.to_string().into())
+            }
+            Told::Nothing => None,
+        })
+    }
+}
