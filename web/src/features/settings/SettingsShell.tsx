@@ -8,6 +8,7 @@ import {
   ScrollText,
   ShieldCheck,
   Users,
+  UsersRound,
   Webhook,
 } from "lucide-react";
 import { Suspense, useEffect, useRef } from "react";
@@ -18,10 +19,11 @@ import type { Permission } from "@/lib/api/client";
 import { useMay } from "@/lib/session";
 
 interface Section {
-  id: "security" | "users" | "roles" | "quietHours" | "webhooks" | "usage" | "privacy" | "audit";
+  id: "security" | "users" | "teams" | "roles" | "quietHours" | "webhooks" | "usage" | "privacy" | "audit";
   to:
     | "/settings/security"
     | "/settings/users"
+    | "/settings/teams"
     | "/settings/roles"
     | "/settings/quiet-hours"
     | "/settings/webhooks"
@@ -37,6 +39,7 @@ interface Section {
 const SECTIONS: readonly Section[] = [
   { id: "security", to: "/settings/security", icon: ShieldCheck },
   { id: "users", to: "/settings/users", icon: Users, needs: "admin.users_view" },
+  { id: "teams", to: "/settings/teams", icon: UsersRound, needs: "admin.users_view" },
   { id: "roles", to: "/settings/roles", icon: KeyRound, needs: "admin.roles_manage" },
   { id: "quietHours", to: "/settings/quiet-hours", icon: Moon, needs: "campaigns.view" },
   { id: "webhooks", to: "/settings/webhooks", icon: Webhook, needs: "admin.webhooks_manage" },
