@@ -37,6 +37,7 @@ mod platform;
 mod privacy;
 mod roles;
 mod schedules;
+mod scopes;
 mod second_factor;
 mod security_cases;
 mod sending;

@@ -1,0 +1,142 @@
+//! What is told: to open sockets, to those that come back, and to webhooks.
+
+use e2e::{Tenant, World, eventually};
+use serde_json::{Value, json};
+use sim::{bluebubbles::Inbound, receiver::Receiver};
+
+use super::{ADDRESSES, Scene};
+use crate::{
+    inbox::{change, id, writes},
+    live::Feed,
+};
+
+/// Everything up to a label that is made now: what is told of conversations by then.
+async fn heard(acme: &Tenant, feed: &mut Feed) -> Vec<Value> {
+    let name = format!("until {}", uuid::Uuid::now_v7());
+    let label = id(&acme.post("/labels", &json!({ "name": name })).await.expect(201));
+    let mut frames = feed.until(|frame| frame["data"]["label_id"] == *label).await;
+    frames.pop();
+    frames
+}
+
+/// The conversations that frames name.
+fn named(frames: &[Value]) -> Vec<String> {
+    let of = |frame: &Value| {
+        let items = frame["data"]["items"].as_array().cloned().unwrap_or_default();
+        items.into_iter().chain([frame["data"].clone()]).filter_map(|part| part["conversation_id"].as_str().map(str::to_owned))
+    };
+    let mut named: Vec<String> = frames.iter().flat_map(of).collect();
+    named.sort();
+    named.dedup();
+    named
+}
+
+#[tokio::test]
+async fn a_socket_hears_of_what_is_seen_and_of_nothing_else() {
+    let scene = Scene::new().await;
+    for (looker, seen) in scene.lookers() {
+        let (mut feed, _) = Feed::open(&scene.world, looker).await;
+        for address in ADDRESSES {
+            writes(&scene.world, &scene.acme, address, "hola").await;
+        }
+        for (_, conversation) in &scene.conversations {
+            let path = format!("/conversations/{conversation}");
+            scene.acme.post(&format!("{path}/messages"), &json!({ "body": "¿sí?" })).await.expect(201);
+            scene.acme.post(&format!("{path}/presence"), &json!({ "state": "typing" })).await.expect(200);
+            scene.acme.post(&format!("{path}/presence"), &json!({ "state": "gone" })).await.expect(200);
+        }
+        scene.world.settle().await;
+        let frames = heard(&scene.acme, &mut feed).await;
+        let mut wanted: Vec<String> = seen.iter().map(|whose| scene.of(whose).to_owned()).collect();
+        wanted.sort();
+        assert_eq!(named(&frames), wanted, "{seen:?}");
+        for kind in ["message.new", "message.status", "conversation.presence"] {
+            let of_kind: Vec<Value> = frames.iter().filter(|frame| frame["kind"] == kind).cloned().collect();
+            assert_eq!(named(&of_kind), wanted, "{kind}: {seen:?}");
+        }
+    }
+    scene.world.finish().await;
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_given_away_is_told_to_whoever_had_it_once_and_then_no_more() {
+    let scene = Scene::new().await;
+    let (mut anas, _) = Feed::open(&scene.world, &scene.ana).await;
+    let (mut leos, _) = Feed::open(&scene.world, &scene.leo).await;
+    let (mut teas, seen_until) = Feed::open(&scene.world, &scene.tea).await;
+    let gone = scene.of("ana");
+    change(&scene.acme, gone, json!({ "assignee_id": scene.leo.user_id().await })).await;
+    for feed in [&mut anas, &mut leos, &mut teas] {
+        let frames = heard(&scene.acme, feed).await;
+        assert_eq!(named(&frames), [gone]);
+        assert_eq!(frames[0]["kind"], "conversation.updated");
+    }
+    writes(&scene.world, &scene.acme, ADDRESSES[0], "¿sigues ahí?").await;
+    for feed in [&mut anas, &mut teas] {
+        assert!(named(&heard(&scene.acme, feed).await).is_empty());
+    }
+    assert_eq!(named(&heard(&scene.acme, &mut leos).await), [gone]);
+    // nor is what was missed told to whoever comes back
+    let (mut back, _) = Feed::open_since(&scene.world, &scene.tea, Some(seen_until)).await;
+    let frames = heard(&scene.acme, &mut back).await;
+    let news = frames.iter().filter(|frame| frame["kind"] == "message.new").count();
+    assert_eq!((named(&frames), news), (vec![gone.to_owned()], 0), "that it is gone, and nothing since");
+    scene.world.finish().await;
+}
+
+/// What one look of the process takes: the next ones begin after it.
+async fn looked_at() {
+    let begun = World::machine_ms();
+    eventually("who listens was looked at", || async { World::machine_ms() - begun > 5_500 }).await;
+}
+
+#[tokio::test]
+async fn who_leaves_a_team_or_whose_team_is_gone_hears_no_more_by_it() {
+    let scene = Scene::new().await;
+    let (mut feed, _) = Feed::open(&scene.world, &scene.tea).await;
+    writes(&scene.world, &scene.acme, ADDRESSES[0], "uno").await;
+    assert_eq!(named(&heard(&scene.acme, &mut feed).await), [scene.of("ana")]);
+    let path = format!("/conversations/{}", scene.of("ana"));
+    let member = format!("/teams/{}/members/{}", scene.team, scene.ana.user_id().await);
+    assert_eq!(scene.acme.delete(&member).await.status, 204);
+    assert_eq!(scene.tea.get(&path).await.status, 404, "at once");
+    looked_at().await;
+    writes(&scene.world, &scene.acme, ADDRESSES[0], "dos").await;
+    assert!(named(&heard(&scene.acme, &mut feed).await).is_empty());
+    scene.acme.put(&member, &json!({})).await.expect(200);
+    looked_at().await;
+    writes(&scene.world, &scene.acme, ADDRESSES[0], "tres").await;
+    assert_eq!(named(&heard(&scene.acme, &mut feed).await), [scene.of("ana")]);
+    assert_eq!(scene.acme.delete(&format!("/teams/{}", scene.team)).await.status, 204);
+    assert_eq!(scene.tea.get(&path).await.status, 404, "at once");
+    looked_at().await;
+    writes(&scene.world, &scene.acme, ADDRESSES[0], "cuatro").await;
+    assert!(named(&heard(&scene.acme, &mut feed).await).is_empty());
+    scene.world.finish().await;
+}
+
+#[tokio::test]
+async fn a_webhook_is_told_what_its_owner_sees() {
+    let scene = Scene::new().await;
+    let names = ["conversations.view", "admin.webhooks_manage"];
+    let role = json!({ "name": "Hooks", "permissions": names, "scopes": { "conversations.view": "team" } });
+    let wes = scene.acme.colleague("Wes", &id(&scene.acme.post("/roles", &role).await.expect(201))).await;
+    scene.acme.put(&format!("/teams/{}/members/{}", scene.team, wes.user_id().await), &json!({})).await.expect(200);
+    let receiver = Receiver::start_local().await.unwrap();
+    let kinds = ["message.new", "message.status", "label.changed"];
+    wes.post("/webhooks", &json!({ "url": receiver.url("/"), "kinds": kinds })).await.expect(201);
+    for address in ADDRESSES {
+        scene.world.sim.inbound(&Inbound::new(address, "hola")).unwrap();
+    }
+    scene.world.settle().await;
+    scene.acme.post("/labels", &json!({ "name": "last" })).await.expect(201);
+    let told = || -> Vec<Value> {
+        receiver.posts().iter().map(|post| serde_json::from_slice(&post.body).unwrap()).collect()
+    };
+    eventually("the last one came", || async { told().iter().any(|body| body["type"] == "label.changed") }).await;
+    scene.world.drain().await;
+    let mut wanted: Vec<String> = ["ana", "tea", "nobody"].iter().map(|whose| scene.of(whose).to_owned()).collect();
+    wanted.sort();
+    assert_eq!(named(&told()), wanted);
+    scene.world.finish().await;
+}
