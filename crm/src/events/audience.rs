@@ -3,11 +3,14 @@
 
 use std::collections::HashMap;
 
-use db::{PlatformTx, Scope};
+use db::{Scope, TenantTx};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Error, access::Within};
+use crate::{
+    Error,
+    access::{Sight, Within},
+};
 
 /// Who has these conversations now; none has one that is not in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,7 +23,7 @@ impl Holders {
         Self(HashMap::from([(conversation, assignee)]))
     }
     /// Reads them.
-    pub async fn read(tx: &mut PlatformTx, tenant_id: Uuid, conversations: &[Uuid]) -> Result<Self, Error> {
+    pub async fn read<S: Scope>(tx: &mut S, tenant_id: Uuid, conversations: &[Uuid]) -> Result<Self, Error> {
         if conversations.is_empty() {
             return Ok(Self::default());
         }
@@ -78,6 +81,14 @@ pub fn told(data: &Value, former: Option<Uuid>, holders: &Holders, within: &With
     let mut part = data.clone();
     part["items"] = items.iter().filter(is_seen).cloned().collect();
     Told::Part(part)
+}
+
+/// Whether somebody of that sight may be told all of it, as things stand.
+pub async fn sees(tx: &mut TenantTx, data: &Value, sight: &Sight) -> Result<bool, Error> {
+    let Sight::Within(within) = sight else { return Ok(true) };
+    let tenant_id = tx.tenant_id();
+    let holders = Holders::read(tx, tenant_id, &conversations(data)).await?;
+    Ok(told(data, None, &holders, within) == Told::Whole)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! commit. Any number of processes may do it; each takes webhooks that nobody else holds.
 
 use chrono::{DateTime, Utc};
-use db::{Db, PlatformTx, Scope};
+use db::{Db, PlatformTx, Scope, TenantTx};
 use jobs::Enqueue;
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     App, Error,
-    access::{Granted, Sight, Within},
+    access::{Granted, Sight, Within, users::UserId},
     events::{
         self,
         audience::{self, Holders},
@@ -48,7 +48,7 @@ struct Hungry {
     kinds: Vec<String>,
     #[sqlx(flatten)]
     of_owner: Granted,
-    owner_id: Uuid,
+    owner_id: UserId,
     owner_works: bool,
     seq: i64,
     last: i64,
@@ -77,6 +77,12 @@ struct Body<'a> {
 /// The bytes that are sent: the same at each attempt.
 pub(super) fn body(kind: &str, timestamp: DateTime<Utc>, seq: Option<i64>, data: &Value) -> Result<String, Error> {
     Ok(serde_json::to_string(&Body { r#type: kind, timestamp, seq, data }).map_err(anyhow::Error::from)?)
+}
+
+/// Whether somebody of that sight sees what a body tells of, as things stand.
+pub(super) async fn is_seen(tx: &mut TenantTx, body: &str, sight: &Sight) -> Result<bool, Error> {
+    let told: Value = serde_json::from_str(body).map_err(anyhow::Error::from)?;
+    audience::sees(tx, &told["data"], sight).await
 }
 
 /// Takes one turn.
@@ -145,7 +151,7 @@ async fn feed_one(tx: &mut PlatformTx, webhook: &Hungry) -> Result<(), Error> {
     .bind(kinds)
     .fetch_all(tx.conn())
     .await?;
-    if let Sight::Within(within) = webhook.of_owner.sight(webhook.owner_id.into()) {
+    if let Sight::Within(within) = webhook.of_owner.sight(webhook.owner_id) {
         told = seen(tx, webhook.tenant_id, told, &within).await?;
     }
     if !told.is_empty() {
