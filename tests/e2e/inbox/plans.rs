@@ -1,6 +1,8 @@
 //! What a page of each list reads with a hundred thousand conversations: by what it shows and not by what there is. Counted as the rows that
 //! the session's statistics say were read, of tables and by indexes, also those that turned out not to be wanted.
 
+use std::sync::Arc;
+
 use crm::{
     access::users::UserId,
     inbox::{
@@ -8,7 +10,7 @@ use crm::{
         counts,
     },
 };
-use db::{Actor, PageOf, Scope, TenantTx};
+use db::{Actor, Narrow, PageOf, Scope, TenantTx};
 use e2e::World;
 use serde_json::json;
 use uuid::Uuid;
@@ -161,6 +163,45 @@ async fn a_page_of_any_list_reads_by_what_it_shows() {
     assert_eq!((counts.all_unread, counts.mine, counts.snoozed, counts.archived), (100, 200, 100, 1_000));
     assert!(read < 1_000, "the counters read {read} rows");
     drop(tx);
+    scene.world.finish().await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The same for whoever sees their own only, and for a team, for which there is what nobody has too.
+#[tokio::test]
+async fn a_page_of_whoever_sees_some_reads_by_what_it_shows() {
+    let scene = scene().await;
+    let none = Filter::default();
+    let active = Filter { state: Some(State::Active), ..none };
+    let closed = Filter { state: Some(State::Closed), ..none };
+    let unread = Filter { is_unread: true, ..none };
+    let nobodys = Filter { assignee: Some(Assignee::Nobody), ..none };
+    let small = Filter { line_id: Some(scene.small), ..none };
+    let rare = Filter { label_id: Some(scene.rare), ..none };
+    let mut wrong = Vec::new();
+    for (name, filter, own, team) in [
+        ("all", none, 50, 50),
+        ("active", active, 50, 50),
+        ("closed", closed, 0, 50),
+        ("unread", unread, 0, 50),
+        ("nobody's", nobodys, 0, 50),
+        ("of a small line", small, 50, 50),
+        ("of a rare label", rare, 0, 50),
+    ] {
+        for (with_unassigned, wanted) in [(false, own), (true, team)] {
+            let narrow = Narrow { users: Arc::from([scene.reader.uuid()]), with_unassigned, who: String::new() };
+            let (db, page) = (&scene.world.app.db, PageOf { limit: 50, after: None });
+            let mut tx = db.tenant_within(scene.tenant_id, Actor::Operator, narrow).await.unwrap();
+            let before = rows_read(&mut tx).await;
+            let found = conversations::list(&mut tx, scene.reader, &filter, &page).await.unwrap();
+            let read = rows_read(&mut tx).await - before;
+            println!("{name}, {with_unassigned}: {read} rows read for {}", found.items.len());
+            assert_eq!(found.items.len(), wanted, "{name}");
+            if read > 2_500 {
+                wrong.push(format!("{name}, {with_unassigned}: {read}"));
+            }
+        }
+    }
     scene.world.finish().await;
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
