@@ -226,14 +226,16 @@ async fn write<S: Scope>(
     former: Option<Uuid>,
     event: &Event,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("insert into crm.event_outbox (tenant_id, kind, data, user_id, former_assignee_id) values ($1, $2, $3, $4, $5)")
-        .bind(tenant_id)
-        .bind(event.kind())
-        .bind(Json(event.data()))
-        .bind(user_id)
-        .bind(former)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "insert into crm.event_outbox (tenant_id, kind, data, user_id, former_assignee_id) values ($1, $2, $3, $4, $5)",
+    )
+    .bind(tenant_id)
+    .bind(event.kind())
+    .bind(Json(event.data()))
+    .bind(user_id)
+    .bind(former)
+    .execute(tx.conn())
+    .await?;
     tx.notify(OUTBOX);
     Ok(())
 }
@@ -258,12 +260,7 @@ pub struct Whisper {
 pub const WHISPERS: &str = "paloma_whispers";
 
 /// Tells the tenant's sockets of now of a conversation, and who has it. For what loses its worth within seconds: an event a heartbeat would fill the log.
-pub async fn whisper(
-    tx: &mut TenantTx,
-    kind: &str,
-    of: (Uuid, Option<Uuid>),
-    data: Value,
-) -> Result<(), Error> {
+pub async fn whisper(tx: &mut TenantTx, kind: &str, of: (Uuid, Option<Uuid>), data: Value) -> Result<(), Error> {
     let whisper = Whisper { tenant_id: tx.tenant_id(), kind: kind.to_owned(), data, of: Some(of), at: tx.now() };
     let text = serde_json::to_string(&whisper).map_err(anyhow::Error::from)?;
     sqlx::query("select pg_notify($1, $2)").bind(WHISPERS).bind(text).execute(tx.conn()).await?;

@@ -30,7 +30,9 @@ pub async fn run(owner_url: &str) -> Result<i64, Error> {
     .fetch_one(&mut conn)
     .await?;
     if roles < 5 {
-        return Err(Error::Schema("roles are missing: a superuser must run ops/bootstrap.sql of this version".to_owned()));
+        return Err(Error::Schema(
+            "roles are missing: a superuser must run ops/bootstrap.sql of this version".to_owned(),
+        ));
     }
     sqlx::raw_sql("set role paloma_owner; create schema if not exists app; set search_path = app; set client_min_messages = warning")
         .execute(&mut conn)

@@ -152,12 +152,7 @@ impl TenantTx {
         Ok(Self { begun, after: Vec::new(), tenant_id, tenant_number, actor, now, narrow: None })
     }
     /// The same where the transaction's role is the narrower one.
-    pub(crate) async fn begin_within(
-        mut begun: Begun,
-        id: Uuid,
-        actor: Actor,
-        narrow: Narrow,
-    ) -> Result<Self, Error> {
+    pub(crate) async fn begin_within(mut begun: Begun, id: Uuid, actor: Actor, narrow: Narrow) -> Result<Self, Error> {
         let entered: Option<(i32, DateTime<Utc>)> =
             sqlx::query_as("select e.number, e.at from app.enter_within($1, $2, $3, $4) e")
                 .bind(id)

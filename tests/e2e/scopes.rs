@@ -64,7 +64,8 @@ impl Scene {
         let tea = acme.colleague("Tea", &of_team).await;
         let leo = acme.colleague("Leo", &own).await;
         let team = team(&acme, "Ventas", &[&ana, &tea]).await;
-        let mut conversations = [("ana", String::new()), ("tea", String::new()), ("leo", String::new()), ("nobody", String::new())];
+        let mut conversations =
+            [("ana", String::new()), ("tea", String::new()), ("leo", String::new()), ("nobody", String::new())];
         for ((whose, conversation), address) in conversations.iter_mut().zip(ADDRESSES) {
             *conversation = opened(&acme, &line, address).await;
             let assignee = match *whose {

@@ -56,7 +56,8 @@ impl Frame {
     /// The frame of what is written nowhere; it has no number, and says itself who has its conversation.
     pub fn of_whisper(whisper: &Whisper) -> Self {
         let text = json!({ "kind": whisper.kind, "data": whisper.data, "at": whisper.at }).to_string();
-        let holders = whisper.of.map(|(conversation, assignee)| Holders::of(conversation, assignee)).unwrap_or_default();
+        let holders =
+            whisper.of.map(|(conversation, assignee)| Holders::of(conversation, assignee)).unwrap_or_default();
         Self {
             seq: None,
             permission: events::permission(&whisper.kind),

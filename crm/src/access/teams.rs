@@ -181,11 +181,13 @@ pub async fn add(tx: &mut TenantTx, caller: &Caller, id: TeamId, user_id: UserId
 /// Takes somebody out of a team, at once also for what is open; one who is not in it is no fault. It takes a proof.
 pub async fn remove(tx: &mut TenantTx, caller: &Caller, id: TeamId, user_id: UserId) -> Result<(), Error> {
     may_change(tx, caller, id, Some(user_id)).await?;
-    sqlx::query("delete from crm.team_members m where m.tenant_id = app.tenant_id() and m.team_id = $1 and m.user_id = $2")
-        .bind(id)
-        .bind(user_id)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "delete from crm.team_members m where m.tenant_id = app.tenant_id() and m.team_id = $1 and m.user_id = $2",
+    )
+    .bind(id)
+    .bind(user_id)
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

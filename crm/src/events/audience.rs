@@ -55,7 +55,7 @@ fn conversation(part: &Value) -> Option<Uuid> {
     part["conversation_id"].as_str()?.parse().ok()
 }
 
-/// What an event is told as to somebody of that sight. `former` had its conversation before; all zeros: nobody had it.
+/// How much of an event somebody is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// As it is.
@@ -66,7 +66,7 @@ pub enum Told {
     Nothing,
 }
 
-/// See [`Told`].
+/// How much of an event somebody of that sight is told. `former` had its conversation before; all zeros: nobody had it.
 #[must_use]
 pub fn told(data: &Value, former: Option<Uuid>, holders: &Holders, within: &Within) -> Told {
     let about = conversations(data);

@@ -8,10 +8,7 @@ use sqlx::{Postgres, postgres::PgArguments, query::QueryAs};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    Error,
-    access::users::UserId,
-};
+use crate::{Error, access::users::UserId};
 
 /// The id of a conversation.
 pub type ConversationId = Id<Conversation>;

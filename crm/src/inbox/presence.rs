@@ -112,11 +112,12 @@ pub async fn list(tx: &mut TenantTx, user_id: UserId, id: ConversationId) -> Res
 
 /// Answers who has it.
 async fn exists(tx: &mut TenantTx, id: ConversationId) -> Result<Option<Uuid>, Error> {
-    let (assignee,): (Option<Uuid>,) =
-        sqlx::query_as("select c.assignee_id from crm.conversations c where c.tenant_id = app.tenant_id() and c.id = $1")
-            .bind(id)
-            .fetch_one(tx.conn())
-            .await?;
+    let (assignee,): (Option<Uuid>,) = sqlx::query_as(
+        "select c.assignee_id from crm.conversations c where c.tenant_id = app.tenant_id() and c.id = $1",
+    )
+    .bind(id)
+    .fetch_one(tx.conn())
+    .await?;
     Ok(assignee)
 }
 

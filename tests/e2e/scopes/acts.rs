@@ -32,7 +32,10 @@ async fn the_next_one_that_waits_is_taken_by_whoever_does_not_see_the_queue_too(
     writes(&scene.world, &scene.acme, "+13055550144", "¿hola?").await;
     assert_eq!(scene.ana.get(&format!("/conversations/{}", scene.of("nobody"))).await.status, 404);
     let next = scene.ana.act("/conversations/next").await.expect(200);
-    assert_eq!((next["id"].as_str(), &next["assignee_id"]), (Some(scene.of("nobody")), &json!(scene.ana.user_id().await)));
+    assert_eq!(
+        (next["id"].as_str(), &next["assignee_id"]),
+        (Some(scene.of("nobody")), &json!(scene.ana.user_id().await))
+    );
     assert_eq!(scene.ana.act("/conversations/next").await.code(), "nothing_waits");
     scene.world.finish().await;
 }
@@ -64,14 +67,23 @@ async fn an_act_reaches_as_far_as_its_own_permission_says() {
     let scopes = json!({
         "conversations.reply": "own", "conversations.note": "team", "conversations.change_state": "own", "conversations.assign": "own",
     });
-    let names = ["conversations.view", "conversations.reply", "conversations.note", "conversations.change_state", "conversations.assign"];
-    let role = id(&scene.acme.post("/roles", &json!({ "name": "x", "permissions": names, "scopes": scopes })).await.expect(201));
+    let names = [
+        "conversations.view",
+        "conversations.reply",
+        "conversations.note",
+        "conversations.change_state",
+        "conversations.assign",
+    ];
+    let role = id(&scene
+        .acme
+        .post("/roles", &json!({ "name": "x", "permissions": names, "scopes": scopes }))
+        .await
+        .expect(201));
     let eva = scene.acme.colleague("Eva", &role).await;
     let me = eva.user_id().await;
     scene.acme.put(&format!("/teams/{}/members/{me}", scene.team), &json!({})).await.expect(200);
-    let ask = async |whose: &str, body: Value| {
-        eva.post(&format!("/conversations/{}/messages", scene.of(whose)), &body).await
-    };
+    let ask =
+        async |whose: &str, body: Value| eva.post(&format!("/conversations/{}/messages", scene.of(whose)), &body).await;
     for whose in ["ana", "leo", "nobody"] {
         assert_eq!(eva.get(&format!("/conversations/{}", scene.of(whose))).await.status, 200);
         let refused = ask(whose, json!({ "body": "x" })).await;
@@ -103,9 +115,7 @@ async fn what_is_no_matter_of_single_conversations_takes_all_of_them() {
     }
     scene.acme.contacts(1).await;
     let contact = id(&scene.acme.items("/contacts").await[0]);
-    let exporter = |scope: &str| {
-        json!({ "name": format!("exporter {scope}"), "permissions": ["conversations.view", "contacts.export"], "scopes": { "conversations.view": scope } })
-    };
+    let exporter = |scope: &str| json!({ "name": format!("exporter {scope}"), "permissions": ["conversations.view", "contacts.export"], "scopes": { "conversations.view": scope } });
     for (scope, status) in [("own", 403), ("team", 403), ("all", 201)] {
         let role = id(&scene.acme.post("/roles", &exporter(scope)).await.expect(201));
         let zoe = scene.acme.colleague("Zoe", &role).await;
@@ -116,7 +126,8 @@ async fn what_is_no_matter_of_single_conversations_takes_all_of_them() {
     let names = ["conversations.view", "admin.users_manage"];
     let body = json!({ "name": "hr", "permissions": names, "scopes": { "conversations.view": "own" } });
     let hr = scene.acme.colleague("Hugo", &id(&scene.acme.post("/roles", &body).await.expect(201))).await;
-    let plain = json!({ "name": "plain", "permissions": ["conversations.view"], "scopes": { "conversations.view": "own" } });
+    let plain =
+        json!({ "name": "plain", "permissions": ["conversations.view"], "scopes": { "conversations.view": "own" } });
     let pia = scene.acme.colleague("Pia", &id(&scene.acme.post("/roles", &plain).await.expect(201))).await;
     change(&scene.acme, scene.of("leo"), json!({ "assignee_id": pia.user_id().await })).await;
     hr.patch(&format!("/users/{}", pia.user_id().await), &json!({ "is_active": false })).await.expect(200);

@@ -49,9 +49,7 @@ async fn nobody_grants_wider_than_they_have() {
     let names = ["conversations.view", "admin.roles_manage", "admin.users_manage", "admin.api_keys_manage"];
     let role = json!({ "name": "Lead", "permissions": names, "scopes": { "conversations.view": "team" } });
     let lead = acme.colleague("Lea", &id(&acme.post("/roles", &role).await.expect(201))).await;
-    let view = |name: &str, scope: &str| {
-        json!({ "name": name, "permissions": ["conversations.view"], "scopes": { "conversations.view": scope } })
-    };
+    let view = |name: &str, scope: &str| json!({ "name": name, "permissions": ["conversations.view"], "scopes": { "conversations.view": scope } });
     for (scope, status) in [("own", 201), ("team", 201), ("all", 403)] {
         let made = lead.post("/roles", &view(scope, scope)).await;
         assert_eq!(made.status.as_u16(), status, "{}", made.text);
@@ -61,7 +59,11 @@ async fn nobody_grants_wider_than_they_have() {
     }
     let wide = id(&acme.post("/roles", &view("wide", "all")).await.expect(201));
     let path = format!("/roles/{wide}");
-    assert_eq!(lead.patch(&path, &view("wide", "own")).await.code(), "role_beyond_own", "nor narrows what reaches further");
+    assert_eq!(
+        lead.patch(&path, &view("wide", "own")).await.code(),
+        "role_beyond_own",
+        "nor narrows what reaches further"
+    );
     let body = json!({ "name": "x", "email": "x@example.com", "role": wide });
     assert_eq!(lead.post("/users", &body).await.code(), "role_beyond_own");
     // who is in a team decides what its members see: that is given by whoever sees all
@@ -76,7 +78,9 @@ async fn nobody_grants_wider_than_they_have() {
     }
     let own = lead.put(&put(&ventas, &lead.user_id().await), &json!({})).await;
     assert_eq!(own.code(), "out_of_scope", "nobody lets themselves in");
-    for refused in [lead.delete(&put(&ventas, &tea.user_id().await)).await, lead.delete(&format!("/teams/{ventas}")).await] {
+    for refused in
+        [lead.delete(&put(&ventas, &tea.user_id().await)).await, lead.delete(&format!("/teams/{ventas}")).await]
+    {
         assert_eq!(refused.code(), "out_of_scope");
     }
     // where nobody's role reaches to a team, it is a list of names

@@ -102,7 +102,14 @@ async fn lists_counters_and_search_hold_what_is_seen_and_no_more() {
                 wanted.push(address);
             }
         }
-        for query in ["", "state=active", "unread=true", "pinned=true", &format!("label={label}"), &format!("line={}", scene.line)] {
+        for query in [
+            "",
+            "state=active",
+            "unread=true",
+            "pinned=true",
+            &format!("label={label}"),
+            &format!("line={}", scene.line),
+        ] {
             assert_eq!(listed(looker, query).await, wanted, "{query}");
         }
         let found = looker.items("/search?q=cotizaci%C3%B3n&kind=message").await;

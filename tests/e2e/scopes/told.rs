@@ -23,7 +23,10 @@ async fn heard(acme: &Tenant, feed: &mut Feed) -> Vec<Value> {
 fn named(frames: &[Value]) -> Vec<String> {
     let of = |frame: &Value| {
         let items = frame["data"]["items"].as_array().cloned().unwrap_or_default();
-        items.into_iter().chain([frame["data"].clone()]).filter_map(|part| part["conversation_id"].as_str().map(str::to_owned))
+        items
+            .into_iter()
+            .chain([frame["data"].clone()])
+            .filter_map(|part| part["conversation_id"].as_str().map(str::to_owned))
     };
     let mut named: Vec<String> = frames.iter().flat_map(of).collect();
     named.sort();
@@ -133,9 +136,8 @@ async fn a_webhook_is_told_what_its_owner_sees() {
     }
     scene.world.settle().await;
     scene.acme.post("/labels", &json!({ "name": "last" })).await.expect(201);
-    let told = || -> Vec<Value> {
-        receiver.posts().iter().map(|post| serde_json::from_slice(&post.body).unwrap()).collect()
-    };
+    let told =
+        || -> Vec<Value> { receiver.posts().iter().map(|post| serde_json::from_slice(&post.body).unwrap()).collect() };
     eventually("the last one came", || async { told().iter().any(|body| body["type"] == "label.changed") }).await;
     scene.world.drain().await;
     let mut wanted: Vec<String> = ["ana", "tea", "nobody"].iter().map(|whose| scene.of(whose).to_owned()).collect();
