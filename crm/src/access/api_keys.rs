@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     caller::Caller,
     key_limits::{self, Allowance},
-    permission::{Permission, Permissions, Scope, Scopes},
+    permission::{self, Permission, Permissions, Scopes},
     role::Granted,
     users::UserId,
 };
@@ -40,7 +40,7 @@ pub struct ApiKey {
     pub permissions: Permissions,
     /// How far those of them reach that do not reach everywhere.
     #[sqlx(rename = "permissions", try_from = "Vec<String>")]
-    #[schema(value_type = std::collections::BTreeMap<String, Scope>)]
+    #[schema(value_type = std::collections::BTreeMap<String, permission::Scope>)]
     pub scopes: Scopes,
     /// Who made it.
     #[schema(value_type = Uuid)]
@@ -90,7 +90,7 @@ pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewApiKey) -> Resul
         return Err(Error::invalid("permissions", "permissions_empty", "a key needs at least one permission"));
     }
     // said as it is, so that a key does not reach further once its maker does
-    let own = |permission| caller.permissions.scope(permission).unwrap_or(Scope::All);
+    let own = |one| caller.permissions.scope(one).unwrap_or(permission::Scope::All);
     let permissions = Permissions::of(new.permissions, &new.scopes, own)?;
     if let Some(beyond) = permissions.beyond(caller.permissions) {
         let message = format!("you can't grant {beyond}, which you don't have, or not so far");
