@@ -23,6 +23,7 @@ use crm::{
 use futures::StreamExt;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use crate::{actor::Call, limits, once::Once, problem::Problem};
 
@@ -49,6 +50,8 @@ pub struct ImportQuery {
     has_header: Option<bool>,
     /// Country of numbers without a country code, ISO 3166.
     region: Option<String>,
+    /// The organization that the file is of: where no region is said, its own counts.
+    organization_id: Option<Uuid>,
     /// true: the file is only kept, to be looked at, tried and then started; the answer is its preview.
     hold: Option<bool>,
 }
@@ -79,6 +82,7 @@ impl ImportQuery {
             delimiter: self.delimiter,
             has_header: self.has_header,
             region: self.region,
+            organization_id: self.organization_id.map(Into::into),
             hold: self.hold.unwrap_or_default(),
         })
     }

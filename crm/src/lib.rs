@@ -66,6 +66,7 @@ pub fn registry() -> jobs::Registry<App> {
         .add::<privacy::ExportContact>()
         .add::<privacy::Prune>()
         .add::<privacy::SweepFiles>()
+        .add::<secrets::Rotate>()
         .add::<webhooks::deliver::Deliver>()
         .add::<webhooks::lost::FollowDeliveries>()
         .add::<webhooks::prune::Prune>()
@@ -102,6 +103,7 @@ pub fn schedules() -> Vec<jobs::schedule::Schedule> {
         // one that runs may have looked before what this one is for
         Schedule::new::<App, _>("messaging.sweep_lines", "* * * * *", chrono_tz::UTC, messaging::sweep::SweepLines {})
             .overlap(Overlap::Queue),
+        Schedule::new::<App, _>("secrets.rotate", "7 * * * *", chrono_tz::UTC, secrets::Rotate {}),
         Schedule::new::<App, _>("webhooks.prune", "37 * * * *", chrono_tz::UTC, webhooks::prune::Prune {}),
         Schedule::new::<App, _>("tenancy.fold_usage", "* * * * *", chrono_tz::UTC, tenancy::usage::FoldUsage {}),
     ]

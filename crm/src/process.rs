@@ -31,6 +31,9 @@ pub struct Config {
     /// Signs sessions and encrypts secrets at rest: 32 bytes or more, as hex.
     #[arg(long, env = "PALOMA_SECRET", hide_env_values = true)]
     pub secret: SecretString,
+    /// Secrets that were in its place before, parted by commas: what they sealed is opened, and resealed within an hour; what they signed still counts.
+    #[arg(long, env = "PALOMA_PREVIOUS_SECRETS", value_delimiter = ',', hide_env_values = true)]
+    pub previous_secrets: Vec<SecretString>,
     /// The bearer token of the platform's operator, 32 characters or more; without it the platform's routes answer 401.
     #[arg(long, env = "PALOMA_OPERATOR_TOKEN", hide_env_values = true)]
     pub operator_token: Option<SecretString>,
@@ -94,7 +97,7 @@ impl App {
     /// Connects, refuses an unsafe database, registers the job kinds.
     pub async fn start(config: Config, name: &'static str) -> anyhow::Result<Self> {
         install_tls();
-        let keys = Keys::parse(&config.secret)?;
+        let keys = Keys::parse(&config.secret)?.with_previous(&config.previous_secrets)?;
         let blobs = config.bucket.store(&config.media_folder)?;
         store::check(&blobs).await?;
         store::sweep(&blobs).await;

@@ -32,6 +32,11 @@ impl Collector {
         Self { url, spans }
     }
 
+    /// All that was sent, as text to search.
+    pub fn text(&self) -> String {
+        format!("{:?}", self.spans.lock().expect("nothing panics while it is held"))
+    }
+
     /// The first span of that service and name that fits.
     pub fn find(&self, service: &str, name: &str, fits: impl Fn(&Span) -> bool) -> Option<Span> {
         let spans = self.spans.lock().expect("nothing panics while it is held");

@@ -2,12 +2,14 @@
 //! The api, the gateway and the scheduler run in the test's own process.
 
 mod campaigns;
+mod canaries;
 mod chaos;
 mod collector;
 mod imports;
 mod metrics;
 mod mixed;
 mod process;
+mod said;
 mod scene;
 mod traces;
 mod voice;

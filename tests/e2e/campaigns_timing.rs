@@ -16,7 +16,7 @@ fn at(minutes: i64) -> String {
 }
 
 /// A zone in which it is now that hour of the day.
-fn zone_at(hour: i64) -> String {
+pub(crate) fn zone_at(hour: i64) -> String {
     let now: DateTime<Utc> = DateTime::from_timestamp_millis(World::machine_ms()).unwrap();
     let east = (hour - i64::from(now.hour()) + 11).rem_euclid(24) - 11;
     match east {

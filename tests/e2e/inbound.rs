@@ -293,3 +293,26 @@ async fn what_only_draws_a_link_is_no_message() {
     assert_eq!(acme.messages(ANA).await.len(), 1);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn of_the_number_of_a_card_only_the_end_is_kept() {
+    let (world, acme) = ground().await;
+    let guid = says(&world, ANA, "cóbrelo a la 4111 1111 1111 1111, vence 12/29");
+    world.settle().await;
+    let bodies = async || {
+        let all = acme.messages(ANA).await;
+        all.iter().map(|message| message["body"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(bodies().await, ["cóbrelo a la •••• •••• •••• 1111, vence 12/29"]);
+    assert!(world.sim.edit(&guid, "mejor a la 5555-5555-5555-4444"));
+    world.settle().await;
+    assert_eq!(bodies().await, ["mejor a la ••••-••••-••••-4444"]);
+    for number in ["4111 1111 1111 1111", "5555-5555-5555-4444"] {
+        assert_eq!(
+            world.database.tables_with(number).await,
+            Vec::<String>::new(),
+            "also in events and in what came in"
+        );
+    }
+    world.finish().await;
+}

@@ -178,6 +178,7 @@ impl Things {
             ("/lanes/{id}", id(&tenant.items("/lanes").await[0])),
             ("/lines/{id}", line),
             ("/messages/{id}", message),
+            ("/organizations/{id}", post("/organizations", json!({ "name": "x" })).await),
             ("/privacy-requests/{id}/parts/{number}", format!("{privacy}/parts/1")),
             ("/privacy-requests/{id}", privacy),
             ("/roles/{id}", post("/roles", json!({ "name": "x", "permissions": ["contacts.view"] })).await),

@@ -1,9 +1,8 @@
 //! Logging in by an identity provider of a third party: who is known by it, what of it is kept, and what it opens. (`oidc_refused` tells what is refused.)
 
-use e2e::{Browser, IdentityProvider, Tenant, World, actors::PASSWORD, idp::CLIENT_SECRET};
+use e2e::{Authenticator, Browser, IdentityProvider, Tenant, World, actors::PASSWORD, idp::CLIENT_SECRET};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use totp_rs::Totp;
 
 /// The e-mail of every world's owner.
 pub const OWNER: &str = "owner@acme.example";
@@ -73,14 +72,6 @@ async fn begin_own(world: &World, browser: &mut Browser, path: &str, provider: &
 }
 
 /// The code that an authenticator shows so many steps from now.
-async fn code(world: &World, totp: &Totp, steps: i64) -> String {
-    let now: i64 = sqlx::query_scalar("select extract(epoch from app.now())::bigint")
-        .fetch_one(&mut world.database.superuser().await)
-        .await
-        .unwrap();
-    totp.generate(u64::try_from(now + steps * 30).unwrap()).to_string()
-}
-
 #[tokio::test]
 async fn a_first_log_in_links_by_a_verified_e_mail_and_from_then_on_the_subject_decides() {
     let Some((world, acme, idp, provider)) = ground().await else { return };
@@ -285,8 +276,8 @@ async fn a_second_factor_is_asked_for_unless_the_provider_has_asked() {
     let Some((world, acme, idp, provider)) = ground().await else { return };
     assert_eq!(log_in(&world, &provider).await.1, "/inbox?tab=mine");
     let setup = acme.act("/second-factor").await.expect(200);
-    let totp = Totp::from_url(setup["url"].as_str().unwrap()).unwrap();
-    let first = code(&world, &totp, 0).await;
+    let authenticator = Authenticator::scan(&world, &setup).await;
+    let first = authenticator.code(0);
     let _ = acme.put("/second-factor", &json!({ "code": first })).await.expect(200);
     acme.put("/log-in-policy", &json!({ "requires_second_factor": true })).await.expect(200);
     let (mut browser, page) = log_in(&world, &provider).await;
@@ -298,7 +289,7 @@ async fn a_second_factor_is_asked_for_unless_the_provider_has_asked() {
     };
     assert_eq!(give(&mut browser, "000000").await.body["code"], "code_wrong");
     assert_eq!(give(&mut browser, &first).await.body["code"], "code_wrong", "it was used to set it up");
-    let next = code(&world, &totp, 1).await;
+    let next = authenticator.code(1);
     assert_eq!(give(&mut Browser::new(), &next).await.body["code"], "log_in_expired", "another browser");
     let came = give(&mut browser, &next).await;
     assert_eq!((came.status, &came.body["return_to"]), (StatusCode::OK, &json!("/inbox?tab=mine")), "{}", came.body);

@@ -252,6 +252,7 @@ async fn all_is_well_beside_a_worker_and_a_scheduler() {
         "wall",
         "migrations",
         "clocks",
+        "sealed",
         "processes",
         "queue",
         "oldest due",

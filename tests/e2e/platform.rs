@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use e2e::{Answer, Tenant, World, actors::PASSWORD, eventually};
+use e2e::{Answer, Authenticator, Tenant, World, actors::PASSWORD, eventually};
 use reqwest::{Client, Method, header};
 use serde_json::{Value, json};
 use sim::bluebubbles::Inbound;
-use totp_rs::Totp;
 
 /// Somebody who operates the platform, logged in.
 #[derive(Clone)]
@@ -14,7 +13,7 @@ pub(crate) struct Staff {
     pub(crate) base: String,
     pub(crate) id: String,
     pub(crate) cookie: String,
-    totp: Totp,
+    authenticator: Authenticator,
 }
 
 async fn read(request: reqwest::RequestBuilder) -> (Answer, Option<String>) {
@@ -30,14 +29,6 @@ fn open(base: &str, method: Method, path: &str) -> reqwest::RequestBuilder {
     Client::new().request(method, format!("{base}/api/v1/platform{path}")).header(header::ORIGIN, base)
 }
 
-async fn code(world: &World, totp: &Totp, steps: i64) -> String {
-    let now: i64 = sqlx::query_scalar("select floor(extract(epoch from app.now()))::bigint")
-        .fetch_one(&mut world.database.superuser().await)
-        .await
-        .unwrap();
-    totp.generate(u64::try_from(now + steps * 30).unwrap()).to_string()
-}
-
 /// What an operator brings to log in; the answer and the cookie.
 async fn log_in(base: &str, email: &str, password: &str, code: Option<&str>) -> (Answer, Option<String>) {
     let body = json!({ "email": email, "password": password, "code": code });
@@ -50,12 +41,12 @@ fn token(invited: &Value) -> String {
 }
 
 /// Sets password and second factor by a link.
-async fn accept(world: &World, base: &str, token: &str) -> (Answer, Totp) {
+async fn accept(world: &World, base: &str, token: &str) -> (Answer, Authenticator) {
     let path = format!("/invitations/{token}");
     let begun = read(open(base, Method::POST, &format!("{path}/second-factor"))).await.0.expect(200);
-    let totp = Totp::from_url(begun["url"].as_str().unwrap()).unwrap();
-    let body = json!({ "password": PASSWORD, "sealed": begun["sealed"], "code": code(world, &totp, 0).await });
-    (read(open(base, Method::POST, &path).json(&body)).await.0, totp)
+    let authenticator = Authenticator::scan(world, &begun).await;
+    let body = json!({ "password": PASSWORD, "sealed": begun["sealed"], "code": authenticator.code(0) });
+    (read(open(base, Method::POST, &path).json(&body)).await.0, authenticator)
 }
 
 impl Staff {
@@ -64,13 +55,13 @@ impl Staff {
         let email = format!("{name}@platform.example");
         let body = json!({ "email": email, "name": name, "reason": "joins us" });
         let invited = world.operator().post("/operators", &body).await.expect(201);
-        let (accepted, totp) = accept(world, world.base(), &token(&invited)).await;
+        let (accepted, authenticator) = accept(world, world.base(), &token(&invited)).await;
         accepted.expect(204);
-        let code = code(world, &totp, 1).await;
+        let code = authenticator.code(1);
         let (answer, cookie) = log_in(world.base(), &email, PASSWORD, Some(&code)).await;
         answer.expect(200);
         let id = invited["id"].as_str().unwrap().to_owned();
-        Self { base: world.base().to_owned(), id, cookie: cookie.unwrap(), totp }
+        Self { base: world.base().to_owned(), id, cookie: cookie.unwrap(), authenticator }
     }
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         open(&self.base, method, path).header(header::COOKIE, &self.cookie)
@@ -121,12 +112,12 @@ async fn an_operator_comes_in_by_a_link_with_a_password_and_a_code_and_by_nothin
     let mut both = [one.0.status.as_u16(), other.0.status.as_u16()];
     both.sort_unstable();
     assert_eq!(both, [204, 404], "a link works once, also for two at once");
-    let totp = if one.0.status == 204 { one.1 } else { other.1 };
+    let authenticator = if one.0.status == 204 { one.1 } else { other.1 };
     let log_in =
         |code: Option<String>| async move { log_in(base, "eva@platform.example", PASSWORD, code.as_deref()).await };
     assert_eq!(log_in(None).await.0.code(), "code_needed");
-    assert_eq!(log_in(Some(code(&world, &totp, 0).await)).await.0.code(), "code_wrong", "it set the factor up");
-    let next = code(&world, &totp, 1).await;
+    assert_eq!(log_in(Some(authenticator.code(0))).await.0.code(), "code_wrong", "it set the factor up");
+    let next = authenticator.code(1);
     let (a, b) = tokio::join!(log_in(Some(next.clone())), log_in(Some(next)));
     let mut both = [a.0.status.as_u16(), b.0.status.as_u16()];
     both.sort_unstable();
@@ -153,7 +144,7 @@ async fn an_operator_comes_in_by_a_link_with_a_password_and_a_code_and_by_nothin
     .fetch_one(&mut world.database.superuser().await)
     .await
     .unwrap();
-    assert!(!kept.contains(&third) && !kept.contains(&totp.secret().to_base32()));
+    assert!(!kept.contains(&third) && !kept.contains(&authenticator.secret()));
     world.finish().await;
 }
 
@@ -166,12 +157,8 @@ async fn an_operator_who_is_disabled_is_out_at_once_and_the_last_one_stays_while
     assert_eq!(luis.get("/session").await.status, 401);
     assert_eq!(eva.post(&path(&luis, "disable"), &why("has left")).await.code(), "operator_disabled");
     assert_eq!(eva.post(&path(&luis, "link"), &why("again")).await.code(), "operator_disabled");
-    let next = |of: Totp| {
-        let world = &world;
-        async move { code(world, &of, 1).await }
-    };
     world.database.advance(Duration::from_secs(60)).await;
-    let back = log_in(world.base(), "luis@platform.example", PASSWORD, Some(&next(luis.totp.clone()).await)).await.0;
+    let back = log_in(world.base(), "luis@platform.example", PASSWORD, Some(&luis.authenticator.code(2))).await.0;
     assert_eq!(back.code(), "bad_credentials");
     eva.post(&path(&luis, "enable"), &why("is back")).await.expect(200);
     assert_eq!(luis.get("/session").await.status, 401, "the old session stays ended");
@@ -184,7 +171,7 @@ async fn an_operator_who_is_disabled_is_out_at_once_and_the_last_one_stays_while
     // without a token: of two who disable each other at once one stays
     let base = world.second_api(|config| config.operator_token = None).await;
     for round in 0..3 {
-        let code = next(luis.totp.clone()).await;
+        let code = luis.authenticator.code(2 * (round + 1));
         let (_, cookie) = log_in(&base, "luis@platform.example", PASSWORD, Some(&code)).await;
         let luis =
             Staff { base: base.clone(), cookie: cookie.unwrap_or_else(|| panic!("round {round}")), ..luis.clone() };

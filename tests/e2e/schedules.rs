@@ -33,6 +33,7 @@ async fn a_schedule_is_listed_with_its_contract_its_next_time_and_its_last_job()
         "messaging.sweep_lines",
         "messaging.transcribe_missed",
         "privacy.prune",
+        "secrets.rotate",
         "tenancy.fold_usage",
         "webhooks.prune",
     ];

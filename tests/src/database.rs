@@ -13,6 +13,18 @@ pub struct Database {
     pub name: String,
 }
 
+const HOLDING: &str = r#"
+create or replace function public.holding(p_word text) returns setof text language plpgsql as $$
+declare t text; found boolean;
+begin
+  for t in select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+            where n.nspname in ('app', 'crm', 'jobs') and c.relkind in ('r', 'p') loop
+    execute format('select exists (select from %s r where strpos(r::text, $1) > 0)', t) into found using p_word;
+    if found then return next t; end if;
+  end loop;
+end $$;
+"#;
+
 impl Database {
     /// Clones the template.
     ///
@@ -43,6 +55,17 @@ impl Database {
         let name = format!("t_{}", uuid::Uuid::now_v7().simple());
         db::testing::make_bare(&cluster.url("postgres", "postgres"), &name).await.expect("a database");
         Self { cluster, name }
+    }
+
+    /// The tables of ours of which a row holds a word, as text or as the digits of bytes.
+    ///
+    /// # Panics
+    /// Where the database can't be read.
+    pub async fn tables_with(&self, word: &str) -> Vec<String> {
+        let mut superuser = self.superuser().await;
+        sqlx::raw_sql(HOLDING).execute(&mut superuser).await.expect("a function");
+        let found = sqlx::query_scalar("select public.holding($1)").bind(word).fetch_all(&mut superuser).await;
+        found.expect("rows can be read")
     }
 
     /// The address that a process of ours is given.

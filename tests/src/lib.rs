@@ -1,6 +1,7 @@
 //! The harness: a database cluster shared by a test run, a database for each test, and words that read like the product's.
 
 pub mod actors;
+mod authenticator;
 pub mod bucket;
 pub mod cluster;
 mod database;
@@ -10,6 +11,7 @@ pub mod paloma;
 pub mod world;
 
 pub use actors::{Answer, Operator, Tenant};
+pub use authenticator::Authenticator;
 pub use bucket::{Bucket, Weather};
 pub use database::Database;
 pub use eventually::{eventually, eventually_some, in_time};

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use clients::Names;
-use crm::{App, Config, access::providers::OidcConfig, messaging::media::store::BucketConfig, webhooks::Outgoing};
+use crm::{
+    App, Config, access::providers::OidcConfig, messaging::media::store::BucketConfig, secrets::Keys,
+    webhooks::Outgoing,
+};
 use jobs::{Engine, Settings};
 use sim::bluebubbles::{Call, Config as SimConfig, Server, Sim};
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
@@ -186,6 +189,7 @@ impl World {
             database_url,
             direct_database_url,
             secret: "5a".repeat(32).into(),
+            previous_secrets: Vec::new(),
             operator_token: Some(OPERATOR.into()),
             public_url: base.to_owned(),
             allow_private_gateways: true,
@@ -212,6 +216,17 @@ impl World {
         app.config = Arc::new(config);
         tokio::spawn(async move { api::serve(app, listener).await.expect("the api ends without an error") });
         base
+    }
+
+    /// Has all that starts from here on know that secret, and those before it.
+    ///
+    /// # Panics
+    /// Where one is none.
+    pub fn change_secret(&mut self, secret: &str, previous: &[&str]) {
+        self.config.secret = secret.into();
+        self.config.previous_secrets = previous.iter().map(|secret| (*secret).into()).collect();
+        let keys = Keys::parse(&self.config.secret).expect("a secret");
+        self.app.keys = keys.with_previous(&self.config.previous_secrets).expect("secrets");
     }
 
     /// The address of the api.

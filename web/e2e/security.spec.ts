@@ -204,3 +204,34 @@ test("an account that asks for a second factor lets nobody past its set-up", asy
   for (const one of [context, theirs]) await one.close();
   for (const one of [operator, asOwner]) await one.dispose();
 });
+
+test("a key is made with its limits, shown once, and revoked", async ({ page, api }) => {
+  const name = `Informes ${Date.now()}`;
+  await api.prove();
+  await page.goto("/settings/security");
+  await page.getByRole("button", { name: "Clave nueva" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Para qué es").fill(name);
+  await dialog.getByLabel("contacts.view").check();
+  await dialog.getByLabel("Peticiones por minuto").fill("60");
+  await dialog.getByLabel("Peticiones por día").fill("1000");
+  await expectAccessible(page);
+  await dialog.getByRole("button", { name: "Crear la clave" }).click();
+  const token = await page.getByRole("textbox", { name: "Clave de API" }).inputValue();
+  expect(token).toMatch(/^pk_/);
+  const bearer = { headers: { authorization: `Bearer ${token}` } };
+  const asked = await page.request.get("/api/v1/contacts", bearer);
+  expect([asked.status(), asked.headers()["ratelimit-policy"]]).toEqual([
+    200,
+    '"minute";q=60;w=60, "day";q=1000;w=86400',
+  ]);
+  await page.getByRole("button", { name: "Cerrar" }).first().click();
+  const row = page.getByRole("listitem").filter({ hasText: name });
+  await expect(row).toContainText("60 por minuto");
+  await expect(row).toContainText("de 1000 hoy");
+  await row.getByRole("button", { name: `Revocar ${name}` }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Revocar" }).click();
+  await expect(row).toHaveCount(0);
+  const keys = await api.get<{ items: { name: string }[] }>("/api-keys");
+  expect(keys.items.filter((key) => key.name === name)).toEqual([]);
+});

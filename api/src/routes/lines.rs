@@ -6,7 +6,10 @@ use crm::{
     messaging::lines::{self, Line, LineChange, LineId, NewLine},
 };
 use db::Page;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use crate::{
     actor::Call,
@@ -24,11 +27,23 @@ pub fn routes() -> Routes {
         .private(Permission::AdminChannelsManage, routes!(update))
 }
 
+/// Which lines.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Wanted {
+    /// Those of that organization.
+    organization_id: Option<Uuid>,
+}
+
 /// The lines, newest first.
-#[utoipa::path(get, path = "/api/v1/lines", tag = "lines", params(Paging), responses((status = 200, body = Page<Line>)))]
-async fn list(call: Call, Query(paging): Query<Paging>) -> Result<Json<Page<Line>>, Problem> {
+#[utoipa::path(get, path = "/api/v1/lines", tag = "lines", params(Wanted, Paging), responses((status = 200, body = Page<Line>)))]
+async fn list(
+    call: Call,
+    Query(wanted): Query<Wanted>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Line>>, Problem> {
     let mut tx = call.tx().await?;
-    Ok(Json(lines::list(&mut tx, &paging.of()?).await?))
+    Ok(Json(lines::list(&mut tx, wanted.organization_id.map(Into::into), &paging.of()?).await?))
 }
 
 /// Makes a line. Its webhook is registered at the gateway by a job; `hook_state` tells how that went.

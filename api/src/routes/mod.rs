@@ -20,6 +20,7 @@ mod media;
 mod messages;
 mod oidc;
 mod operations;
+mod organizations;
 mod own_access;
 mod platform;
 mod privacy;
@@ -27,6 +28,7 @@ mod quiet_hours;
 mod roles;
 mod saved_filters;
 mod search;
+mod settings;
 mod suppressions;
 mod teams;
 mod tenants;
@@ -60,6 +62,7 @@ pub fn all() -> Routes {
         messages::routes(),
         oidc::routes(),
         operations::routes(),
+        organizations::routes(),
         own_access::routes(),
         platform::routes(),
         privacy::routes(),
@@ -67,6 +70,7 @@ pub fn all() -> Routes {
         roles::routes(),
         saved_filters::routes(),
         search::routes(),
+        settings::routes(),
         suppressions::routes(),
         teams::routes(),
         tenants::routes(),

@@ -7,6 +7,7 @@ use crate::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use crm::messaging::media::store::BucketConfig;
+use crm::secrets::{self, Keys, Standing};
 use db::{Db, PageOf, PlatformTx, Scope, Why};
 use jobs::admin::{self, SEEN_WITHIN_S, WorkerRow};
 use serde::Serialize;
@@ -25,6 +26,9 @@ pub struct DoctorArguments {
     operator: Operator,
     #[command(flatten)]
     bucket: BucketConfig,
+    /// Secrets that were in the place of PALOMA_SECRET before, parted by commas.
+    #[arg(long, env = "PALOMA_PREVIOUS_SECRETS", value_delimiter = ',', hide_env_values = true)]
+    previous_secrets: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,13 +58,13 @@ impl Findings {
 pub async fn doctor(arguments: &DoctorArguments) -> Result<()> {
     let operator = &arguments.operator;
     let mut findings = Findings::default();
-    secret(&mut findings);
+    let keys = secret(&arguments.previous_secrets, &mut findings);
     if arguments.bucket.bucket.is_some() {
         files(&arguments.bucket, &mut findings).await;
     }
     match reach(operator, &mut findings).await {
         Ok(db) => {
-            if let Err(error) = examine(&db, &mut findings).await {
+            if let Err(error) = examine(&db, keys.as_ref(), &mut findings).await {
                 findings.note("engine", false, told(&error));
             }
         }
@@ -76,8 +80,8 @@ pub async fn doctor(arguments: &DoctorArguments) -> Result<()> {
     if faults > 0 { bail!("{faults} at fault") } else { told }
 }
 
-/// The secret of the environment, else the one that `paloma run` keeps.
-fn secret(findings: &mut Findings) {
+/// The keys of the secret of the environment, else of the one that `paloma run` keeps.
+fn secret(previous: &[String], findings: &mut Findings) -> Option<Keys> {
     let set = std::env::var("PALOMA_SECRET").ok().filter(|secret| !secret.is_empty());
     let (secret, place) = match set {
         Some(secret) => (Some(secret), "PALOMA_SECRET".to_owned()),
@@ -87,13 +91,35 @@ fn secret(findings: &mut Findings) {
             (text, kept.map_or_else(|error| error.to_string(), |path| path.display().to_string()))
         }
     };
-    match secret {
-        None => findings.note("secret", false, format!("neither PALOMA_SECRET is set nor is there {place}")),
-        Some(secret) => match crm::secrets::Keys::parse(&secret.into()) {
-            Ok(_) => findings.note("secret", true, format!("from {place}")),
-            Err(error) => findings.note("secret", false, format!("{place}: {error}")),
-        },
+    let Some(secret) = secret else {
+        findings.note("secret", false, format!("neither PALOMA_SECRET is set nor is there {place}"));
+        return None;
+    };
+    let previous: Vec<_> = previous.iter().map(|secret| secret.as_str().into()).collect();
+    match Keys::parse(&secret.into()).and_then(|keys| keys.with_previous(&previous)) {
+        Ok(keys) => {
+            findings.note("secret", true, format!("from {place}, {} before it", previous.len()));
+            Some(keys)
+        }
+        Err(error) => {
+            findings.note("secret", false, format!("{place}: {error}"));
+            None
+        }
     }
+}
+
+/// Whether every stored secret can be opened, and by which.
+async fn sealed(tx: &mut PlatformTx, keys: &Keys, findings: &mut Findings) -> Result<()> {
+    let Standing { behind, unreadable } = secrets::standing(tx, keys).await?;
+    let detail = match (behind, unreadable) {
+        (0, 0) => "all stored secrets are sealed with the current key".to_owned(),
+        (_, 0) => format!("{behind} stored secrets wait to be sealed with the current key, within the hour"),
+        _ => {
+            format!("{unreadable} stored secrets can't be opened: give the secret of before in PALOMA_PREVIOUS_SECRETS")
+        }
+    };
+    findings.note("sealed", unreadable == 0, detail);
+    Ok(())
 }
 
 /// The bucket of the environment, tried as a process that starts does.
@@ -122,7 +148,7 @@ async fn reach(operator: &Operator, findings: &mut Findings) -> Result<Db> {
     Ok(db)
 }
 
-async fn examine(db: &Db, findings: &mut Findings) -> Result<()> {
+async fn examine(db: &Db, keys: Option<&Keys>, findings: &mut Findings) -> Result<()> {
     let faults = db::check_report(db).await.context("the self-check")?;
     if faults.is_empty() {
         findings.note("role", true, "can't pass the wall");
@@ -138,6 +164,9 @@ async fn examine(db: &Db, findings: &mut Findings) -> Result<()> {
         return Ok(());
     }
     let mut tx = clock(db, findings).await?;
+    if let Some(keys) = keys {
+        sealed(&mut tx, keys, findings).await?;
+    }
     engine(&mut tx, findings).await?;
     schedules(&mut tx, findings).await
 }

@@ -1,4 +1,4 @@
-//! Who changed what about people, keys, lines and the account. Triggers write it (migration 0101), so that no way of changing something is forgotten; here it
+//! Who changed what about people, keys, lines, campaigns, contacts and the account. Triggers write it (migrations 0101, 0109, 0111), so that no way of changing something is forgotten; here it
 //! is read, and the chain of its hashes is looked at. Nothing can change or remove a row: not a tenant, not the platform.
 
 use chrono::{DateTime, Utc};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::users::UserId;
-use crate::Error;
+use crate::{Error, contacts::import::report::write_row};
 
 /// One change.
 #[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
@@ -26,7 +26,7 @@ pub struct Change {
     pub impersonator: Option<String>,
     /// create, change, delete or refuse.
     pub action: String,
-    /// What sort of thing: user, role, session, api_key, invitation, line, tenant or log_in.
+    /// What sort of thing: user, role, session, api_key, invitation, line, campaign, contact, import, bulk_change, suppression, tenant, log_in and others.
     pub subject: String,
     /// Which one.
     pub subject_id: String,
@@ -68,6 +68,62 @@ pub async fn list(
     .fetch_all(tx.conn())
     .await?;
     Ok(page.finish(changes, |change| change.seq))
+}
+
+/// A row of the chain as it leaves in a file, with what proves it.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Link {
+    /// The change.
+    #[sqlx(flatten)]
+    pub change: Change,
+    /// Its hash, over the one before it and itself, as hex.
+    pub hash: String,
+}
+
+/// Rows of the chain from the oldest on, after that number.
+pub async fn links(
+    tx: &mut TenantTx,
+    of: (Option<&str>, Option<&str>),
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Link>, Error> {
+    Ok(sqlx::query_as(
+        "select a.seq, a.at, a.actor, a.impersonator, a.action, a.subject, a.subject_id, a.before, a.after, encode(a.hash, 'hex') as hash from crm.audit a
+          where a.tenant_id = app.tenant_id() and ($1::text is null or a.subject = $1) and ($2::text is null or a.subject_id = $2) and a.seq > $3
+          order by a.seq limit $4",
+    )
+    .bind(of.0)
+    .bind(of.1)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// The first line of a file of changes.
+pub const FILE_HEADER: &str = "\u{feff}seq,at,actor,impersonator,action,subject,subject_id,before,after,hash\r\n";
+
+/// The lines of these, safe to open in a spreadsheet.
+#[must_use]
+pub fn lines(links: &[Link]) -> String {
+    let mut out = String::new();
+    let told = |value: &Option<Json<Value>>| value.as_ref().map(|value| value.0.to_string()).unwrap_or_default();
+    for Link { change, hash } in links {
+        let cells: [&str; 10] = [
+            &change.seq.to_string(),
+            &change.at.to_rfc3339(),
+            &change.actor,
+            change.impersonator.as_deref().unwrap_or_default(),
+            &change.action,
+            &change.subject,
+            &change.subject_id,
+            &told(&change.before),
+            &told(&change.after),
+            hash,
+        ];
+        write_row(&mut out, cells);
+    }
+    out
 }
 
 /// Goes through the whole chain. A row that was taken off its end leaves no trace in it: keep the number of the last one elsewhere.

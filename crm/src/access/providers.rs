@@ -22,7 +22,7 @@ use crate::{App, Error, tenancy::State};
 /// The most that a tenant has: a log-in page shows a button for each.
 const MOST: i64 = 10;
 /// What a client secret is sealed for.
-const PURPOSE: &str = "identity-provider";
+pub(crate) const PURPOSE: &str = "identity-provider";
 /// The installation's provider, in addresses and bodies.
 const INSTALLATION: &str = "installation";
 

@@ -3,11 +3,11 @@
 
 use chrono::{DateTime, Utc};
 use db::{Scope, TenantTx};
+use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret, Totp};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{
     caller::Caller,
@@ -19,8 +19,8 @@ use crate::{
     secrets::{Keys, random_bytes},
 };
 
-/// What the secret is sealed for, and recovery codes are tagged for.
-const PURPOSE: &str = "second-factor";
+/// What the secret is sealed for.
+pub(crate) const PURPOSE: &str = "second-factor";
 /// What an authenticator shows beside the account.
 const ISSUER: &str = "Paloma";
 /// Recovery codes of one person.
@@ -175,9 +175,10 @@ async fn forget(tx: &mut TenantTx, user_id: UserId) -> Result<(), Error> {
 
 /// New recovery codes in place of all that there were.
 pub async fn renew_codes(tx: &mut TenantTx, keys: &Keys, user_id: UserId) -> Result<Vec<String>, Error> {
-    if !standing(tx, user_id).await?.is_on {
+    let Some(sealed) = confirmed(tx, user_id).await? else {
         return Err(Error::conflict("second_factor_off", "there is no second factor"));
-    }
+    };
+    let secret = keys.open(PURPOSE, &sealed)?;
     let codes: Vec<String> = (0..CODES).map(|_| new_code()).collect();
     sqlx::query("delete from crm.recovery_codes r where r.tenant_id = app.tenant_id() and r.user_id = $1")
         .bind(user_id)
@@ -185,7 +186,7 @@ pub async fn renew_codes(tx: &mut TenantTx, keys: &Keys, user_id: UserId) -> Res
         .await?;
     sqlx::query("insert into crm.recovery_codes (user_id, code_hash) select $1, unnest($2::bytea[])")
         .bind(user_id)
-        .bind(codes.iter().map(|code| tag(keys, user_id, &plain(code))).collect::<Vec<_>>())
+        .bind(codes.iter().map(|code| tag(&secret, &plain(code))).collect::<Vec<_>>())
         .execute(tx.conn())
         .await?;
     Ok(codes)
@@ -194,25 +195,18 @@ pub async fn renew_codes(tx: &mut TenantTx, keys: &Keys, user_id: UserId) -> Res
 /// Uses a code of somebody whose second factor is on. Of two that bring the same one at once one is right.
 pub(super) async fn pass(tx: &mut TenantTx, keys: &Keys, user_id: UserId, code: &SecretString) -> Result<bool, Error> {
     let code = plain(code.expose_secret());
+    let Some(sealed) = confirmed(tx, user_id).await? else { return Ok(false) };
     if code.len() == LENGTH {
         let used = sqlx::query(
             "update crm.recovery_codes r set used_at = app.now() where r.tenant_id = app.tenant_id() and r.user_id = $1 and r.code_hash = $2 and r.used_at is null",
         )
         .bind(user_id)
-        .bind(tag(keys, user_id, &code))
+        .bind(tag(&keys.open(PURPOSE, &sealed)?, &code))
         .execute(tx.conn())
         .await?;
         return Ok(used.rows_affected() == 1);
     }
-    let sealed: Option<Vec<u8>> = sqlx::query_scalar(
-        "select u.totp_secret from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1 and u.totp_confirmed_at is not null",
-    )
-    .bind(user_id)
-    .fetch_optional(tx.conn())
-    .await?;
-    let Some(step) = sealed.map(|sealed| step_of(keys, &sealed, &code, tx.now())).transpose()?.flatten() else {
-        return Ok(false);
-    };
+    let Some(step) = step_of(keys, &sealed, &code, tx.now())? else { return Ok(false) };
     let used = sqlx::query(
         "update crm.users u set totp_step = $2 where u.tenant_id = app.tenant_id() and u.id = $1 and (u.totp_step is null or u.totp_step < $2)",
     )
@@ -221,6 +215,12 @@ pub(super) async fn pass(tx: &mut TenantTx, keys: &Keys, user_id: UserId, code: 
     .execute(tx.conn())
     .await?;
     Ok(used.rows_affected() == 1)
+}
+
+/// The sealed secret of somebody whose second factor is on.
+async fn confirmed(tx: &mut TenantTx, user_id: UserId) -> Result<Option<Vec<u8>>, Error> {
+    let sql = "select u.totp_secret from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1 and u.totp_confirmed_at is not null";
+    Ok(sqlx::query_scalar(sql).bind(user_id).fetch_optional(tx.conn()).await?)
 }
 
 /// The step that a code is of: the one of that moment, the one before or the one after.
@@ -236,10 +236,10 @@ fn totp(secret: Secret) -> Result<Totp, Error> {
     Ok(totp.map_err(|error| anyhow::anyhow!("reading a secret of an authenticator: {error}"))?)
 }
 
-/// What is stored of a recovery code.
-fn tag(keys: &Keys, user_id: UserId, code: &str) -> Vec<u8> {
-    let user_id: Uuid = user_id.uuid();
-    keys.sign(PURPOSE, &[user_id.as_bytes(), code.as_bytes()].concat())
+/// What is stored of a recovery code: a tag by the secret of the authenticator, which outlives the secret of the installation.
+fn tag(secret: &SecretString, code: &str) -> Vec<u8> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+    hmac::sign(&key, code.as_bytes()).as_ref().to_vec()
 }
 
 fn new_code() -> String {

@@ -18,7 +18,15 @@ use super::{
     send::{SendInTime, SendToRecipient},
     zones,
 };
-use crate::{App, Error, contacts::filter::ContactFilter, queue, reactions, tenancy::tenants};
+use crate::{
+    App, Error,
+    contacts::filter::ContactFilter,
+    queue, reactions,
+    tenancy::{
+        settings::{self, Key},
+        tenants,
+    },
+};
 
 /// Contacts frozen by one transaction.
 const CHUNK: i64 = 5_000;
@@ -86,6 +94,7 @@ impl Job<App> for FreezeAudience {
 #[derive(sqlx::FromRow)]
 struct Stage {
     state: String,
+    line_id: Uuid,
     import_id: Option<Uuid>,
     audience: Option<Json<ContactFilter>>,
     window: Option<Json<Window>>,
@@ -111,7 +120,7 @@ async fn expand(campaign: CampaignId, cx: Cx<App, Tenant>) -> JobResult {
         }
         // shared: a cancel waits for the chunk, so that no recipient is added behind its back
         let stage: Option<Stage> = sqlx::query_as(
-            "select state, import_id, audience, sending_window as window, quiet_hours, ends_at, launched_at, expand_after, batch_id, frozen_at is not null as is_frozen
+            "select state, line_id, import_id, audience, sending_window as window, quiet_hours, ends_at, launched_at, expand_after, batch_id, frozen_at is not null as is_frozen
                from crm.campaigns where tenant_id = app.tenant_id() and id = $1 for no key update",
         )
         .bind(campaign)
@@ -257,12 +266,14 @@ async fn turns(tx: &mut TenantTx, stage: &Stage, contacts: &[Uuid]) -> Result<Ve
     .fetch_all(tx.conn())
     .await?;
     let tenant: Tz = tenants::own(tx).await?.time_zone.parse().unwrap_or(Tz::UTC);
+    // where nobody knows where a contact is, it is frozen as being where the line's organization is
+    let last_resort = settings::of_line(tx, Key::LocaleTimeZone, stage.line_id).await?;
     let now = tx.now();
     let rules = quiet::own(tx).await?;
     // many contacts are in few places
     let mut known: HashMap<(Option<String>, Option<String>), Turn> = HashMap::new();
     let placed = places.iter().map(|place| {
-        let (zones, regions) = (zones::of(place), zones::regions(place));
+        let (zones, regions) = (zones::of(place).or_else(|| last_resort.clone()), zones::regions(place));
         let turn = known.entry((zones.clone(), regions.clone())).or_insert_with(|| {
             let quiet = stage.quiet_hours.then(|| quiet::of(&rules, regions.as_deref()));
             let hours = Hours { window: stage.window.as_deref(), quiet };

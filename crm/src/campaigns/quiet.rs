@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-use super::{
-    hours::{self, Quiet, minutes},
-    zones,
+use super::{hours::Quiet, zones};
+use crate::{
+    Error,
+    phone::Region,
+    tenancy::week::{are_days, minutes},
 };
-use crate::{Error, phone::Region};
 
 /// Rules of one account.
 const MOST: usize = 100;
@@ -32,7 +33,7 @@ pub struct Rule {
 
 impl Rule {
     fn check(&self) -> Result<(), Error> {
-        let days = hours::are_days(&self.days);
+        let days = are_days(&self.days);
         let (Some(from), Some(until), true) = (minutes(&self.from), minutes(&self.until), days) else {
             let message = "give days from 1 (Monday) to 7, and hours such as 09:00 and 20:00";
             return Err(Error::invalid("items", "quiet_hours_invalid", message));

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{CampaignId, RecipientId, get, progress};
-use crate::{Error, contacts::import::report::write_cell};
+use crate::{Error, contacts::import::report::write_row};
 
 /// Spans of a chart at most.
 const MOST_SPANS: i64 = 2_000;
@@ -244,13 +244,7 @@ pub fn lines(recipients: &[Recipient]) -> String {
             time(recipient.delivered_at),
             time(recipient.read_at),
         ];
-        for (nth, cell) in cells.iter().enumerate() {
-            if nth > 0 {
-                out.push(',');
-            }
-            write_cell(&mut out, cell, ',');
-        }
-        out.push_str("\r\n");
+        write_row(&mut out, cells.iter().map(String::as_str));
     }
     out
 }

@@ -6,7 +6,7 @@ use db::{Scope, TenantTx};
 use serde_json::Value;
 use sqlx::types::Json;
 
-use super::{contact::ContactId, import::report::write_cell};
+use super::{contact::ContactId, import::report::write_row};
 use crate::Error;
 
 /// The columns every export has, by the names of the fields they are imported into.
@@ -48,7 +48,7 @@ pub(super) async fn attributes(tx: &mut TenantTx, filter: &Value) -> Result<Vec<
 /// The first line, with the mark by which Excel knows UTF-8.
 pub(super) fn header(attributes: &[String]) -> String {
     let mut out = String::from("\u{feff}");
-    line(&mut out, COLUMNS.into_iter().chain(attributes.iter().map(String::as_str)));
+    write_row(&mut out, COLUMNS.into_iter().chain(attributes.iter().map(String::as_str)));
     out
 }
 
@@ -71,17 +71,7 @@ pub(super) async fn rows(tx: &mut TenantTx, ids: &[ContactId], attributes: &[Str
     for row in &rows {
         let own = row.cells.iter().map(|cell| cell.as_deref().unwrap_or_default());
         let extra = attributes.iter().map(|name| row.attributes.get(name).map_or("", String::as_str));
-        line(&mut out, own.chain(extra));
+        write_row(&mut out, own.chain(extra));
     }
     Ok(out)
-}
-
-fn line<'a>(out: &mut String, cells: impl Iterator<Item = &'a str>) {
-    for (nth, cell) in cells.enumerate() {
-        if nth > 0 {
-            out.push(',');
-        }
-        write_cell(out, cell, ',');
-    }
-    out.push_str("\r\n");
 }

@@ -7,7 +7,7 @@ use super::{change, conversations::ConversationId};
 use crate::{
     Error,
     access::{Caller, Permission, permission, users::UserId},
-    contacts::{home_region, suppressions},
+    contacts::{region_of_line, suppressions},
 };
 
 /// The conversation of that line with that address, for somebody who writes to it. What they begin is theirs where they see or
@@ -37,7 +37,7 @@ async fn open_for(
     address: &str,
     assignee: Option<UserId>,
 ) -> Result<ConversationId, Error> {
-    let region = home_region(tx).await?;
+    let region = region_of_line(tx, line_id).await?;
     let address = suppressions::normalise_in(address, region)?;
     // the same address at the same time finds the other's row
     let opened = sqlx::query_scalar(

@@ -26,15 +26,16 @@ pub use singles::{Answered, Singles};
 use crate::{
     App, Error,
     access::Permissions,
-    contacts::{home_region, suppressions},
+    contacts::{home_region, stored_region, suppressions},
     messaging::{
         lines::{self, LineId},
         media,
         send::{self, Draft, SendMessage},
         sweep::Sweep,
     },
+    phone::Region,
     queue,
-    tenancy::plans,
+    tenancy::{plans, settings::Key},
 };
 use rows::Taken;
 
@@ -152,21 +153,38 @@ enum Placed {
 struct Known {
     lines: HashMap<Uuid, i64>,
     batches: HashMap<i64, Result<(), Refusal>>,
-    /// Addresses as they came: how messages carry them, or why they are none.
-    addresses: HashMap<String, Result<String, Refusal>>,
+    /// Addresses as they came, by the region that their line reads them in: how messages carry them, or why they are none.
+    addresses: HashMap<Region, HashMap<String, Result<String, Refusal>>>,
+    regions: Regions,
     suppressed: HashSet<String>,
     /// Files that may be sent.
     media: HashSet<Uuid>,
 }
 
+/// In which region a line reads numbers without a country code.
+struct Regions {
+    /// The tenant's.
+    home: Region,
+    /// Those of lines whose organization has set another.
+    own: HashMap<Uuid, Region>,
+}
+
+impl Regions {
+    fn of(&self, line_id: Uuid) -> Region {
+        self.own.get(&line_id).copied().unwrap_or(self.home)
+    }
+}
+
 impl Known {
     async fn read(tx: &mut TenantTx, rows: &[Taken]) -> Result<Self, Error> {
         let wanted: BTreeSet<Uuid> = rows.iter().map(|row| row.line_id()).collect();
-        let gates: Vec<(Uuid, i64)> = sqlx::query_as(
-            "select l.id, g.id from crm.lines l join jobs.gates g on g.tenant_number = app.tenant_number() and g.key = 'line/' || l.id
+        let gates: Vec<(Uuid, i64, Option<String>)> = sqlx::query_as(
+            "select l.id, g.id, s.value #>> '{}' from crm.lines l join jobs.gates g on g.tenant_number = app.tenant_number() and g.key = 'line/' || l.id
+               left join crm.settings s on s.tenant_id = l.tenant_id and s.organization_id = l.organization_id and s.key = $2
               where l.tenant_id = app.tenant_id() and l.id = any($1)",
         )
         .bind(wanted.into_iter().collect::<Vec<_>>())
+        .bind(Key::LocaleRegion.name())
         .fetch_all(tx.conn())
         .await?;
         let mut batches = HashMap::new();
@@ -176,24 +194,32 @@ impl Known {
             jobs::batch::share(tx, batch).await?;
             batches.insert(batch, batches::admit(tx, batch).await?);
         }
-        let region = home_region(tx).await?;
-        let mut addresses = HashMap::new();
+        let mut regions = Regions { home: home_region(tx).await?, own: HashMap::new() };
+        for (line_id, _, region) in &gates {
+            if let Some(region) = region {
+                regions.own.insert(*line_id, stored_region(region)?);
+            }
+        }
+        let mut addresses: HashMap<Region, HashMap<String, Result<String, Refusal>>> = HashMap::new();
         for row in rows {
             if let PublicPayload::SendText(payload) = &row.payload {
-                addresses.entry(payload.address.clone()).or_insert_with(|| {
+                let region = regions.of(payload.line_id);
+                addresses.entry(region).or_default().entry(payload.address.clone()).or_insert_with(|| {
                     suppressions::normalise_in(&payload.address, region)
                         .map_err(|error| Refusal::at(error.code(), error.to_string(), "/payload/address"))
                 });
             }
         }
-        let normal: Vec<&str> = addresses.values().filter_map(|address| address.as_deref().ok()).collect();
+        let known = addresses.values().flat_map(HashMap::values);
+        let normal: Vec<&str> = known.filter_map(|address| address.as_deref().ok()).collect();
         let suppressed = suppressions::among(tx, &normal).await?;
         let named = rows.iter().flat_map(|row| match &row.payload {
             PublicPayload::SendText(payload) => payload.media_ids.as_slice(),
             PublicPayload::Sweep(_) => &[],
         });
         let media = media::upload::unsent(tx, &named.copied().collect::<Vec<_>>()).await?;
-        Ok(Self { lines: gates.into_iter().collect(), batches, addresses, suppressed, media })
+        let lines = gates.into_iter().map(|(line_id, gate, _)| (line_id, gate)).collect();
+        Ok(Self { lines, batches, addresses, regions, suppressed, media })
     }
 
     fn place(&self, row: Taken) -> Result<Placed, Refusal> {
@@ -214,7 +240,8 @@ impl Known {
             }
             PublicPayload::SendText(payload) => payload,
         };
-        let address = match self.addresses.get(&payload.address) {
+        let of_region = self.addresses.get(&self.regions.of(line_id));
+        let address = match of_region.and_then(|known| known.get(&payload.address)) {
             Some(Ok(address)) => address.clone(),
             Some(Err(refusal)) => return Err(refusal.clone()),
             None => return Err(Refusal::at("address_invalid", "this is no address", "/payload/address")),

@@ -17,6 +17,7 @@ use crate::{
         lines::LineId,
         send,
     },
+    privacy,
 };
 
 /// What somebody who leaves is told, once.
@@ -195,7 +196,7 @@ async fn insert(
     .bind(source)
     .bind(arrivals.iter().map(|row| row.id).collect::<Vec<_>>())
     .bind(arrivals.iter().map(|row| row.address.as_str()).collect::<Vec<_>>())
-    .bind(arrivals.iter().map(|row| row.told.text.as_deref().unwrap_or_default()).collect::<Vec<_>>())
+    .bind(arrivals.iter().map(|row| privacy::mask(row.told.text.as_deref().unwrap_or_default())).collect::<Vec<_>>())
     .bind(arrivals.iter().map(|row| row.told.guid.as_str()).collect::<Vec<_>>())
     .bind(arrivals.iter().map(|row| row.told.service.as_str()).collect::<Vec<_>>())
     .bind(arrivals.iter().map(|row| row.status).collect::<Vec<_>>())

@@ -18,7 +18,7 @@ use crate::{
         lines::{self, LineId},
         media::transcribe,
     },
-    queue,
+    privacy, queue,
 };
 
 /// When a message without a word and without a file is looked at again, since its file may come late.
@@ -42,7 +42,7 @@ pub(super) struct Change {
 impl Change {
     /// What a report says of a change; none of a message that is as it was sent.
     pub fn of(message: &GatewayMessage) -> Option<Self> {
-        let (guid, text) = (message.guid.clone(), message.text.clone());
+        let (guid, text) = (message.guid.clone(), message.text.as_deref().map(|text| privacy::mask(text).into_owned()));
         Some(Self { guid, text, at: message.edited_at?, is_unsent: message.is_unsent })
     }
 }

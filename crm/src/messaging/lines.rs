@@ -11,14 +11,20 @@ use clients::gateway::{BlueBubbles, BlueBubblesLine, Gateway, SendMethod, normal
 use db::{Id, Page, PageOf, Scope, TenantTx};
 use jobs::{Cx, Done, Enqueue, Job, JobError, JobResult, KeyScope, Queue, Retry, Tenant, UniqueKey, gate::Limits};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     App, Error,
     messaging::{fallback, inbound},
     queue, secrets,
+    tenancy::organizations::{self, OrganizationId},
 };
+
+/// What the gateway's password is sealed for.
+pub(crate) const PASSWORD: &str = "line.password";
+/// What the token in the webhook's path is sealed for.
+pub(crate) const HOOK: &str = "line.hook";
 
 /// Marks ids of lines.
 #[derive(Debug)]
@@ -35,6 +41,9 @@ pub struct Line {
     pub name: String,
     /// Its own address: a phone in E.164 or an e-mail handle.
     pub address: String,
+    /// The organization that it is of; none: the tenant itself.
+    #[schema(value_type = Option<Uuid>)]
+    pub organization_id: Option<OrganizationId>,
     /// Where its gateway stands.
     pub base_url: String,
     /// apple_script or private_api.
@@ -85,6 +94,9 @@ pub struct NewLine {
     pub address: String,
     /// Where its gateway stands, `http://mac.local:1234`.
     pub base_url: String,
+    /// The organization that it is of; none: the tenant itself.
+    #[schema(value_type = Option<Uuid>)]
+    pub organization_id: Option<OrganizationId>,
     /// The gateway's password.
     #[schema(value_type = String, format = Password)]
     pub password: SecretString,
@@ -116,6 +128,10 @@ fn apple_script() -> String {
 pub struct LineChange {
     /// What people call it.
     pub name: Option<String>,
+    /// The organization that it is of; null: the tenant itself.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<Uuid>)]
+    pub organization_id: Option<Option<OrganizationId>>,
     /// Sends a minute.
     pub rate_per_minute: Option<f64>,
     /// Sends that may follow at once after a rest.
@@ -130,6 +146,11 @@ pub struct LineChange {
     pub sends_read_receipts: Option<bool>,
     /// Whether the other side is shown that an agent types.
     pub sends_typing: Option<bool>,
+}
+
+/// Tells a field that is null from one that is absent.
+fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<OrganizationId>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// The gate before a line.
@@ -168,29 +189,35 @@ pub async fn create(app: &App, tx: &mut TenantTx, new: NewLine) -> Result<Line, 
     }
     let token = secrets::random_token();
     sqlx::query(
-        "insert into crm.lines (id, name, address, base_url, password, method, hook_token_hash, hook_token, send_timeout_s, resolve_after_s)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "insert into crm.lines (id, name, address, base_url, password, method, hook_token_hash, hook_token, send_timeout_s, resolve_after_s, organization_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(id)
     .bind(name)
     .bind(&address)
     .bind(new.base_url.trim())
-    .bind(app.keys.seal("line.password", &new.password)?)
+    .bind(app.keys.seal(PASSWORD, &new.password)?)
     .bind(&new.method)
     .bind(secrets::token_hash(&token))
-    .bind(app.keys.seal("line.hook", &token.into())?)
+    .bind(app.keys.seal(HOOK, &token.into())?)
     .bind(timeout)
     .bind(resolve)
+    .bind(new.organization_id)
     .execute(tx.conn())
     .await
-    .map_err(|error| match db::constraint::violated(&error) {
-        Some("lines_address_key") => Error::conflict("line_address_taken", "there is a line with this address"),
-        _ => error.into(),
-    })?;
+    .map_err(refused)?;
     jobs::gate::configure(tx, &gate_key(id), limits).await?;
     inbound::configure(tx, id).await?;
     Enqueue::<App, RegisterHook>::new().one(tx, &RegisterHook { line_id: id }).await?;
     get(tx, id).await
+}
+
+fn refused(error: sqlx::Error) -> Error {
+    match db::constraint::violated(&error) {
+        Some("lines_address_key") => Error::conflict("line_address_taken", "there is a line with this address"),
+        Some("lines_organization") => organizations::unknown(),
+        _ => error.into(),
+    }
 }
 
 fn limits(
@@ -218,7 +245,7 @@ fn limits(
 /// A line of the tenant.
 pub async fn get(tx: &mut TenantTx, id: LineId) -> Result<Line, Error> {
     sqlx::query_as(
-        "select l.id, l.name, l.address, l.base_url, l.method, l.hook_state, l.hook_error, g.rate * 60 as rate_per_minute,
+        "select l.id, l.name, l.address, l.organization_id, l.base_url, l.method, l.hook_state, l.hook_error, g.rate * 60 as rate_per_minute,
                 g.burst, g.cap, g.breaker, l.falls_back, l.sms_relay, l.sends_read_receipts, l.sends_typing,
                 l.health, l.health_reason, l.health_at, l.swept_at, l.last_event_at, l.missed_count, l.created_at
            from crm.lines l join jobs.gates g on g.tenant_number = app.tenant_number() and g.key = 'line/' || l.id
@@ -230,24 +257,29 @@ pub async fn get(tx: &mut TenantTx, id: LineId) -> Result<Line, Error> {
     .ok_or(Error::NotFound)
 }
 
-/// The tenant's lines, newest first.
-pub async fn list(tx: &mut TenantTx, page: &PageOf<LineId>) -> Result<Page<Line>, Error> {
+/// The tenant's lines, or those of an organization, newest first.
+pub async fn list(
+    tx: &mut TenantTx,
+    organization: Option<OrganizationId>,
+    page: &PageOf<LineId>,
+) -> Result<Page<Line>, Error> {
     let rows = sqlx::query_as(
-        "select l.id, l.name, l.address, l.base_url, l.method, l.hook_state, l.hook_error, g.rate * 60 as rate_per_minute,
+        "select l.id, l.name, l.address, l.organization_id, l.base_url, l.method, l.hook_state, l.hook_error, g.rate * 60 as rate_per_minute,
                 g.burst, g.cap, g.breaker, l.falls_back, l.sms_relay, l.sends_read_receipts, l.sends_typing,
                 l.health, l.health_reason, l.health_at, l.swept_at, l.last_event_at, l.missed_count, l.created_at
            from crm.lines l join jobs.gates g on g.tenant_number = app.tenant_number() and g.key = 'line/' || l.id
-          where l.tenant_id = app.tenant_id() and ($1::uuid is null or l.id < $1)
+          where l.tenant_id = app.tenant_id() and ($1::uuid is null or l.id < $1) and ($3::uuid is null or l.organization_id = $3)
           order by l.id desc limit $2",
     )
     .bind(page.after)
     .bind(page.fetch())
+    .bind(organization)
     .fetch_all(tx.conn())
     .await?;
     Ok(page.finish(rows, |row: &Line| row.id))
 }
 
-/// Changes a line's name and pace.
+/// Changes a line's name, its organization, its pace and its manners.
 pub async fn update(tx: &mut TenantTx, id: LineId, change: LineChange) -> Result<Line, Error> {
     let line = get(tx, id).await?;
     if let Some(name) = &change.name {
@@ -263,15 +295,18 @@ pub async fn update(tx: &mut TenantTx, id: LineId, change: LineChange) -> Result
     }
     sqlx::query(
         "update crm.lines l set falls_back = coalesce($2, l.falls_back), sends_read_receipts = coalesce($3, l.sends_read_receipts),
-                sends_typing = coalesce($4, l.sends_typing)
+                sends_typing = coalesce($4, l.sends_typing), organization_id = case when $5 then $6 else l.organization_id end
           where l.tenant_id = app.tenant_id() and l.id = $1",
     )
     .bind(id)
     .bind(change.falls_back)
     .bind(change.sends_read_receipts)
     .bind(change.sends_typing)
+    .bind(change.organization_id.is_some())
+    .bind(change.organization_id.flatten())
     .execute(tx.conn())
-    .await?;
+    .await
+    .map_err(refused)?;
     if change.unlimited.is_some() || change.rate_per_minute.is_some() || change.burst.is_some() || change.cap.is_some()
     {
         let unlimited = change.unlimited.unwrap_or(false);
@@ -346,7 +381,7 @@ pub async fn open(app: &App, tx: &mut TenantTx, id: LineId) -> Result<LineGatewa
     .await?
     .ok_or(Error::NotFound)?;
     let method = SendMethod::from_name(&row.method.replace('_', "-")).unwrap_or(SendMethod::AppleScript);
-    let password = app.keys.open("line.password", &row.password)?;
+    let password = app.keys.open(PASSWORD, &row.password)?;
     Ok(LineGateway {
         gateway: gateway_of(app, &row.base_url, password, method, row.send_timeout_s)?,
         chat_prefix: row.chat_prefix,
@@ -404,7 +439,7 @@ impl Job<App> for RegisterHook {
         let mut tx = cx.tx().await?;
         let line = open(&cx.app, &mut tx, self.line_id).await?;
         drop(tx);
-        let token = cx.app.keys.open("line.hook", &line.hook_token)?;
+        let token = cx.app.keys.open(HOOK, &line.hook_token)?;
         let url = format!(
             "{}/api/v1/hooks/bluebubbles/{}/{}",
             cx.app.config.public_url.trim_end_matches('/'),

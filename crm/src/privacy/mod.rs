@@ -2,6 +2,8 @@
 //! by whom and what came of it stays on record, without anything that was said.
 
 mod archive;
+mod card_numbers;
+mod cards;
 mod erase;
 mod export;
 mod files;
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub(crate) use self::cards::mask;
 pub use self::{erase::EraseContact, export::ExportContact, files::SweepFiles, prune::Prune};
 use crate::{
     App, Error,

@@ -41,7 +41,8 @@ pub async fn change(tx: &mut PlatformTx, id: TenantId, change: &Change, by: &By)
     }
     let region = change.region.as_deref().map(check_region).transpose()?;
     let number: i32 = sqlx::query_scalar(
-        "update crm.tenants t set name = coalesce($2, t.name), region = coalesce($3, t.region), time_zone = coalesce($4, t.time_zone), plan = coalesce($5, t.plan)
+        "update crm.tenants t set name = coalesce($2, t.name), region = coalesce($3, t.region), time_zone = coalesce($4, t.time_zone), plan = coalesce($5, t.plan),
+                settings_version = t.settings_version + ($3::text is not null or $4::text is not null)::int
           where t.id = $1 returning t.number",
     )
     .bind(id)

@@ -19,6 +19,7 @@ use clients::{Egress, Http, HttpOptions, Names, http::BreakerOptions};
 
 pub use address::check;
 pub use feed::{Fed, feed};
+pub(crate) use webhook::PURPOSE as SECRET;
 pub use webhook::{
     CHANNEL, Made, NewWebhook, Rotated, Webhook, WebhookChange, WebhookId, create, delete, get, list, rotate, update,
 };

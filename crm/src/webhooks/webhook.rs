@@ -27,7 +27,7 @@ pub type WebhookId = Id<WebhookMark>;
 pub const CHANNEL: &str = "paloma_webhooks";
 
 /// What the sealed secrets are for.
-const PURPOSE: &str = "webhook.secret";
+pub(crate) const PURPOSE: &str = "webhook.secret";
 /// Webhooks that a tenant may have.
 const MOST: i64 = 50;
 /// Attempts under way at one webhook, and at all of a tenant's.

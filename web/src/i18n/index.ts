@@ -12,6 +12,7 @@ import type files from "./en/files.json";
 import type imports from "./en/imports.json";
 import type jobs from "./en/jobs.json";
 import type operations from "./en/operations.json";
+import type organizations from "./en/organizations.json";
 import type permissions from "./en/permissions.json";
 import type privacy from "./en/privacy.json";
 import type providers from "./en/providers.json";
@@ -73,6 +74,7 @@ interface Later {
   imports: typeof imports;
   jobs: typeof jobs;
   operations: typeof operations;
+  organizations: typeof organizations;
   permissions: typeof permissions;
   privacy: typeof privacy;
   providers: typeof providers;

@@ -33,6 +33,7 @@ const BY_SERVER = [
   "imports.problems.",
   "jobs.problems.",
   "operations.problems.",
+  "organizations.problems.",
   "permissions.problems.",
   "privacy.problems.",
   "providers.problems.",

@@ -14,7 +14,9 @@ import { withTexts } from "@/i18n";
 import type { Permission } from "@/lib/api/client";
 import { whenShutOut } from "@/lib/api/query";
 import { useKeyboard } from "@/lib/keyboard/useShortcuts";
+import type * as operationPages from "@/features/operations/pages";
 import { forgetOperator, isOperationsPath } from "@/features/operations/session";
+import type * as organizationPages from "@/features/organizations/pages";
 import { findSession } from "@/lib/session";
 
 import { Broken, Missing } from "./Fallbacks";
@@ -28,6 +30,7 @@ import {
   readNewCampaign,
   readNewImport,
   readOperatorJobs,
+  readOrganization,
   readRoles,
   readSecurity,
   readTenants,
@@ -215,6 +218,32 @@ const settingsHome = createRoute({
   },
 });
 
+const organizationsPage = (name: keyof typeof organizationPages) =>
+  lazyRouteComponent(() => withTexts(import("@/features/organizations/pages"), "organizations"), name);
+
+const general = createRoute({
+  getParentRoute: () => settings,
+  path: "/general",
+  staticData: { needs: "admin.settings_view" },
+  component: organizationsPage("GeneralPage"),
+});
+
+const organizations = createRoute({
+  getParentRoute: () => settings,
+  path: "/organizations",
+  staticData: { needs: "admin.settings_view" },
+  validateSearch: readOrganization,
+  component: organizationsPage("OrganizationsPage"),
+});
+
+const lines = createRoute({
+  getParentRoute: () => settings,
+  path: "/lines",
+  staticData: { needs: "admin.channels_manage" },
+  validateSearch: readOrganization,
+  component: organizationsPage("LinesPage"),
+});
+
 const roles = createRoute({
   getParentRoute: () => settings,
   path: "/roles",
@@ -338,6 +367,9 @@ const operationsHome = createRoute({
   },
 });
 
+const operationsPage = (name: keyof typeof operationPages) =>
+  lazyRouteComponent(() => import("@/features/operations/pages"), name);
+
 const operationsPages = [
   createRoute({
     getParentRoute: () => operations,
@@ -373,38 +405,38 @@ const operationsPages = [
   createRoute({
     getParentRoute: () => operations,
     path: "/queues",
-    component: lazyRouteComponent(() => import("@/features/operations/QueuesPage"), "QueuesPage"),
+    component: operationsPage("QueuesPage"),
   }),
   createRoute({
     getParentRoute: () => operations,
     path: "/jobs",
     validateSearch: readOperatorJobs,
-    component: lazyRouteComponent(() => import("@/features/operations/JobsPage"), "JobsPage"),
+    component: operationsPage("JobsPage"),
   }),
   createRoute({
     getParentRoute: () => operations,
     path: "/lanes",
-    component: lazyRouteComponent(() => import("@/features/operations/LanesPage"), "LanesPage"),
+    component: operationsPage("LanesPage"),
   }),
   createRoute({
     getParentRoute: () => operations,
     path: "/gates",
-    component: lazyRouteComponent(() => import("@/features/operations/GatesPage"), "GatesPage"),
+    component: operationsPage("GatesPage"),
   }),
   createRoute({
     getParentRoute: () => operations,
     path: "/batches",
-    component: lazyRouteComponent(() => import("@/features/operations/BatchesPage"), "BatchesPage"),
+    component: operationsPage("BatchesPage"),
   }),
   createRoute({
     getParentRoute: () => operations,
     path: "/schedules",
-    component: lazyRouteComponent(() => import("@/features/operations/SchedulesPage"), "SchedulesPage"),
+    component: operationsPage("SchedulesPage"),
   }),
   createRoute({
     getParentRoute: () => operations,
     path: "/audit",
-    component: lazyRouteComponent(() => import("@/features/operations/AuditPage"), "AuditPage"),
+    component: operationsPage("AuditPage"),
   }),
 ] as const;
 
@@ -432,6 +464,9 @@ export const router = createRouter({
         users,
         teams,
         roles,
+        general,
+        organizations,
+        lines,
         quietHours,
         webhooks,
         ownUsage,

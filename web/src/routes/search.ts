@@ -206,6 +206,14 @@ export const readRoles = (search: Search): RolesSearch => ({
   from: text(search["from"]),
 });
 
+/** The organization that is open, or whose lines are shown. */
+export interface OrganizationSearch {
+  organization?: string | undefined;
+}
+export const readOrganization = (search: Search): OrganizationSearch => ({
+  organization: text(search["organization"]),
+});
+
 export interface WebhooksSearch {
   /** The webhook whose log is shown, and what of it. */
   webhook?: string | undefined;

@@ -90,6 +90,17 @@ pub fn write_cell(out: &mut String, cell: &str, delimiter: char) {
     out.push('"');
 }
 
+/// Appends a row of cells parted by commas.
+pub fn write_row<'a>(out: &mut String, cells: impl IntoIterator<Item = &'a str>) {
+    for (nth, cell) in cells.into_iter().enumerate() {
+        if nth > 0 {
+            out.push(',');
+        }
+        write_cell(out, cell, ',');
+    }
+    out.push_str("\r\n");
+}
+
 /// Puts a `'` before what a spreadsheet would run as a formula, also behind blanks and in full-width writing; drops
 /// NULs.
 pub fn neutralise(cell: &str) -> Cow<'_, str> {

@@ -20,8 +20,9 @@ use super::{
 };
 use crate::{
     App, Error,
-    contacts::home_region,
+    contacts::{home_region, region_of_organization},
     phone::{Region, RegionError},
+    tenancy::organizations::OrganizationId,
 };
 
 /// Bytes of one stored row of the upload; the last one may be shorter.
@@ -46,8 +47,12 @@ pub struct Options {
     pub delimiter: Option<String>,
     /// Whether the first row names the columns.
     pub has_header: Option<bool>,
-    /// Country of numbers without a country code, ISO 3166; the tenant's unless said otherwise.
+    /// Country of numbers without a country code, ISO 3166; the organization's or the tenant's unless said otherwise.
     pub region: Option<String>,
+    /// The organization that the file is of: where no region is said, its own counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
+    pub organization_id: Option<OrganizationId>,
     /// true: the file is only kept, to be looked at, tried and then started.
     pub hold: bool,
 }
@@ -212,12 +217,13 @@ pub(super) async fn read(
     let mut overrides = options.overrides()?;
     overrides.encoding = overrides.encoding.or(Some(encoding));
     let sniffed = judge(head, complete, overrides).await.map_err(refuse_file)?;
-    let region: Region = match &options.region {
-        Some(region) => {
+    let region: Region = match (&options.region, options.organization_id) {
+        (Some(region), _) => {
             let unknown = |error: RegionError| Error::invalid("region", "region_unknown", error.to_string());
             region.parse().map_err(unknown)?
         }
-        None => home_region(tx).await?,
+        (None, Some(organization)) => region_of_organization(tx, organization).await?,
+        (None, None) => home_region(tx).await?,
     };
     Ok((sniffed, region))
 }

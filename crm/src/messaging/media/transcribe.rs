@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{fetch, prepare, store};
-use crate::{App, Error, queue};
+use crate::{App, Error, privacy, queue};
 
 /// The longest that is written down: a minute of speech is up to two of a processor.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -208,7 +208,7 @@ async fn record(tx: &mut TenantTx, attachment_id: Uuid, heard: &Heard) -> Result
           where a.tenant_id = app.tenant_id() and a.id = $1 and a.transcription = 'pending'",
     )
     .bind(attachment_id)
-    .bind(speech.map(|speech| &speech.text))
+    .bind(speech.map(|speech| privacy::mask(&speech.text)))
     .bind(speech.map(|speech| &speech.language))
     .bind(reason)
     .execute(tx.conn())

@@ -1,5 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Download } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { Page } from "@/components/page";
@@ -27,6 +28,13 @@ const AUDIT_SUBJECTS = [
   "identity_provider",
   "identity",
   "line",
+  "campaign",
+  "contact",
+  "import",
+  "bulk_change",
+  "suppression",
+  "organization",
+  "setting",
   "privacy_request",
   "tenant",
   "webhook",
@@ -50,19 +58,29 @@ export function AuditPage() {
       title={t("audit.title")}
       isFilled
       actions={
-        <Select
-          aria-label={t("audit.subject")}
-          value={subject ?? ""}
-          className="w-auto"
-          onChange={({ target }) => void navigate({ search: target.value ? { subject: target.value } : {} })}
-        >
-          <option value="">{t("audit.all")}</option>
-          {AUDIT_SUBJECTS.map((one) => (
-            <option key={one} value={one}>
-              {t(`audit.subjects.${one}`)}
-            </option>
-          ))}
-        </Select>
+        <>
+          <Select
+            aria-label={t("audit.subject")}
+            value={subject ?? ""}
+            className="w-auto"
+            onChange={({ target }) =>
+              void navigate({ search: target.value ? { subject: target.value } : {} })
+            }
+          >
+            <option value="">{t("audit.all")}</option>
+            {AUDIT_SUBJECTS.map((one) => (
+              <option key={one} value={one}>
+                {t(`audit.subjects.${one}`)}
+              </option>
+            ))}
+          </Select>
+          <Button asChild>
+            <a href={`/api/v1/audit/changes-file${subject ? `?subject=${subject}` : ""}`} download>
+              <Download aria-hidden />
+              {t("audit.export")}
+            </a>
+          </Button>
+        </>
       }
     >
       {pages.isPending ? (
@@ -146,8 +164,14 @@ function useColumns(): Column<Change>[] {
         <What
           change={change}
           by={by(change)}
-          // people are known by their names; of other things only what changed is told
-          whom={/^(user|log_in)$/.test(change.subject) ? actorName(`user:${change.subject_id}`) : null}
+          // people are known by their names, settings by their keys; of other things only what changed is told
+          whom={
+            /^(user|log_in)$/.test(change.subject)
+              ? actorName(`user:${change.subject_id}`)
+              : change.subject === "setting"
+                ? (change.subject_id.split("/").at(-1) ?? null)
+                : null
+          }
           details={detailsOf(change, (id) => actorName(`user:${id}`))}
         />
       ),
@@ -183,12 +207,18 @@ function What({ change, by, whom, details }: WhatProps) {
 const shown = (value: unknown): string =>
   value === null || value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value);
 
+/** What is kept from here, a secret or what somebody has said of themselves, is named alone. */
+const HIDDEN = "***";
+
+const changed = (was: unknown, is: unknown): string =>
+  [was, is].includes(HIDDEN) ? "" : `: ${shown(was)} → ${shown(is)}`;
+
 /** `name: before → after`, a part for each that changed; the names are those of the API. Whoever it names is named. */
 export function detailsOf({ action, before, after }: Change, nameOf: (userId: string) => string): string {
   const [was, is] = [(before ?? {}) as Record<string, unknown>, (after ?? {}) as Record<string, unknown>];
   if (action === "change") {
     const names = [...new Set([...Object.keys(was), ...Object.keys(is)])].sort();
-    return names.map((name) => `${name}: ${shown(was[name])} → ${shown(is[name])}`).join(" · ");
+    return names.map((name) => `${name}${changed(was[name], is[name])}`).join(" · ");
   }
   const row = action === "delete" ? was : is;
   const told = [
@@ -205,9 +235,15 @@ export function detailsOf({ action, before, after }: Change, nameOf: (userId: st
     "impersonation_reason",
     "ip",
     "user_agent",
+    "file_name",
+    "act",
+    "reason",
+    "source",
+    "value",
+    "secret",
   ];
   return told
-    .filter((name) => row[name] !== undefined && row[name] !== null)
+    .filter((name) => row[name] !== undefined && row[name] !== null && row[name] !== HIDDEN)
     .map((name) => (name === "user_id" ? nameOf(shown(row[name])) : `${name}: ${shown(row[name])}`))
     .join(" · ");
 }

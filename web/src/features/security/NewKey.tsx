@@ -1,8 +1,8 @@
 import { useMutation } from "@tanstack/react-query";
-import { Copy } from "lucide-react";
-import { type FormEvent, useId, useRef, useState } from "react";
+import { type FormEvent, useId, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
+import { ShownOnce } from "@/components/shown-once";
 import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
@@ -102,43 +102,15 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
 /** The token, which the server shows this once: it keeps only a hash. */
 export function KeyShown({ token, onClose }: { token: string | null; onClose: () => void }) {
   const { t } = useTranslation();
-  const field = useRef<HTMLInputElement>(null);
-  const [isCopied, setCopied] = useState(false);
-  const copy = async () => {
-    field.current?.select();
-    try {
-      await navigator.clipboard.writeText(token ?? "");
-      setCopied(true);
-    } catch {
-      // without leave to write there it stays selected, to be copied by hand
-    }
-  };
   return (
-    <Dialog
-      open
-      onOpenChange={onClose}
+    <ShownOnce
       title={t("security.key")}
-      description={t("security.keySays")}
-      footer={<Button onClick={onClose}>{t("common.close")}</Button>}
-    >
-      {token ? (
-        <div className="flex flex-col gap-2">
-          <div className="flex items-end gap-2">
-            <Field label={t("security.key")} className="flex-1">
-              <Input ref={field} readOnly value={token} className="font-mono text-sm" />
-            </Field>
-            <Button look="solid" onClick={() => void copy()}>
-              <Copy aria-hidden />
-              {t("security.copy")}
-            </Button>
-          </div>
-          <p role="status" className="min-h-5 text-sm text-ok">
-            {isCopied ? t("security.keyCopied") : null}
-          </p>
-        </div>
-      ) : (
-        <Notice tone="info">{t("security.keyGone")}</Notice>
-      )}
-    </Dialog>
+      says={t("security.keySays")}
+      value={token}
+      gone={t("security.keyGone")}
+      copy={t("security.copy")}
+      copied={t("security.keyCopied")}
+      onClose={onClose}
+    />
   );
 }

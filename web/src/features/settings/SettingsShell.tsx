@@ -1,12 +1,15 @@
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import {
+  Building2,
   ChartColumn,
   EyeOff,
   KeyRound,
   type LucideIcon,
   Moon,
+  Phone,
   ScrollText,
   ShieldCheck,
+  SlidersHorizontal,
   Users,
   UsersRound,
   Webhook,
@@ -19,12 +22,27 @@ import type { Permission } from "@/lib/api/client";
 import { useMay } from "@/lib/session";
 
 interface Section {
-  id: "security" | "users" | "teams" | "roles" | "quietHours" | "webhooks" | "usage" | "privacy" | "audit";
+  id:
+    | "security"
+    | "users"
+    | "teams"
+    | "roles"
+    | "general"
+    | "organizations"
+    | "lines"
+    | "quietHours"
+    | "webhooks"
+    | "usage"
+    | "privacy"
+    | "audit";
   to:
     | "/settings/security"
     | "/settings/users"
     | "/settings/teams"
     | "/settings/roles"
+    | "/settings/general"
+    | "/settings/organizations"
+    | "/settings/lines"
     | "/settings/quiet-hours"
     | "/settings/webhooks"
     | "/settings/usage"
@@ -41,6 +59,9 @@ const SECTIONS: readonly Section[] = [
   { id: "users", to: "/settings/users", icon: Users, needs: "admin.users_view" },
   { id: "teams", to: "/settings/teams", icon: UsersRound, needs: "admin.users_view" },
   { id: "roles", to: "/settings/roles", icon: KeyRound, needs: "admin.roles_manage" },
+  { id: "general", to: "/settings/general", icon: SlidersHorizontal, needs: "admin.settings_view" },
+  { id: "organizations", to: "/settings/organizations", icon: Building2, needs: "admin.settings_view" },
+  { id: "lines", to: "/settings/lines", icon: Phone, needs: "admin.channels_manage" },
   { id: "quietHours", to: "/settings/quiet-hours", icon: Moon, needs: "campaigns.view" },
   { id: "webhooks", to: "/settings/webhooks", icon: Webhook, needs: "admin.webhooks_manage" },
   { id: "usage", to: "/settings/usage", icon: ChartColumn, needs: "admin.settings_view" },

@@ -1,8 +1,8 @@
 import { useMutation } from "@tanstack/react-query";
-import { Copy } from "lucide-react";
 import { type FormEvent, useId, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { ShownOnce } from "@/components/shown-once";
 import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
@@ -193,50 +193,17 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
 export function LinkShown({ invited, onClose }: { invited: Invited; onClose: () => void }) {
   const { t } = useTranslation();
   const formats = useFormats();
-  const field = useRef<HTMLInputElement>(null);
-  const [isCopied, setCopied] = useState(false);
   const { name, invitation_url: url, invitation_expires_at: until } = invited;
-  const copy = async () => {
-    field.current?.select();
-    try {
-      await navigator.clipboard.writeText(url ?? "");
-      setCopied(true);
-    } catch {
-      // without leave to write there it stays selected, to be copied by hand
-    }
-  };
   return (
-    <Dialog
-      open
-      onOpenChange={onClose}
+    <ShownOnce
       title={t("users.linkOf", { name })}
-      description={t("users.linkSays", { until: formats.dateTime(until) })}
-      footer={<Button onClick={onClose}>{t("common.close")}</Button>}
-    >
-      {url ? (
-        <div className="flex flex-col gap-2">
-          <div className="flex items-end gap-2">
-            <Field label={t("users.link")} className="flex-1">
-              <Input
-                ref={field}
-                readOnly
-                value={url}
-                className="text-sm"
-                onFocus={(event) => event.currentTarget.select()}
-              />
-            </Field>
-            <Button look="solid" onClick={() => void copy()}>
-              <Copy aria-hidden />
-              {t("users.copy")}
-            </Button>
-          </div>
-          <p role="status" className="min-h-5 text-sm text-ok">
-            {isCopied ? t("users.copied") : null}
-          </p>
-        </div>
-      ) : (
-        <Notice tone="info">{t("users.linkGone")}</Notice>
-      )}
-    </Dialog>
+      says={t("users.linkSays", { until: formats.dateTime(until) })}
+      label={t("users.link")}
+      value={url}
+      gone={t("users.linkGone")}
+      copy={t("users.copy")}
+      copied={t("users.copied")}
+      onClose={onClose}
+    />
   );
 }

@@ -1,12 +1,12 @@
 import { useMutation } from "@tanstack/react-query";
-import { Copy } from "lucide-react";
-import { useId, useRef, useState } from "react";
+import { useId, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { ShownOnce } from "@/components/shown-once";
 import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
-import { Input, Select } from "@/components/ui/input";
+import { Select } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { client } from "@/lib/api/client";
 import { ApiError, errorText } from "@/lib/api/error";
@@ -16,50 +16,16 @@ import { hostOf, readAgain, type Webhook } from "./wire";
 /** The secret, which is shown this once. */
 export function SecretShown({ secret, onClose }: { secret: string | null; onClose: () => void }) {
   const { t } = useTranslation();
-  const field = useRef<HTMLInputElement>(null);
-  const [isCopied, setCopied] = useState(false);
-  const copy = async () => {
-    field.current?.select();
-    try {
-      await navigator.clipboard.writeText(secret ?? "");
-      setCopied(true);
-    } catch {
-      // without leave to write there it stays selected, to be copied by hand
-    }
-  };
   return (
-    <Dialog
-      open
-      onOpenChange={onClose}
+    <ShownOnce
       title={t("webhooks.secret")}
-      description={t("webhooks.secretSays")}
-      footer={<Button onClick={onClose}>{t("common.close")}</Button>}
-    >
-      {secret ? (
-        <div className="flex flex-col gap-2">
-          <div className="flex items-end gap-2">
-            <Field label={t("webhooks.secret")} className="flex-1">
-              <Input
-                ref={field}
-                readOnly
-                value={secret}
-                className="font-mono text-sm"
-                onFocus={(event) => event.currentTarget.select()}
-              />
-            </Field>
-            <Button look="solid" onClick={() => void copy()}>
-              <Copy aria-hidden />
-              {t("webhooks.copy")}
-            </Button>
-          </div>
-          <p role="status" className="min-h-5 text-sm text-ok">
-            {isCopied ? t("webhooks.copied") : null}
-          </p>
-        </div>
-      ) : (
-        <Notice tone="info">{t("webhooks.secretGone")}</Notice>
-      )}
-    </Dialog>
+      says={t("webhooks.secretSays")}
+      value={secret}
+      gone={t("webhooks.secretGone")}
+      copy={t("webhooks.copy")}
+      copied={t("webhooks.copied")}
+      onClose={onClose}
+    />
   );
 }
 

@@ -73,6 +73,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/changes-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Changes as a CSV file, the oldest first, with the hash of each; narrowed as the list is. */
+        get: operations["audit_changes_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/verification": {
         parameters: {
             query?: never;
@@ -1685,6 +1702,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/organizations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The organizations, by name. */
+        get: operations["organizations_list"];
+        put?: never;
+        /** Makes an organization, of which no line is yet and which inherits everything. */
+        post: operations["organizations_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An organization. */
+        get: operations["organizations_get"];
+        put?: never;
+        post?: never;
+        /** Removes an organization with all that it has set. One that a line is of stays: 409 `organization_in_use`. */
+        delete: operations["organizations_delete"];
+        options?: never;
+        head?: never;
+        /** Gives an organization another name. */
+        patch: operations["organizations_rename"];
+        trace?: never;
+    };
+    "/api/v1/organizations/{id}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What holds for an organization: what it has set itself wins over what the account has, and that over what is so from the start. Each value says where it
+         *     comes from, and of a secret is only said whether there is one and since when.
+         */
+        get: operations["organizations_read_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes what an organization sets of its own; by the same contract as the account's settings. */
+        patch: operations["organizations_change_settings"];
+        trace?: never;
+    };
     "/api/v1/platform/audit": {
         parameters: {
             query?: never;
@@ -3000,6 +3075,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What holds for the account, and where each value comes from. Of a secret is only said whether there is one and since when. */
+        get: operations["settings_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Changes settings of the account, all that are named or none. A key in `set` gets its value, where null says "none, on purpose" and an empty text or list
+         *     is a value; a key in `unset` is as if it had never been set; a key that is named nowhere stays. Secrets, and addresses to which one may be sent, take a
+         *     proof of whoever is logged in. With `version`, nothing is done where somebody else has changed something since: 409 `settings_changed`.
+         */
+        patch: operations["settings_change"];
+        trace?: never;
+    };
     "/api/v1/suppressions": {
         parameters: {
             query?: never;
@@ -3477,7 +3574,7 @@ export interface components {
              * @description Its place in the account's chain, from 1.
              */
             seq: number;
-            /** @description What sort of thing: user, role, session, api_key, invitation, line, tenant or log_in. */
+            /** @description What sort of thing: user, role, session, api_key, invitation, line, campaign, contact, import, bulk_change, suppression, tenant, log_in and others. */
             subject: string;
             /** @description Which one. */
             subject_id: string;
@@ -5080,12 +5177,18 @@ export interface components {
              */
             mode: components["schemas"]["ImportMode"];
             /**
+             * Format: uuid
+             * @description The organization that the file is of: where no region is said, its own counts.
+             * @default null
+             */
+            organization_id: string | null;
+            /**
              * @description The column of the phone; the same as mapping it to phone.
              * @default null
              */
             phone_column: string | null;
             /**
-             * @description Country of numbers without a country code, ISO 3166; the tenant's unless said otherwise.
+             * @description Country of numbers without a country code, ISO 3166; the organization's or the tenant's unless said otherwise.
              * @default null
              */
             region: string | null;
@@ -5457,6 +5560,11 @@ export interface components {
             /** @description What people call it. */
             name: string;
             /**
+             * Format: uuid
+             * @description The organization that it is of; none: the tenant itself.
+             */
+            organization_id?: string | null;
+            /**
              * Format: double
              * @description Sends a minute; none: as many as come.
              */
@@ -5489,6 +5597,11 @@ export interface components {
             falls_back?: boolean | null;
             /** @description What people call it. */
             name?: string | null;
+            /**
+             * Format: uuid
+             * @description The organization that it is of; null: the tenant itself.
+             */
+            organization_id?: string | null;
             /**
              * Format: double
              * @description Sends a minute.
@@ -5848,6 +5961,11 @@ export interface components {
             /** @description What people call it. */
             name: string;
             /**
+             * Format: uuid
+             * @description The organization that it is of; none: the tenant itself.
+             */
+            organization_id?: string | null;
+            /**
              * Format: password
              * @description The gateway's password.
              */
@@ -6005,6 +6123,36 @@ export interface components {
             /** @description Comes back with the first code. */
             sealed: string;
         };
+        /** @description A part of a tenant. */
+        Organization: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description The organization.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description How many lines are of it.
+             */
+            line_count: number;
+            /** @description What people call it. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it was last given a name.
+             */
+            updated_at: string;
+        };
+        /** @description What an organization is called. */
+        OrganizationBody: {
+            /** @description 1 to 200 characters; unique whatever its case and accents. */
+            name: string;
+        };
         /** @description The user who owns a new tenant. */
         OwnerBody: {
             /** @description The e-mail to log in with. */
@@ -6153,7 +6301,7 @@ export interface components {
                  * @description Its place in the account's chain, from 1.
                  */
                 seq: number;
-                /** @description What sort of thing: user, role, session, api_key, invitation, line, tenant or log_in. */
+                /** @description What sort of thing: user, role, session, api_key, invitation, line, campaign, contact, import, bulk_change, suppression, tenant, log_in and others. */
                 subject: string;
                 /** @description Which one. */
                 subject_id: string;
@@ -7136,6 +7284,11 @@ export interface components {
                 /** @description What people call it. */
                 name: string;
                 /**
+                 * Format: uuid
+                 * @description The organization that it is of; none: the tenant itself.
+                 */
+                organization_id?: string | null;
+                /**
                  * Format: double
                  * @description Sends a minute; none: as many as come.
                  */
@@ -7151,6 +7304,36 @@ export interface components {
                  * @description When it was last read back to the end.
                  */
                 swept_at?: string | null;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_Organization: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /**
+                 * Format: uuid
+                 * @description The organization.
+                 */
+                id: string;
+                /**
+                 * Format: int64
+                 * @description How many lines are of it.
+                 */
+                line_count: number;
+                /** @description What people call it. */
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description When it was last given a name.
+                 */
+                updated_at: string;
             }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -8785,6 +8968,134 @@ export interface components {
             /** @description The browser, as it names itself. */
             user_agent?: string | null;
         };
+        /** @description A setting, and what holds of it. */
+        Setting: {
+            /** @description What holds. */
+            holds: components["schemas"]["SettingHeld"];
+            inherited?: components["schemas"]["SettingHeld"] | null;
+            /** @description Whether something in the product does as it says; else it is only kept. */
+            is_heeded: boolean;
+            /** @description Whether null is a value: none, on purpose. */
+            is_nullable: boolean;
+            /** @description Its name. */
+            key: components["schemas"]["SettingKey"];
+            /** @description What its values are. */
+            kind: components["schemas"]["SettingKind"];
+            /** @description Whether an empty text or list is one. */
+            may_be_empty: boolean;
+        };
+        /** @description A value, and where it comes from. */
+        SettingHeld: {
+            /** @description Whether there is one: for a secret, whether one is kept. */
+            is_some: boolean;
+            /**
+             * Format: date-time
+             * @description Since when, where somebody has set it.
+             */
+            set_at?: string | null;
+            /** @description Where it comes from. */
+            source: components["schemas"]["SettingSource"];
+            /** @description The value, in the form of its kind; null is none, on purpose or from the start. Of a secret always null. */
+            value: unknown;
+        };
+        /** @enum {string} */
+        SettingKey: "brand.name" | "brand.logo_url" | "brand.color" | "locale.language" | "locale.time_zone" | "locale.region" | "hours.weekly" | "ai.enabled" | "ai.model" | "ai.instructions" | "ai.base_url" | "ai.api_key" | "mail.sender_name" | "mail.sender_address" | "mail.smtp_host" | "mail.smtp_port" | "mail.smtp_security" | "mail.smtp_username" | "mail.smtp_password" | "groups.gateway_url" | "groups.gateway_key" | "wasender.api_key" | "cms.base_url" | "cms.api_key";
+        /** @description What the values of a setting are. An empty text and no hours at all are values, each other than null and than nothing set. */
+        SettingKind: {
+            /**
+             * Format: int32
+             * @description Most characters.
+             */
+            most: number;
+            /** @enum {string} */
+            type: "text";
+        } | {
+            /**
+             * Format: int32
+             * @description Most characters.
+             */
+            most: number;
+            /** @enum {string} */
+            type: "long_text";
+        } | {
+            /** @description All there are. */
+            choices: string[];
+            /** @enum {string} */
+            type: "choice";
+        } | {
+            /**
+             * Format: int64
+             * @description The smallest.
+             */
+            least: number;
+            /**
+             * Format: int64
+             * @description The largest.
+             */
+            most: number;
+            /** @enum {string} */
+            type: "number";
+        } | {
+            /** @enum {string} */
+            type: "boolean";
+        } | {
+            /** @enum {string} */
+            type: "color";
+        } | {
+            /** @enum {string} */
+            type: "time_zone";
+        } | {
+            /** @enum {string} */
+            type: "region";
+        } | {
+            /** @enum {string} */
+            type: "hours";
+        } | {
+            /** @enum {string} */
+            type: "url";
+        } | {
+            /** @enum {string} */
+            type: "gateway_url";
+        } | {
+            /** @enum {string} */
+            type: "host";
+        } | {
+            /** @enum {string} */
+            type: "email";
+        } | {
+            /** @enum {string} */
+            type: "secret";
+        };
+        /** @description All settings of a tenant or of an organization. */
+        Settings: {
+            /** @description One for each key there is. */
+            items: components["schemas"]["Setting"][];
+            /**
+             * Format: int64
+             * @description Grows with each change of what is set here: whoever sends it along learns of a change that they have not seen.
+             */
+            version: number;
+        };
+        /** @description What is to become of settings. A key that is named nowhere stays as it is. It may hold secrets, so it is not to be logged. */
+        SettingsChange: {
+            /** @description Keys with the values that they are given: null is none, on purpose, and an empty text or list is a value where the kind has one. */
+            set?: {
+                [key: string]: unknown;
+            };
+            /** @description Keys that are to be as if nobody had ever set them here, so that they inherit. */
+            unset?: string[];
+            /**
+             * Format: int64
+             * @description The version that was read: where there is another one by now nothing is changed, and the answer is 409 `settings_changed`. Without it what others
+             *     have done to these keys is replaced.
+             */
+            version?: number | null;
+        };
+        /**
+         * @description Where a value comes from.
+         * @enum {string}
+         */
+        SettingSource: "organization" | "tenant" | "default";
         /** @description A few contacts that may be meant. */
         Suggested: {
             /** @description The contacts, those whose name begins so first. */
@@ -9593,7 +9904,7 @@ export interface operations {
                 cursor?: string;
                 /** @description Rows wanted, 1 to 200; 50 by default. */
                 limit?: number;
-                /** @description Of that sort of thing: user, session, api_key, invitation, line, tenant or log_in. */
+                /** @description Of that sort of thing: user, session, api_key, line, campaign, contact, tenant, log_in and others. */
                 subject?: string;
                 /** @description Of the thing of that id. */
                 subject_id?: string;
@@ -9612,6 +9923,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditChange"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    audit_changes_file: {
+        parameters: {
+            query?: {
+                /** @description Of that sort of thing: user, session, api_key, line, campaign, contact, tenant, log_in and others. */
+                subject?: string;
+                /** @description Of the thing of that id. */
+                subject_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             401: components["responses"]["Problem"];
@@ -12750,6 +13095,8 @@ export interface operations {
                 mapping?: string;
                 /** @description What happens to phones that are known already. */
                 mode?: components["schemas"]["ImportMode"];
+                /** @description The organization that the file is of: where no region is said, its own counts. */
+                organization_id?: string;
                 /** @description The column of the phone. */
                 phone_column?: string;
                 /** @description Country of numbers without a country code, ISO 3166. */
@@ -13459,6 +13806,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Rows wanted, 1 to 200; 50 by default. */
                 limit?: number;
+                /** @description Those of that organization. */
+                organization_id?: string;
             };
             header?: never;
             path?: never;
@@ -13884,6 +14233,245 @@ export interface operations {
                 };
             };
             422: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    organizations_list: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Organization"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    organizations_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrganizationBody"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    organizations_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    organizations_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    organizations_rename: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrganizationBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    organizations_read_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    organizations_change_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
         };
@@ -17057,6 +17645,69 @@ export interface operations {
             403: components["responses"]["Problem"];
             404: components["responses"]["Problem"];
             409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    settings_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    settings_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
             429: components["responses"]["Limited"];
             500: components["responses"]["Problem"];
