@@ -2,6 +2,7 @@
 
 mod acts;
 mod granted;
+mod places;
 mod sight;
 mod told;
 

@@ -139,10 +139,18 @@ impl Caller {
         match permissions.beyond(self.permissions) {
             None => Ok(()),
             Some(beyond) => {
-                let message = format!("this role may {beyond}, which you may not");
+                let message = format!("this role may {beyond}, which you may not, or not so far");
                 Err(Error::conflict("role_beyond_own", message))
             }
         }
+    }
+    /// Refuses to make a way into the place of somebody who may do these, where that reaches what the caller may not do: what is that person's own is not the
+    /// caller's own.
+    pub fn may_stand_in(&self, id: UserId, permissions: Permissions) -> Result<(), Error> {
+        if id == self.user_id {
+            return self.may_grant(permissions);
+        }
+        self.may_grant(permissions.of_another(self.mates.contains(&id.uuid())))
     }
     /// Refuses what is dangerous to whoever has not proven lately who they are: somebody may sit at a screen that was left open.
     pub fn require_proof(&self, now: DateTime<Utc>) -> Result<(), Error> {

@@ -256,6 +256,14 @@ impl Permissions {
         let bits = self.team & !self.all;
         Self { own: bits, team: bits, all: bits }
     }
+    /// What somebody else has to have to do all that these open to whoever holds them: what is one's own is another's to everybody else. Their own is a
+    /// team's to whoever is in one with them; what they have of their teams may be of teams in which whoever asks is not.
+    #[must_use]
+    pub const fn of_another(self, is_mate: bool) -> Self {
+        let narrow = self.own & !self.all;
+        let wide = if is_mate { self.team & !self.all } else { narrow };
+        Self { own: self.own, team: self.team | narrow, all: self.all | wide }
+    }
     /// One by one, in the order of the list.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.iter().copied().filter(move |permission| self.contains(*permission))
@@ -372,6 +380,10 @@ mod tests {
         }
         assert_eq!(view(Scope::Team).of_teams(), view(Scope::All));
         assert_eq!(view(Scope::All).of_teams(), Permissions::NONE);
+        for (theirs, of_mate) in [(Scope::Own, Scope::Team), (Scope::Team, Scope::All), (Scope::All, Scope::All)] {
+            assert_eq!((view(theirs).of_another(true), view(theirs).of_another(false)), (view(of_mate), view(Scope::All)));
+        }
+        assert_eq!(Permissions::NONE.of_another(false), Permissions::NONE);
     }
 
     #[test]
