@@ -2,6 +2,7 @@
 
 mod acts;
 mod granted;
+mod hooks;
 mod places;
 mod sight;
 mod told;

@@ -98,8 +98,9 @@ impl Job<App> for Deliver {
             tx.commit().await?;
             tx = cx.tx().await?;
         }
-        // when it was fed it was seen; since then its conversation may have become another's
-        let is_seen = self.turn == 0 || feed::is_seen(&mut tx, &due.body, &due.of_owner.sight(due.owner_id)).await?;
+        // when it was fed it was seen; since then its conversation may have become another's, of which no more is told than that
+        let sight = due.of_owner.sight(due.owner_id);
+        let is_seen = due.kind == kinds::MOVED || feed::is_seen(&mut tx, &due.body, &sight).await?;
         if let Some(reason) = due.refusal().or((!is_seen).then_some("not_allowed")) {
             attempts::refuse(&mut tx, &self, reason).await?;
             return Ok(Done::with(tx));
