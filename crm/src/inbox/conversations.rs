@@ -8,6 +8,7 @@ use sqlx::{Postgres, postgres::PgArguments, query::QueryAs};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::seen;
 use crate::{Error, access::users::UserId};
 
 /// The id of a conversation.
@@ -139,7 +140,7 @@ pub enum Assignee {
 }
 
 /// Which conversations are wanted; what is not said does not matter.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Those that stand there. Active ones that are snoozed are left out until their time.
     pub state: Option<State>,
@@ -167,18 +168,28 @@ pub async fn list(
     page: &PageOf<Key>,
 ) -> Result<Page<Conversation>, Error> {
     let filter = &filter.within(tx, reader);
-    let keys = match filter.label_id {
-        _ if filter.is_unread && has_read_most(tx, reader).await? => of_unread(tx, reader, filter, page).await?,
-        // of a frequent label what is somebody's is found sooner among what is theirs
-        Some(label_id) if filter.assignee_id().is_some() && !is_rare(tx, label_id).await? => {
-            of_all(tx, reader, filter, page).await?
-        }
-        Some(label_id) => of_label(tx, reader, label_id, filter, page).await?,
-        None => of_all(tx, reader, filter, page).await?,
-    };
+    let keys = keys(tx, reader, filter, page).await?;
     let Page { items: keys, next_cursor } = page.finish(keys, |key| *key);
     let items = rows(tx, reader, &keys.into_iter().map(|(_, id)| id).collect::<Vec<_>>()).await?;
     Ok(Page { items, next_cursor })
+}
+
+async fn keys(tx: &mut TenantTx, reader: UserId, filter: &Filter, page: &PageOf<Key>) -> Result<Vec<Key>, Error> {
+    if filter.is_unread && has_read_most(tx, reader).await? {
+        return of_unread(tx, reader, filter, page).await;
+    }
+    let narrow = tx.narrow().cloned();
+    match filter.label_id {
+        // of a frequent label what is somebody's is found sooner among what is theirs; how frequent it is takes a look at each where not all are seen
+        Some(label_id) if filter.assignee_id().is_some() && (narrow.is_some() || !is_rare(tx, label_id).await?) => {
+            of_all(tx, reader, filter, page).await
+        }
+        Some(label_id) => of_label(tx, reader, label_id, filter, page).await,
+        None => match narrow.filter(|_| filter.is_by_state()) {
+            Some(narrow) => seen::newest(tx, &narrow, filter.state, (page.after, page.fetch())).await,
+            None => of_all(tx, reader, filter, page).await,
+        },
+    }
 }
 
 impl Filter {
@@ -189,6 +200,10 @@ impl Filter {
             None if is_own => Self { assignee: Some(Assignee::User(reader)), ..*self },
             Some(_) | None => *self,
         }
+    }
+    /// Whether it asks for nothing but where they stand.
+    fn is_by_state(&self) -> bool {
+        *self == Self { state: self.state, ..Self::default() }
     }
     fn assignee_id(&self) -> Option<UserId> {
         match self.assignee {

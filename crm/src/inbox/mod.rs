@@ -14,6 +14,7 @@ pub mod presence;
 pub mod reach;
 pub mod reading;
 pub mod search;
+mod seen;
 pub mod thread;
 pub mod write;
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::seen;
 use crate::{Error, contacts::home_region, tenancy::tenants};
 use query::{From, Query};
 
@@ -126,7 +127,7 @@ async fn messages(tx: &mut TenantTx, query: &Query, page: &PageOf<Key>) -> Resul
     };
     // what looks behind the wall looks at all of the tenant: it is told where
     let conversations = match senders {
-        None if tx.narrow().is_some() => Some(seen(tx).await?),
+        None => within_sight(tx).await?,
         senders => senders,
     };
     let (mut at, mut id) = page.after.unzip();
@@ -156,15 +157,11 @@ async fn messages(tx: &mut TenantTx, query: &Query, page: &PageOf<Key>) -> Resul
     Ok(rows.into_iter().map(|row| row.found(query)).collect())
 }
 
-/// The conversations that this transaction sees.
-async fn seen(tx: &mut TenantTx) -> Result<Vec<Uuid>, Error> {
-    Ok(sqlx::query_scalar(
-        "select c.id from crm.conversations c where c.tenant_id = app.tenant_id() order by c.last_message_at desc, c.id desc limit $1",
-    )
-    .bind(MOST_SEEN)
-    .persistent(false)
-    .fetch_all(tx.conn())
-    .await?)
+/// The conversations that this transaction sees, where it does not see all.
+async fn within_sight(tx: &mut TenantTx) -> Result<Option<Vec<Uuid>>, Error> {
+    let Some(narrow) = tx.narrow().cloned() else { return Ok(None) };
+    let keys = seen::newest(tx, &narrow, None, (None, MOST_SEEN)).await?;
+    Ok(Some(keys.into_iter().map(|(_, id)| id.uuid()).collect()))
 }
 
 /// Contacts of that name or number.
