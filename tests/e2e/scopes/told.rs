@@ -119,3 +119,25 @@ async fn who_leaves_a_team_or_whose_team_is_gone_hears_no_more_by_it() {
     assert!(named(&heard(&scene.acme, &mut feed).await).is_empty());
     scene.world.finish().await;
 }
+
+/// It is nobody's any more, and leaves the lists of whoever had it as those of everybody else.
+#[tokio::test]
+async fn that_a_conversation_is_erased_is_told_to_whoever_saw_it() {
+    let scene = Scene::new().await;
+    let contact = json!({ "first_name": "Zoé", "phone": ADDRESSES[0] });
+    let contact = id(&scene.acme.post("/contacts", &contact).await.expect(201));
+    writes(&scene.world, &scene.acme, ADDRESSES[0], "borren todo").await;
+    let (mut all, _) = Feed::open(&scene.world, &scene.acme).await;
+    let (mut anas, _) = Feed::open(&scene.world, &scene.ana).await;
+    let (mut leos, _) = Feed::open(&scene.world, &scene.leo).await;
+    scene.acme.post(&format!("/contacts/{contact}/erase"), &json!({})).await.expect(201);
+    scene.world.settle().await;
+    assert_eq!(scene.acme.get(&format!("/conversations/{}", scene.of("ana"))).await.status, 404);
+    let moved = async |feed: &mut Feed| {
+        let frames = heard(&scene.acme, feed).await;
+        frames.iter().filter(|frame| frame["data"]["conversation_id"] == scene.of("ana")).count()
+    };
+    let (all, anas, leos) = (moved(&mut all).await, moved(&mut anas).await, moved(&mut leos).await);
+    assert!(all > 0 && anas == all && leos == 0, "{all} {anas} {leos}");
+    scene.world.finish().await;
+}
