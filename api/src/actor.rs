@@ -34,9 +34,9 @@ impl Call {
     pub async fn tx(&self) -> Result<TenantTx, Problem> {
         Ok(self.caller.tx_within(&self.app, &self.sight).await?)
     }
-    /// The same on a route that is mounted for something else, and shows something of a conversation.
+    /// The same on a route that is mounted for something else, and shows something of a conversation: as far as they may look, or answer where they may not look.
     pub async fn tx_of_looker(&self) -> Result<TenantTx, Problem> {
-        let sight = self.caller.sight(Permission::ConversationsView);
+        let sight = self.caller.sight(Permission::ConversationsReply);
         Ok(self.caller.tx_within(&self.app, &sight).await?)
     }
 }

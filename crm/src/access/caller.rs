@@ -115,11 +115,12 @@ impl Caller {
             Some(Scope::Own | Scope::Team) | None => Err(Error::OutOfScope(permission.name())),
         }
     }
-    /// Refuses whoever sees a part of the conversations only, where all that was said with somebody would be told.
+    /// Refuses whoever does not see all conversations, where all that was said with somebody would be told. Who sees none is out of scope as who sees some:
+    /// the permission that opens it they have.
     pub fn require_whole_sight(&self) -> Result<(), Error> {
-        match self.sight(Permission::ConversationsView) {
-            Sight::All => Ok(()),
-            Sight::Within(_) => Err(Error::OutOfScope(Permission::ConversationsView.name())),
+        match self.permissions.scope(Permission::ConversationsView) {
+            Some(Scope::All) => Ok(()),
+            Some(Scope::Own | Scope::Team) | None => Err(Error::OutOfScope(Permission::ConversationsView.name())),
         }
     }
     /// Which conversations they see by what that permission opens.

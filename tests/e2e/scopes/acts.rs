@@ -122,6 +122,10 @@ async fn what_is_no_matter_of_single_conversations_takes_all_of_them() {
         let asked = zoe.act(&format!("/contacts/{contact}/export")).await;
         assert_eq!(asked.status.as_u16(), status, "{scope}: {}", asked.text);
     }
+    let blind = json!({ "name": "exports and sees nothing", "permissions": ["contacts.export"] });
+    let zoe = scene.acme.colleague("Zoe", &id(&scene.acme.post("/roles", &blind).await.expect(201))).await;
+    let asked = zoe.act(&format!("/contacts/{contact}/export")).await;
+    assert_eq!((asked.status.as_u16(), asked.code()), (403, "out_of_scope"), "nor is it for whoever sees none");
     // and what is done to people and contacts is done to all of their conversations, also by whoever does not see them
     let names = ["conversations.view", "admin.users_manage"];
     let body = json!({ "name": "hr", "permissions": names, "scopes": { "conversations.view": "own" } });
@@ -134,5 +138,21 @@ async fn what_is_no_matter_of_single_conversations_takes_all_of_them() {
     let row = scene.acme.get(&format!("/conversations/{}", scene.of("leo"))).await.expect(200);
     assert_eq!(row["assignee_id"], Value::Null);
     scene.world.drain().await;
+    scene.world.finish().await;
+}
+
+#[tokio::test]
+async fn who_may_answer_and_not_look_is_shown_a_text_for_their_own_alone() {
+    let scene = Scene::new().await;
+    let names = ["conversations.reply", "templates.view"];
+    let role = json!({ "name": "Answers", "permissions": names, "scopes": { "conversations.reply": "own" } });
+    let eva = scene.acme.colleague("Eva", &id(&scene.acme.post("/roles", &role).await.expect(201))).await;
+    change(&scene.acme, scene.of("leo"), json!({ "assignee_id": eva.user_id().await })).await;
+    let canned = json!({ "shortcut": "hola", "body": "Hola {{phone}}" });
+    let canned = id(&scene.acme.post("/canned-replies", &canned).await.expect(201));
+    for (whose, status) in [("leo", 200), ("ana", 404), ("nobody", 404)] {
+        let path = format!("/canned-replies/{canned}/text?conversation_id={}", scene.of(whose));
+        assert_eq!(eva.get(&path).await.status.as_u16(), status, "{whose}");
+    }
     scene.world.finish().await;
 }

@@ -138,6 +138,6 @@ async fn that_a_conversation_is_erased_is_told_to_whoever_saw_it() {
         frames.iter().filter(|frame| frame["data"]["conversation_id"] == scene.of("ana")).count()
     };
     let (all, anas, leos) = (moved(&mut all).await, moved(&mut anas).await, moved(&mut leos).await);
-    assert!(all > 0 && anas == all && leos == 0, "{all} {anas} {leos}");
+    assert!(all > 0 && anas > 0 && leos == 0, "{all} {anas} {leos}");
     scene.world.finish().await;
 }
