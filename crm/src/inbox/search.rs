@@ -13,7 +13,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::seen;
-use crate::{Error, contacts::home_region, tenancy::tenants};
+use crate::{
+    Error,
+    access::{Permission, Permissions},
+    contacts::home_region,
+    tenancy::tenants,
+};
 use query::{From, Query};
 
 /// The key of the list.
@@ -62,9 +67,11 @@ pub struct Found {
     id: Uuid,
 }
 
-/// What fits, newest first; of one kind only, if one is named.
+/// What fits, newest first; of one kind only, if one is named. Contacts with whom there is no conversation that the transaction sees are for whoever
+/// may see contacts.
 pub async fn search(
     tx: &mut TenantTx,
+    permissions: Permissions,
     text: &str,
     kind: Option<Kind>,
     page: &PageOf<Key>,
@@ -77,7 +84,8 @@ pub async fn search(
         found.extend(messages(tx, &query, page).await?);
     }
     if query.is_plain() && (wants(Kind::Conversation) || wants(Kind::Contact)) {
-        found.extend(people(tx, &query, kind, page).await?);
+        let sees_contacts = permissions.contains(Permission::ContactsView);
+        found.extend(people(tx, &query, (kind, sees_contacts), page).await?);
     }
     found.sort_unstable_by_key(|row| std::cmp::Reverse((row.at, row.id)));
     found.truncate(usize::try_from(page.fetch()).unwrap_or(usize::MAX));
@@ -196,7 +204,12 @@ async fn senders(tx: &mut TenantTx, who: &Query) -> Result<Vec<Uuid>, Error> {
 }
 
 /// Conversations and contacts by name or number; a contact with whom there is a conversation is shown as that.
-async fn people(tx: &mut TenantTx, query: &Query, kind: Option<Kind>, page: &PageOf<Key>) -> Result<Vec<Found>, Error> {
+async fn people(
+    tx: &mut TenantTx,
+    query: &Query,
+    (kind, sees_contacts): (Option<Kind>, bool),
+    page: &PageOf<Key>,
+) -> Result<Vec<Found>, Error> {
     let contacts = contacts(tx, query).await?;
     let exact = query.number(home_region(tx).await?);
     let (at, id) = page.after.unzip();
@@ -211,6 +224,7 @@ async fn people(tx: &mut TenantTx, query: &Query, kind: Option<Kind>, page: &Pag
              from crm.lines l join crm.conversations c on c.tenant_id = l.tenant_id and c.line_id = l.id and c.address = $2 and c.contact_id is null
             where l.tenant_id = app.tenant_id()) z
           where ($3::timestamptz is null or (z.at, z.id) < ($3, $4)) and ($6::boolean is null or (z.conversation_id is null) = $6)
+            and ($7 or z.conversation_id is not null)
           order by z.at desc, z.id desc limit $5",
     )
     .bind(contacts)
@@ -219,6 +233,7 @@ async fn people(tx: &mut TenantTx, query: &Query, kind: Option<Kind>, page: &Pag
     .bind(id)
     .bind(page.fetch())
     .bind(kind.map(|kind| kind == Kind::Contact))
+    .bind(sees_contacts)
     .persistent(false)
     .fetch_all(tx.conn())
     .await?;

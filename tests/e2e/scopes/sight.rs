@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{ADDRESSES, Scene};
-use crate::inbox::{change, id, writes};
+use crate::inbox::{change, id, opened, writes};
 
 /// Every route that names a conversation, or a message of one.
 fn routes() -> Vec<(Method, String)> {
@@ -126,6 +126,31 @@ async fn lists_counters_and_search_hold_what_is_seen_and_no_more() {
     }
     let leos = listed(&scene.ana, &format!("assignee={}", scene.leo.user_id().await)).await;
     assert!(leos.is_empty(), "{leos:?}");
+    scene.world.finish().await;
+}
+
+/// Contacts are a list of their own: who sees none of it finds people by the conversations that they see.
+#[tokio::test]
+async fn people_without_a_conversation_in_sight_are_found_by_whoever_may_see_contacts() {
+    let scene = Scene::new().await;
+    let phones = ["+13055550161", "+13055550162", "+13055550163"];
+    for phone in phones {
+        scene.acme.post("/contacts", &json!({ "first_name": "Zoé", "phone": phone })).await.expect(201);
+    }
+    for (whose, phone) in [&scene.ana, &scene.leo].into_iter().zip(phones) {
+        let conversation = opened(&scene.acme, &scene.line, phone).await;
+        change(&scene.acme, &conversation, json!({ "assignee_id": whose.user_id().await })).await;
+    }
+    let names = ["conversations.view", "contacts.view"];
+    let role = json!({ "name": "Reads", "permissions": names, "scopes": { "conversations.view": "own" } });
+    let eva = scene.acme.colleague("Eva", &id(&scene.acme.post("/roles", &role).await.expect(201))).await;
+    let found = async |looker: &Tenant, query: &str| {
+        let rows = looker.items(&format!("/search?q=zoe{query}")).await;
+        rows.iter().map(|row| row["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&scene.ana, "").await, ["conversation"]);
+    assert!(found(&scene.ana, "&kind=contact").await.is_empty());
+    assert_eq!(found(&eva, "").await, ["contact"; 3]);
     scene.world.finish().await;
 }
 
