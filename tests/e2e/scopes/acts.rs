@@ -113,6 +113,14 @@ async fn what_is_no_matter_of_single_conversations_takes_all_of_them() {
         assert_eq!(who.post("/jobs", &jobs).await.code(), "out_of_scope");
         assert_eq!(who.post("/batches", &batch).await.code(), "out_of_scope");
     }
+    let names = ["campaigns.test_send", "conversations.reply"];
+    let role = json!({ "name": "Tries", "permissions": names, "scopes": { "conversations.reply": "own" } });
+    let mia = scene.acme.colleague("Mia", &id(&scene.acme.post("/roles", &role).await.expect(201))).await;
+    let marketing = scene.acme.colleague("Mar", "marketing").await;
+    let test = json!({ "line_id": scene.line, "address": "+13055550143", "body": "x" });
+    assert_eq!(mia.post("/campaigns/test", &test).await.code(), "out_of_scope");
+    marketing.post("/campaigns/test", &test).await.expect(201);
+    scene.world.settle().await;
     scene.acme.contacts(1).await;
     let contact = id(&scene.acme.items("/contacts").await[0]);
     let exporter = |scope: &str| json!({ "name": format!("exporter {scope}"), "permissions": ["conversations.view", "contacts.export"], "scopes": { "conversations.view": scope } });
