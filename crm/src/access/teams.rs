@@ -201,7 +201,7 @@ async fn is_in(tx: &mut TenantTx, id: TeamId, user_id: UserId) -> Result<bool, E
     .await?)
 }
 
-/// ADM-03: who is in a team decides what its members may do whose role says "of their teams". Nobody gives that, or takes it away, who may not do it
+/// ADM-03: who is in a team decides what its members may do whose role, or a key of theirs, says "of their teams". Nobody gives that, or takes it away, who may not do it
 /// everywhere themselves. Holds the team's row until the end.
 async fn may_change(tx: &mut TenantTx, caller: &Caller, id: TeamId, user_id: Option<UserId>) -> Result<(), Error> {
     caller.require_proof(tx.now())?;
@@ -212,11 +212,17 @@ async fn may_change(tx: &mut TenantTx, caller: &Caller, id: TeamId, user_id: Opt
     .fetch_one(tx.conn())
     .await?;
     let granted: Vec<Vec<String>> = sqlx::query_scalar(
-        "select r.permissions from crm.roles r
-          where r.tenant_id = app.tenant_id() and r.id in (
-            select u.role_id from crm.users u
-             where u.tenant_id = app.tenant_id() and u.role_id is not null
-               and (u.id = $2 or u.id in (select m.user_id from crm.team_members m where m.tenant_id = app.tenant_id() and m.team_id = $1)))",
+        "with people as (
+           select m.user_id from crm.team_members m where m.tenant_id = app.tenant_id() and m.team_id = $1
+           union
+           select $2::uuid)
+         select r.permissions from crm.roles r
+          where r.tenant_id = app.tenant_id()
+            and r.id in (select u.role_id from crm.users u join people p on p.user_id = u.id where u.tenant_id = app.tenant_id())
+         union all
+         -- whoever sees all may have made a key that sees what their teams do
+         select k.permissions from crm.api_keys k join people p on p.user_id = k.created_by
+          where k.tenant_id = app.tenant_id() and k.revoked_at is null and (k.expires_at is null or k.expires_at > app.now())",
     )
     .bind(id)
     .bind(user_id)

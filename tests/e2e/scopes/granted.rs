@@ -90,6 +90,35 @@ async fn nobody_grants_wider_than_they_have() {
     world.finish().await;
 }
 
+/// ADM-03: a team is what a key of its members sees, whatever they see themselves.
+#[tokio::test]
+async fn who_is_in_a_team_is_said_by_whoever_may_as_much_as_the_keys_of_its_members() {
+    let world = World::without_workers().await;
+    let acme = world.tenant("acme").await;
+    let names = ["conversations.view", "admin.users_manage"];
+    let role = json!({ "name": "Lead", "permissions": names, "scopes": { "conversations.view": "team" } });
+    let lead = acme.colleague("Lea", &id(&acme.post("/roles", &role).await.expect(201))).await;
+    let (ada, ana) = (acme.colleague("Ada", "admin").await, acme.colleague("Ana", "agent").await);
+    let ventas = team(&acme, "Ventas", &[&ada]).await;
+    let member = format!("/teams/{ventas}/members/{}", ana.user_id().await);
+    lead.put(&member, &json!({})).await.expect(200);
+    assert_eq!(lead.delete(&member).await.status, 204);
+    let key = |scope: &str| json!({ "name": "k", "permissions": ["conversations.view"], "scopes": { "conversations.view": scope } });
+    ada.post("/api-keys", &key("own")).await.expect(201);
+    lead.put(&member, &json!({})).await.expect(200);
+    let key = id(&ada.post("/api-keys", &key("team")).await.expect(201));
+    for refused in [
+        lead.delete(&member).await,
+        lead.put(&format!("/teams/{ventas}/members/{}", lead.user_id().await), &json!({})).await,
+        lead.delete(&format!("/teams/{ventas}")).await,
+    ] {
+        assert_eq!((refused.status.as_u16(), refused.code()), (403, "out_of_scope"), "{}", refused.text);
+    }
+    assert_eq!(acme.delete(&format!("/api-keys/{key}")).await.status, 204);
+    assert_eq!(lead.delete(&member).await.status, 204);
+    world.finish().await;
+}
+
 /// A key sees what it was given of what its maker sees now, and not more where they see more later.
 #[tokio::test]
 async fn a_key_reaches_as_far_as_its_maker_and_no_further() {
