@@ -16,6 +16,8 @@ pub type TeamId = Id<Team>;
 const MOST: i64 = 100;
 /// So many people a team may have: each transaction of a member carries them.
 const MOST_MEMBERS: i64 = 200;
+/// And in so many teams somebody may be, for the same reason.
+const MOST_OF_ONE: i64 = 20;
 
 /// A team.
 #[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
@@ -157,24 +159,36 @@ pub async fn members(tx: &mut TenantTx, id: TeamId, page: &PageOf<UserId>) -> Re
 /// Puts somebody into a team; who is in it stays in it. It takes a proof.
 pub async fn add(tx: &mut TenantTx, caller: &Caller, id: TeamId, user_id: UserId) -> Result<Team, Error> {
     may_change(tx, caller, id, Some(user_id)).await?;
-    // the team's row is held, so that two who are put in at once count each other
-    let added = sqlx::query(
-        "insert into crm.team_members (team_id, user_id) select $1, $2
-          where (select count(*) from crm.team_members m where m.tenant_id = app.tenant_id() and m.team_id = $1) < $3
-         on conflict on constraint team_members_pkey do nothing",
+    // the team's row is held, and so is the person's: two who are put in at once count each other, and so do two teams that take one person
+    sqlx::query_scalar::<_, bool>(
+        "select true from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1 for no key update",
+    )
+    .bind(user_id)
+    .fetch_one(tx.conn())
+    .await?;
+    let (is_in, member_count, team_count): (bool, i64, i64) = sqlx::query_as(
+        "select exists (select from crm.team_members m where m.tenant_id = app.tenant_id() and m.team_id = $1 and m.user_id = $2),
+                (select count(*) from crm.team_members m where m.tenant_id = app.tenant_id() and m.team_id = $1),
+                (select count(*) from crm.team_members m where m.tenant_id = app.tenant_id() and m.user_id = $2)",
     )
     .bind(id)
     .bind(user_id)
-    .bind(MOST_MEMBERS)
-    .execute(tx.conn())
-    .await
-    .map_err(|error| match db::constraint::violated(&error) {
-        Some("team_members_user") => Error::NotFound,
-        _ => error.into(),
-    })?;
-    if added.rows_affected() == 0 && !is_in(tx, id, user_id).await? {
+    .fetch_one(tx.conn())
+    .await?;
+    if is_in {
+        return get(tx, id).await;
+    }
+    if member_count >= MOST_MEMBERS {
         return Err(Error::conflict("team_full", format!("a team has {MOST_MEMBERS} people at most")));
     }
+    if team_count >= MOST_OF_ONE {
+        return Err(Error::conflict("too_many_teams_of_one", format!("somebody is in {MOST_OF_ONE} teams at most")));
+    }
+    sqlx::query("insert into crm.team_members (team_id, user_id) values ($1, $2)")
+        .bind(id)
+        .bind(user_id)
+        .execute(tx.conn())
+        .await?;
     get(tx, id).await
 }
 
@@ -189,16 +203,6 @@ pub async fn remove(tx: &mut TenantTx, caller: &Caller, id: TeamId, user_id: Use
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-async fn is_in(tx: &mut TenantTx, id: TeamId, user_id: UserId) -> Result<bool, Error> {
-    Ok(sqlx::query_scalar(
-        "select exists (select from crm.team_members m where m.tenant_id = app.tenant_id() and m.team_id = $1 and m.user_id = $2)",
-    )
-    .bind(id)
-    .bind(user_id)
-    .fetch_one(tx.conn())
-    .await?)
 }
 
 /// ADM-03: who is in a team decides what its members may do whose role, or a key of theirs, says "of their teams". Nobody gives that, or takes it away, who may not do it

@@ -191,3 +191,26 @@ async fn an_account_has_a_hundred_teams_and_two_at_once_do_not_make_one_more() {
     assert_eq!(both, [201, 409], "{} {}", one.text, two.text);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn somebody_is_in_twenty_teams_at_most_also_where_two_take_them_at_once() {
+    let world = World::without_workers().await;
+    let acme = world.tenant("acme").await;
+    let ana = acme.colleague("Ana", "agent").await;
+    let user_id = ana.user_id().await;
+    let mut members = Vec::new();
+    for n in 0..21 {
+        members.push(format!("/teams/{}/members/{user_id}", team(&acme, &format!("T{n}"), &[]).await));
+    }
+    for member in &members[..19] {
+        acme.put(member, &json!({})).await.expect(200);
+    }
+    let nothing = json!({});
+    let (one, two) = tokio::join!(acme.put(&members[19], &nothing), acme.put(&members[20], &nothing));
+    let mut both = [one.code(), two.code()];
+    both.sort_unstable();
+    assert_eq!(both, ["", "too_many_teams_of_one"], "{} {}", one.text, two.text);
+    // who is in one stays in it
+    acme.put(&members[0], &nothing).await.expect(200);
+    world.finish().await;
+}
