@@ -91,6 +91,20 @@ create policy scope on crm.presences as restrictive for select to paloma_scoped
 create policy scope on crm.conversation_labels as restrictive for select to paloma_scoped
   using (exists (select from crm.conversations c where c.tenant_id = conversation_labels.tenant_id and c.id = conversation_labels.conversation_id offset 0));
 
+-- Nor is anything written into what is out of sight, whatever the statement forgets. What is begun in a transaction is seen by its next statement.
+create policy scope_added on crm.messages as restrictive for insert to paloma_scoped
+  with check (exists (select from crm.conversations c where c.tenant_id = messages.tenant_id and c.id = messages.conversation_id offset 0));
+create policy scope_added on crm.notes as restrictive for insert to paloma_scoped
+  with check (exists (select from crm.conversations c where c.tenant_id = notes.tenant_id and c.id = notes.conversation_id offset 0));
+create policy scope_added on crm.reads as restrictive for insert to paloma_scoped
+  with check (exists (select from crm.conversations c where c.tenant_id = reads.tenant_id and c.id = reads.conversation_id offset 0));
+create policy scope_added on crm.drafts as restrictive for insert to paloma_scoped
+  with check (exists (select from crm.conversations c where c.tenant_id = drafts.tenant_id and c.id = drafts.conversation_id offset 0));
+create policy scope_added on crm.presences as restrictive for insert to paloma_scoped
+  with check (exists (select from crm.conversations c where c.tenant_id = presences.tenant_id and c.id = presences.conversation_id offset 0));
+create policy scope_added on crm.conversation_labels as restrictive for insert to paloma_scoped
+  with check (exists (select from crm.conversations c where c.tenant_id = conversation_labels.tenant_id and c.id = conversation_labels.conversation_id offset 0));
+
 -- by the message, which is seen or is not; an upload that has not been sent is its maker's, which whoever asks for it says
 create policy scope on crm.attachments as restrictive for select to paloma_scoped
   using (message_id is null or exists (select from crm.messages m where m.tenant_id = attachments.tenant_id and m.id = attachments.message_id offset 0));

@@ -293,15 +293,16 @@ async fn identify(
     }
     tracing::Span::current().record("tenant.id", tracing::field::display(caller.tenant_id));
     request.extensions_mut().insert(credential);
-    request.extensions_mut().insert(sight(*access, &caller));
+    request.extensions_mut().insert(sight(*access, *purpose, &caller));
     request.extensions_mut().insert(caller);
     Ok(())
 }
 
 /// Which conversations there are for a request. What a permission opens that has no scope is whole: whoever merges two contacts or takes somebody's
-/// access away does so for all of their conversations, also those that they do not see.
-fn sight(access: Access, caller: &Caller) -> Sight {
+/// access away does so for all of their conversations, also those that they do not see. So is what reaches whomever.
+fn sight(access: Access, purpose: Purpose, caller: &Caller) -> Sight {
     match access {
+        Access::Private(_) if purpose == Purpose::Whole => Sight::All,
         Access::Private(permission) if !permission.is_scoped() => Sight::All,
         Access::Private(permission) => caller.sight(permission),
         Access::SignedIn(_) | Access::OwnAccess(_) | Access::OwnSession(_) | Access::Platform | Access::Public(_) => {

@@ -6,6 +6,7 @@ mod hooks;
 mod places;
 mod sight;
 mod told;
+mod written;
 
 use e2e::{Tenant, World};
 use serde_json::{Value, json};

@@ -220,7 +220,7 @@ async fn whatever_hangs_on_a_conversation_is_out_of_sight_with_it() {
             -- where somebody asked for no more messages, which whoever may see the list of those may know
             and c.relname <> 'suppressions'
             and not exists (select from pg_policy p join pg_roles r on r.oid = any(p.polroles)
-                             where p.polrelid = c.oid and r.rolname = 'paloma_scoped' and not p.polpermissive)",
+                             where p.polrelid = c.oid and r.rolname = 'paloma_scoped' and not p.polpermissive and p.polcmd in ('r', '*'))",
     )
     .fetch_all(tx.conn())
     .await
