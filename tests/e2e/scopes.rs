@@ -1,6 +1,7 @@
 //! Permissions that reach as far as one's own conversations, or those of one's teams: what is out of sight is not there, by whatever way it is asked for.
 
 mod acts;
+mod files;
 mod granted;
 mod hooks;
 mod places;

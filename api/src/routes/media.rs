@@ -174,11 +174,14 @@ async fn serve(
     Ok(response)
 }
 
-/// What somebody sees by now to whom an address was given. Who is not known any more, or may not look any more, is told nothing else than that the file is
-/// not there.
+/// What somebody sees by now to whom an address was given. Who is not known any more, may not look any more or has to set a second factor up first is told
+/// nothing else than that the file is not there.
 async fn tx_of(api: &Api, tenant_id: Uuid, who: &str) -> Result<TenantTx, Error> {
     let via = who.parse().map_err(|_| Error::NotFound)?;
     let caller = access::known(&api.app, tenant_id, via).await?.ok_or(Error::NotFound)?;
+    if caller.lacks_factor {
+        return Err(Error::NotFound);
+    }
     let looks = |permission| caller.permissions.contains(permission);
     if !looks(Permission::ConversationsView) && !looks(Permission::ConversationsReply) {
         return Err(Error::NotFound);
