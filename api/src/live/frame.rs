@@ -25,48 +25,63 @@ pub struct Frame {
     /// For whom alone, if not for all of the tenant.
     user_id: Option<Uuid>,
     text: Utf8Bytes,
-    tenant_id: Uuid,
-    /// The conversations that it tells of.
-    conversations: Vec<Uuid>,
+    /// Whether it tells of conversations at all.
+    is_about_some: bool,
     /// Who had its conversation before.
     former: Option<Uuid>,
-    /// Who has them: asked once for all sockets of this process, and only where one of them wants to know.
-    holders: OnceCell<Arc<Holders>>,
+    asked: Arc<Asked>,
+}
+
+/// Who has the conversations of frames that are handed out together: asked once for all of them and all sockets of this process, and only where one of them
+/// wants to know.
+#[derive(Debug)]
+struct Asked {
+    tenant_id: Uuid,
+    conversations: Vec<Uuid>,
+    holders: OnceCell<Holders>,
+}
+
+impl Asked {
+    async fn holders(&self, app: &App) -> Result<&Holders, Error> {
+        self.holders.get_or_try_init(|| events::holders(&app.db, self.tenant_id, &self.conversations)).await
+    }
 }
 
 impl Frame {
-    /// The frame of a numbered event.
-    pub fn of(event: &Numbered) -> Result<Self, Error> {
+    /// The frames of numbered events of a tenant that are handed out together.
+    pub fn of_all(tenant_id: Uuid, events: &[Numbered]) -> Result<Vec<Self>, Error> {
+        let about: Vec<Vec<Uuid>> = events.iter().map(|event| audience::conversations(&event.data)).collect();
+        let asked = Arc::new(Asked { tenant_id, conversations: about.concat(), holders: OnceCell::new() });
+        events.iter().zip(&about).map(|(event, about)| Self::of(event, !about.is_empty(), &asked)).collect()
+    }
+    fn of(event: &Numbered, is_about_some: bool, asked: &Arc<Asked>) -> Result<Self, Error> {
         let text = serde_json::to_string(event).map_err(|error| Error::Internal(error.into()))?;
         Ok(Self {
             seq: Some(event.seq),
             permission: events::permission(&event.kind),
             user_id: event.user_id,
             text: text.into(),
-            tenant_id: event.tenant_id,
-            conversations: audience::conversations(&event.data),
+            is_about_some,
             former: event.former_assignee_id,
-            holders: OnceCell::new(),
+            asked: Arc::clone(asked),
         })
-    }
-    /// The same where it has been read already who has the conversations.
-    pub fn knowing(self, holders: &Arc<Holders>) -> Self {
-        Self { holders: OnceCell::new_with(Some(Arc::clone(holders))), ..self }
     }
     /// The frame of what is written nowhere; it has no number, and says itself who has its conversation.
     pub fn of_whisper(whisper: &Whisper) -> Self {
         let text = json!({ "kind": whisper.kind, "data": whisper.data, "at": whisper.at }).to_string();
         let holders =
             whisper.of.map(|(conversation, assignee)| Holders::of(conversation, assignee)).unwrap_or_default();
+        let conversations = audience::conversations(&whisper.data);
+        let is_about_some = !conversations.is_empty();
+        let holders = OnceCell::new_with(Some(holders));
         Self {
             seq: None,
             permission: events::permission(&whisper.kind),
             user_id: None,
             text: text.into(),
-            tenant_id: whisper.tenant_id,
-            conversations: audience::conversations(&whisper.data),
+            is_about_some,
             former: None,
-            holders: OnceCell::new_with(Some(Arc::new(holders))),
+            asked: Arc::new(Asked { tenant_id: whisper.tenant_id, conversations, holders }),
         }
     }
     /// What of it that caller gets.
@@ -78,14 +93,13 @@ impl Frame {
         match caller.sight(self.permission) {
             Sight::All => Ok(Some(self.text.clone())),
             // what is for one user alone is about what they did themselves
-            Sight::Within(_) if self.user_id.is_some() || self.conversations.is_empty() => Ok(Some(self.text.clone())),
+            Sight::Within(_) if self.user_id.is_some() || !self.is_about_some => Ok(Some(self.text.clone())),
             Sight::Within(within) => self.part_for(app, &within).await,
         }
     }
 
     async fn part_for(&self, app: &App, within: &Within) -> Result<Option<Utf8Bytes>, Error> {
-        let read = async || events::holders(&app.db, self.tenant_id, &self.conversations).await.map(Arc::new);
-        let holders = self.holders.get_or_try_init(read).await?;
+        let holders = self.asked.holders(app).await?;
         let mut event: Value = serde_json::from_str(&self.text).map_err(|error| Error::Internal(error.into()))?;
         Ok(match audience::told(&event["data"], self.former, holders, within) {
             Told::Whole => Some(self.text.clone()),

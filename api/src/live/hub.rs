@@ -132,9 +132,9 @@ impl Hub {
             let mut feeds = self.feeds.lock().await;
             let Some(feed) = feeds.get_mut(&tenant_id) else { return Ok(()) };
             feed.seq = seq;
-            for event in events {
+            for frame in Frame::of_all(tenant_id, &events)? {
                 // nobody listening is no fault
-                let _ = feed.frames.send(Arc::new(Frame::of(&event)?));
+                let _ = feed.frames.send(Arc::new(frame));
             }
             drop(feeds);
             if !full {

@@ -19,11 +19,8 @@ use axum::{
 };
 use crm::{
     App,
-    access::{Caller, Permission, Sight},
-    events::{
-        self, Numbered,
-        audience::{self, Holders},
-    },
+    access::{Caller, Permission},
+    events,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,7 +32,6 @@ use tokio::{
 use frame::Frame;
 pub use hub::Hub;
 use utoipa::IntoParams;
-use uuid::Uuid;
 pub use watch::CHECK;
 use watch::Verdict;
 
@@ -211,28 +207,13 @@ impl Socket {
             let missed =
                 events::after(&self.app.db, self.caller.tenant_id, told, MISSED_AT_ONCE).await.map_err(|_| STOPPING)?;
             let Some(last) = missed.last().map(|event| event.seq) else { return Ok(()) };
-            let holders = self.holders(&missed).await?;
-            for event in missed.iter().take_while(|event| event.seq <= seq) {
-                let frame = Frame::of(event).map_err(|_| STOPPING)?;
-                let frame = match &holders {
-                    Some(holders) => frame.knowing(holders),
-                    None => frame,
-                };
-                self.tell(ws, &frame).await?;
+            let frames = Frame::of_all(self.caller.tenant_id, &missed).map_err(|_| STOPPING)?;
+            for frame in frames.iter().take_while(|frame| frame.seq.is_some_and(|number| number <= seq)) {
+                self.tell(ws, frame).await?;
             }
             told = last;
         }
         Ok(())
-    }
-
-    /// Who has the conversations of these events, for somebody who sees some only.
-    async fn holders(&self, missed: &[Numbered]) -> Result<Option<Arc<Holders>>, Closed> {
-        if self.caller.sight(Permission::ConversationsView) == Sight::All {
-            return Ok(None);
-        }
-        let about: Vec<Uuid> = missed.iter().flat_map(|event| audience::conversations(&event.data)).collect();
-        let holders = events::holders(&self.app.db, self.caller.tenant_id, &about).await.map_err(|_| STOPPING)?;
-        Ok(Some(Arc::new(holders)))
     }
 
     async fn pass_on(&mut self, ws: &mut WebSocket, frame: Result<Arc<Frame>, RecvError>) -> Result<(), Closed> {
