@@ -8,6 +8,7 @@ pub mod counts;
 pub mod drafts;
 pub mod extras;
 pub mod filters;
+mod keys;
 pub mod labels;
 pub mod opening;
 pub mod presence;
