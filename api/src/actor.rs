@@ -9,7 +9,7 @@ use axum::{
 use crm::{
     App, Error,
     access::{
-        Caller, Credential,
+        Caller, Credential, Permission, Sight,
         operator::{self, Who},
     },
 };
@@ -25,12 +25,19 @@ pub struct Call {
     pub app: App,
     /// Who asks.
     pub caller: Caller,
+    /// Which conversations they see by what the route is mounted for; the gate says so.
+    pub sight: Sight,
 }
 
 impl Call {
-    /// A transaction in the caller's tenant.
+    /// A transaction in the caller's tenant, in which no other conversations are there than those they see.
     pub async fn tx(&self) -> Result<TenantTx, Problem> {
-        Ok(self.caller.tx(&self.app).await?)
+        Ok(self.caller.tx_within(&self.app, &self.sight).await?)
+    }
+    /// The same on a route that is mounted for something else, and shows something of a conversation: as far as they may look, or answer where they may not look.
+    pub async fn tx_of_looker(&self) -> Result<TenantTx, Problem> {
+        let sight = self.caller.sight(Permission::ConversationsReply);
+        Ok(self.caller.tx_within(&self.app, &sight).await?)
     }
 }
 
@@ -38,7 +45,8 @@ impl FromRequestParts<Api> for Call {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let caller = parts.extensions.get::<Caller>().cloned().ok_or(Error::Unauthorized)?;
-        Ok(Self { app: api.app.clone(), caller })
+        let sight = parts.extensions.get::<Sight>().cloned().ok_or(Error::Unauthorized)?;
+        Ok(Self { app: api.app.clone(), caller, sight })
     }
 }
 

@@ -8,7 +8,7 @@ use axum::{
 };
 use crm::{
     Error,
-    access::{self, Credential, Permission},
+    access::{self, Caller, Credential, Permission, Sight},
 };
 use tower_http::limit::RequestBodyLimitLayer;
 use utoipa::openapi::path::Operation;
@@ -66,6 +66,8 @@ enum Purpose {
     Use,
     /// It takes data along: open while the tenant is suspended, and closed to an operator in somebody's place.
     Export,
+    /// It reaches whomever: closed to whoever may do it in some conversations only.
+    Whole,
 }
 
 struct Entry {
@@ -96,8 +98,17 @@ impl Routes {
     #[must_use]
     pub fn export(mut self, permission: Permission, routes: UtoipaMethodRouter<Api>) -> Self {
         self = self.add(Access::Private(permission), Size::Small, routes);
+        self.for_purpose(Purpose::Export)
+    }
+    /// The same for what is not a matter of single conversations, though their permission opens it: it takes the permission for all of them.
+    #[must_use]
+    pub fn whole(mut self, permission: Permission, routes: UtoipaMethodRouter<Api>) -> Self {
+        self = self.add(Access::Private(permission), Size::Small, routes);
+        self.for_purpose(Purpose::Whole)
+    }
+    fn for_purpose(mut self, purpose: Purpose) -> Self {
         if let Some(entry) = self.entries.last_mut() {
-            entry.purpose = Purpose::Export;
+            entry.purpose = purpose;
         }
         self
     }
@@ -272,15 +283,32 @@ async fn identify(
         return Err(Error::Impersonated.into());
     }
     if let Access::Private(permission) = access {
-        caller.require(*permission)?;
+        match purpose {
+            Purpose::Whole => caller.require_whole(*permission)?,
+            Purpose::Use | Purpose::Export => caller.require(*permission)?,
+        }
         if caller.is_suspended && !request.method().is_safe() && *purpose != Purpose::Export {
             return Err(Error::Suspended.into());
         }
     }
     tracing::Span::current().record("tenant.id", tracing::field::display(caller.tenant_id));
     request.extensions_mut().insert(credential);
+    request.extensions_mut().insert(sight(*access, *purpose, &caller));
     request.extensions_mut().insert(caller);
     Ok(())
+}
+
+/// Which conversations there are for a request. What a permission opens that has no scope is whole: whoever merges two contacts or takes somebody's
+/// access away does so for all of their conversations, also those that they do not see. So is what reaches whomever.
+fn sight(access: Access, purpose: Purpose, caller: &Caller) -> Sight {
+    match access {
+        Access::Private(_) if purpose == Purpose::Whole => Sight::All,
+        Access::Private(permission) if !permission.is_scoped() => Sight::All,
+        Access::Private(permission) => caller.sight(permission),
+        Access::SignedIn(_) | Access::OwnAccess(_) | Access::OwnSession(_) | Access::Platform | Access::Public(_) => {
+            caller.sight(Permission::ConversationsView)
+        }
+    }
 }
 
 /// Postgres holds no NUL, so none is let in: here in the address, in [`crate::extract`] in bodies.

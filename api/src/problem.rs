@@ -82,9 +82,12 @@ const fn status(error: &Error) -> StatusCode {
         Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Conflict { .. } | Error::PlanLimit(_) => StatusCode::CONFLICT,
         Error::Unauthorized | Error::BadCredentials | Error::CodeNeeded | Error::BadCode => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) | Error::FactorNeeded | Error::ProofNeeded | Error::Impersonated | Error::Suspended => {
-            StatusCode::FORBIDDEN
-        }
+        Error::Forbidden(_)
+        | Error::OutOfScope(_)
+        | Error::FactorNeeded
+        | Error::ProofNeeded
+        | Error::Impersonated
+        | Error::Suspended => StatusCode::FORBIDDEN,
         Error::Limited { .. } | Error::RateLimited { .. } | Error::QuotaExceeded { .. } => {
             StatusCode::TOO_MANY_REQUESTS
         }

@@ -47,6 +47,9 @@ pub enum Error {
     /// Whoever asks may not.
     #[error("this needs the permission {0}")]
     Forbidden(&'static str),
+    /// Whoever asks may, but not of this one: it is not theirs, or not their team's.
+    #[error("your permission {0} does not reach so far")]
+    OutOfScope(&'static str),
     /// An operator of the platform who acts in somebody's place may not.
     #[error("this is closed to an operator who acts in somebody's place")]
     Impersonated,
@@ -107,6 +110,7 @@ impl Error {
             Self::FactorNeeded => "second_factor_needed",
             Self::ProofNeeded => "proof_needed",
             Self::Forbidden(_) => "forbidden",
+            Self::OutOfScope(_) => "out_of_scope",
             Self::Impersonated => "impersonated",
             Self::PlanLimit(_) => "plan_limit_reached",
             Self::Suspended => "tenant_suspended",
@@ -211,6 +215,7 @@ impl From<Error> for jobs::JobError {
             | Error::Invalid { .. }
             | Error::Conflict { .. }
             | Error::Forbidden(_)
+            | Error::OutOfScope(_)
             | Error::FactorNeeded
             | Error::ProofNeeded
             | Error::Impersonated

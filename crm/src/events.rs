@@ -1,6 +1,8 @@
 //! What happened, for live clients. An event is written in the transaction of what it tells and is numbered after the commit; what
 //! else it causes is said in [`crate::reactions`].
 
+pub mod audience;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -199,22 +201,41 @@ pub fn permission(kind: &str) -> Permission {
 
 /// Writes the event into the outbox of a tenant, in the transaction of what it tells.
 pub async fn emit<S: Scope>(tx: &mut S, tenant_id: Uuid, event: &Event) -> Result<(), sqlx::Error> {
-    write(tx, tenant_id, None, event).await
+    write(tx, tenant_id, None, None, event).await
+}
+
+/// The same of a conversation that is somebody else's from now on: whoever saw it as `former`'s, or as nobody's, is told that too.
+pub async fn emit_moved<S: Scope>(
+    tx: &mut S,
+    tenant_id: Uuid,
+    former: Option<Uuid>,
+    event: &Event,
+) -> Result<(), sqlx::Error> {
+    write(tx, tenant_id, None, Some(former.unwrap_or_else(Uuid::nil)), event).await
 }
 
 /// The same for one user of the tenant alone.
 pub async fn emit_to<S: Scope>(tx: &mut S, tenant_id: Uuid, user_id: Uuid, event: &Event) -> Result<(), sqlx::Error> {
-    write(tx, tenant_id, Some(user_id), event).await
+    write(tx, tenant_id, Some(user_id), None, event).await
 }
 
-async fn write<S: Scope>(tx: &mut S, tenant_id: Uuid, user_id: Option<Uuid>, event: &Event) -> Result<(), sqlx::Error> {
-    sqlx::query("insert into crm.event_outbox (tenant_id, kind, data, user_id) values ($1, $2, $3, $4)")
-        .bind(tenant_id)
-        .bind(event.kind())
-        .bind(Json(event.data()))
-        .bind(user_id)
-        .execute(tx.conn())
-        .await?;
+async fn write<S: Scope>(
+    tx: &mut S,
+    tenant_id: Uuid,
+    user_id: Option<Uuid>,
+    former: Option<Uuid>,
+    event: &Event,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into crm.event_outbox (tenant_id, kind, data, user_id, former_assignee_id) values ($1, $2, $3, $4, $5)",
+    )
+    .bind(tenant_id)
+    .bind(event.kind())
+    .bind(Json(event.data()))
+    .bind(user_id)
+    .bind(former)
+    .execute(tx.conn())
+    .await?;
     tx.notify(OUTBOX);
     Ok(())
 }
@@ -228,6 +249,9 @@ pub struct Whisper {
     pub kind: String,
     /// What it tells.
     pub data: Value,
+    /// Of which conversation, and who has it; one that does not say so is told to nobody who sees some of them only.
+    #[serde(default)]
+    pub of: Option<(Uuid, Option<Uuid>)>,
     /// When it was said.
     pub at: DateTime<Utc>,
 }
@@ -235,9 +259,9 @@ pub struct Whisper {
 /// The channel of what is written nowhere.
 pub const WHISPERS: &str = "paloma_whispers";
 
-/// Tells the tenant's sockets of now. For what loses its worth within seconds: an event a heartbeat would fill the log.
-pub async fn whisper(tx: &mut TenantTx, kind: &str, data: Value) -> Result<(), Error> {
-    let whisper = Whisper { tenant_id: tx.tenant_id(), kind: kind.to_owned(), data, at: tx.now() };
+/// Tells the tenant's sockets of now of a conversation, and who has it. For what loses its worth within seconds: an event a heartbeat would fill the log.
+pub async fn whisper(tx: &mut TenantTx, kind: &str, of: (Uuid, Option<Uuid>), data: Value) -> Result<(), Error> {
+    let whisper = Whisper { tenant_id: tx.tenant_id(), kind: kind.to_owned(), data, of: Some(of), at: tx.now() };
     let text = serde_json::to_string(&whisper).map_err(anyhow::Error::from)?;
     sqlx::query("select pg_notify($1, $2)").bind(WHISPERS).bind(text).execute(tx.conn()).await?;
     Ok(())
@@ -252,6 +276,9 @@ pub struct Numbered {
     /// For whom alone, if not for all of the tenant.
     #[serde(skip)]
     pub user_id: Option<Uuid>,
+    /// Who had the conversation before that it tells of, where it has gone to another; all zeros: nobody.
+    #[serde(skip)]
+    pub former_assignee_id: Option<Uuid>,
     /// Position in the tenant's log, without gaps.
     pub seq: i64,
     /// The name.
@@ -282,7 +309,7 @@ pub(crate) async fn feed(db: &Db) -> Result<PlatformTx, Error> {
 pub async fn after(db: &Db, tenant_id: Uuid, seq: i64, limit: i64) -> Result<Vec<Numbered>, Error> {
     let mut tx = feed(db).await?;
     let events = sqlx::query_as(
-        "select tenant_id, user_id, seq, kind, data, at from crm.events where tenant_id = $1 and seq > $2 order by seq limit $3",
+        "select tenant_id, user_id, former_assignee_id, seq, kind, data, at from crm.events where tenant_id = $1 and seq > $2 order by seq limit $3",
     )
     .bind(tenant_id)
     .bind(seq)
@@ -290,6 +317,11 @@ pub async fn after(db: &Db, tenant_id: Uuid, seq: i64, limit: i64) -> Result<Vec
     .fetch_all(tx.conn())
     .await?;
     Ok(events)
+}
+
+/// Who has these conversations of a tenant now.
+pub async fn holders(db: &Db, tenant_id: Uuid, conversations: &[Uuid]) -> Result<audience::Holders, Error> {
+    audience::Holders::read(&mut feed(db).await?, tenant_id, conversations).await
 }
 
 /// Which of a tenant's events can be told.

@@ -26,13 +26,14 @@ struct Login {
     owns: bool,
     may_escape: bool,
     may_tenant: bool,
+    may_scoped: bool,
     may_platform: bool,
 }
 
 async fn login(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
     let login: Login = sqlx::query_as(
         "select r.rolname::text as name, r.rolsuper as is_superuser, r.rolbypassrls as bypasses,
-           exists (select from unnest(array['paloma_tenant', 'paloma_platform', 'paloma_owner']) as other(name)
+           exists (select from unnest(array['paloma_tenant', 'paloma_scoped', 'paloma_platform', 'paloma_owner']) as other(name)
                     join pg_roles o on o.rolname = other.name
                    where o.oid <> r.oid and pg_has_role(r.oid, o.oid, 'usage')) as inherits,
            exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -41,6 +42,7 @@ async fn login(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
            not r.rolsuper and exists (select from pg_roles o where o.oid <> r.oid and (o.rolsuper or o.rolbypassrls)
                    and pg_has_role(r.oid, o.oid, 'member')) as may_escape,
            coalesce((select pg_has_role(r.oid, o.oid, 'member') from pg_roles o where o.rolname = 'paloma_tenant'), false) as may_tenant,
+           coalesce((select pg_has_role(r.oid, o.oid, 'member') from pg_roles o where o.rolname = 'paloma_scoped'), false) as may_scoped,
            coalesce((select pg_has_role(r.oid, o.oid, 'member') from pg_roles o where o.rolname = 'paloma_platform'), false) as may_platform
          from pg_roles r where r.rolname = session_user",
     )
@@ -63,9 +65,9 @@ async fn login(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
     if login.may_escape {
         faults.push(format!("the login role {name} may become a superuser, or a role with BYPASSRLS"));
     }
-    if !(login.may_tenant && login.may_platform) {
+    if !(login.may_tenant && login.may_scoped && login.may_platform) {
         faults.push(format!(
-            "the login role {name} may not enter the scopes: grant paloma_tenant, paloma_platform to {name}"
+            "the login role {name} may not enter the scopes: grant paloma_tenant, paloma_scoped, paloma_platform to {name}"
         ));
     }
     Ok(faults)

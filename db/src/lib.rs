@@ -35,7 +35,7 @@ pub use page::{BadCursor, Page, PageOf};
 pub use pulse::Pulse;
 pub use reach::{Options, within};
 use scope::Begun;
-pub use scope::{Actor, AnyTx, PlatformTx, Scope, TenantTx, Why};
+pub use scope::{Actor, AnyTx, Narrow, PlatformTx, Scope, TenantTx, Why};
 
 /// The database, behind the wall. Cheap to clone: every job has one.
 #[derive(Clone)]
@@ -81,6 +81,12 @@ impl Db {
     /// Opens a transaction inside one tenant.
     pub async fn tenant(&self, tenant: Uuid, actor: Actor) -> Result<TenantTx, Error> {
         self.enter((Some(tenant), None), actor, "begin; set local role paloma_tenant").await
+    }
+
+    /// The same for somebody who sees a part of its conversations only: the others are not there, whatever is asked.
+    pub async fn tenant_within(&self, tenant: Uuid, actor: Actor, narrow: Narrow) -> Result<TenantTx, Error> {
+        let begun = self.begin("begin; set local role paloma_scoped").await?;
+        TenantTx::begin_within(begun, tenant, actor, narrow).await
     }
 
     /// The same by the tenant's number, which is what a job row carries.

@@ -25,12 +25,14 @@ pub async fn run(owner_url: &str) -> Result<i64, Error> {
         sqlx::raw_sql(BOOTSTRAP).execute(&mut conn).await?;
     }
     let roles: i64 = sqlx::query_scalar(
-        "select count(*) from pg_roles where rolname in ('paloma_owner', 'paloma_tenant', 'paloma_platform', 'paloma')",
+        "select count(*) from pg_roles where rolname in ('paloma_owner', 'paloma_tenant', 'paloma_scoped', 'paloma_platform', 'paloma')",
     )
     .fetch_one(&mut conn)
     .await?;
-    if roles < 4 {
-        return Err(Error::Schema("the roles are missing: a superuser must run ops/bootstrap.sql once".to_owned()));
+    if roles < 5 {
+        return Err(Error::Schema(
+            "roles are missing: a superuser must run ops/bootstrap.sql of this version".to_owned(),
+        ));
     }
     sqlx::raw_sql("set role paloma_owner; create schema if not exists app; set search_path = app; set client_min_messages = warning")
         .execute(&mut conn)

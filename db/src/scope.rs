@@ -93,6 +93,17 @@ pub enum Why {
     Operator,
 }
 
+/// What a transaction sees of a tenant's conversations, where it does not see them all: those of these people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Narrow {
+    /// Whose.
+    pub users: Arc<[Uuid]>,
+    /// Those that nobody has, too.
+    pub with_unassigned: bool,
+    /// For whom it looks: by this they can be asked for again after it has ended.
+    pub who: String,
+}
+
 /// A transaction inside one tenant. Dropping it rolls back.
 pub struct TenantTx {
     begun: Begun,
@@ -101,6 +112,7 @@ pub struct TenantTx {
     tenant_number: i32,
     actor: Actor,
     now: DateTime<Utc>,
+    narrow: Option<Narrow>,
 }
 
 /// A transaction that sees every tenant. Dropping it rolls back.
@@ -137,7 +149,32 @@ impl TenantTx {
                 .fetch_optional(begun.conn())
                 .await?;
         let (tenant_id, tenant_number, now) = entered.ok_or(Error::NoTenant)?;
-        Ok(Self { begun, after: Vec::new(), tenant_id, tenant_number, actor, now })
+        Ok(Self { begun, after: Vec::new(), tenant_id, tenant_number, actor, now, narrow: None })
+    }
+    /// The same where the transaction's role is the narrower one.
+    pub(crate) async fn begin_within(mut begun: Begun, id: Uuid, actor: Actor, narrow: Narrow) -> Result<Self, Error> {
+        let entered: Option<(i32, DateTime<Utc>)> =
+            sqlx::query_as("select e.number, e.at from app.enter_within($1, $2, $3, $4) e")
+                .bind(id)
+                .bind(actor.to_string())
+                .bind(&narrow.users[..])
+                .bind(narrow.with_unassigned)
+                .fetch_optional(begun.conn())
+                .await?;
+        let (tenant_number, now) = entered.ok_or(Error::NoTenant)?;
+        Ok(Self { begun, after: Vec::new(), tenant_id: id, tenant_number, actor, now, narrow: Some(narrow) })
+    }
+    /// What it sees of the conversations, where that is not all of them.
+    #[must_use]
+    pub const fn narrow(&self) -> Option<&Narrow> {
+        self.narrow.as_ref()
+    }
+    /// Sees all of the tenant from here on: for what somebody may do to what they do not see, or no longer see once it is done.
+    pub async fn see_all(&mut self) -> Result<(), sqlx::Error> {
+        if self.narrow.take().is_some() {
+            sqlx::query("set local role paloma_tenant").execute(self.begun.conn()).await?;
+        }
+        Ok(())
     }
     /// The tenant whose rows this transaction sees.
     #[must_use]

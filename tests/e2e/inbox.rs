@@ -17,7 +17,7 @@ use sim::bluebubbles::Inbound;
 const JOSE: &str = "+13055550142";
 
 /// Somebody writes, and it is worked in. Answers the conversation.
-async fn writes(world: &World, tenant: &Tenant, address: &str, text: &str) -> Value {
+pub async fn writes(world: &World, tenant: &Tenant, address: &str, text: &str) -> Value {
     world.sim.inbound(&Inbound::new(address, text)).unwrap();
     world.settle().await;
     with(tenant, address).await
@@ -29,12 +29,12 @@ async fn with(tenant: &Tenant, address: &str) -> Value {
     all.into_iter().find(|row| row["address"] == address).unwrap_or_else(|| panic!("no conversation with {address}"))
 }
 
-fn id(thing: &Value) -> String {
+pub fn id(thing: &Value) -> String {
     thing["id"].as_str().unwrap_or_else(|| panic!("no id in {thing}")).to_owned()
 }
 
 /// A conversation that nobody has written in.
-async fn opened(tenant: &Tenant, line: &str, address: &str) -> String {
+pub async fn opened(tenant: &Tenant, line: &str, address: &str) -> String {
     id(&tenant.post("/conversations", &json!({ "line_id": line, "address": address })).await.expect(201))
 }
 
@@ -47,7 +47,7 @@ async fn note(tenant: &Tenant, conversation: &str, body: &str) -> Value {
     tenant.post(&format!("/conversations/{conversation}/messages"), &body).await.expect(201)
 }
 
-async fn change(tenant: &Tenant, conversation: &str, change: Value) -> Value {
+pub async fn change(tenant: &Tenant, conversation: &str, change: Value) -> Value {
     tenant.patch(&format!("/conversations/{conversation}"), &change).await.expect(200)
 }
 

@@ -38,6 +38,7 @@ mod platform;
 mod privacy;
 mod roles;
 mod schedules;
+mod scopes;
 mod second_factor;
 mod secrets;
 mod security_cases;

@@ -151,6 +151,7 @@ impl Things {
         .execute(&mut world.database.superuser().await)
         .await
         .expect("a row");
+        let team = post("/teams", json!({ "name": "Ventas" })).await;
         let session = id(&tenant.items("/sessions").await[0]);
         let (owner, eva) = (tenant.user_id().await, Staff::new(world, "eva").await);
         let path = format!("/tenants/{}/impersonations", tenant_id(tenant).await);
@@ -182,6 +183,8 @@ impl Things {
             ("/privacy-requests/{id}", privacy),
             ("/roles/{id}", post("/roles", json!({ "name": "x", "permissions": ["contacts.view"] })).await),
             ("/sessions/{id}", session),
+            ("/teams/{id}/members/{user_id}", format!("{team}/members/{}", tenant.user_id().await)),
+            ("/teams/{id}", team),
             ("/users/{id}", tenant.user_id().await),
             ("/webhooks/{id}/deliveries/{delivery_id}", format!("{webhook}/deliveries/{delivery}")),
             ("/webhooks/{id}", webhook),

@@ -15,20 +15,20 @@ test("a role is made from another one, given to somebody, narrowed, and removed 
   await page.getByRole("menuitem", { name: "Crear otro a partir de él" }).click();
   const field = page.getByLabel("Nombre");
   await expect(field).toHaveValue("Copia de Agente");
-  await expect(page.getByLabel("Escribir a las personas")).toBeChecked();
+  await expect(page.getByRole("checkbox", { name: "Escribir a las personas" })).toBeChecked();
   await expect(page.getByLabel("Ver facturas")).not.toBeChecked();
   await field.fill(name);
   await page.getByLabel("Ver facturas").check();
   await expectAccessible(page);
   // nobody loses what is not saved without a word
-  await page.getByRole("link", { name: "Equipo" }).click();
+  await page.getByRole("link", { name: "Personas" }).click();
   await expect(page.getByRole("alertdialog")).toContainText("aún no están guardados");
   await page.getByRole("alertdialog").getByRole("button", { name: "Cancelar" }).click();
   await page.getByRole("button", { name: "Guardar" }).click();
   const row = page.getByRole("row").filter({ hasText: name });
   await expect(row).toBeVisible();
 
-  await page.getByRole("link", { name: "Equipo" }).click();
+  await page.getByRole("link", { name: "Personas" }).click();
   await page.getByRole("button", { name: "Invitar" }).click();
   const form = page.getByRole("dialog", { name: "Invitar" });
   await form.getByLabel("Nombre").fill("Rita");
@@ -41,7 +41,7 @@ test("a role is made from another one, given to somebody, narrowed, and removed 
   await page.goto("/settings/roles");
   await row.getByRole("button", { name, exact: true }).click();
   await expect(page.getByText("Lo tiene 1 persona")).toBeVisible();
-  await page.getByLabel("Escribir a las personas").uncheck();
+  await page.getByRole("checkbox", { name: "Escribir a las personas" }).uncheck();
   await page.getByRole("button", { name: "Guardar" }).click();
   await expect(row).toBeVisible();
   const { items } = await api.get<{ items: { name: string; permissions: string[] }[] }>("/roles?limit=200");
@@ -52,7 +52,7 @@ test("a role is made from another one, given to somebody, narrowed, and removed 
   await expect(page.getByRole("menuitem", { name: "Eliminar" })).toBeDisabled();
   await page.keyboard.press("Escape");
 
-  await page.getByRole("link", { name: "Equipo" }).click();
+  await page.getByRole("link", { name: "Personas" }).click();
   const person = page.getByRole("row").filter({ hasText: email });
   await person.getByRole("button", { name: "Acciones de Rita" }).click();
   await page.getByRole("menuitem", { name: "Cambiar nombre o rol" }).click();

@@ -13,8 +13,8 @@ test("somebody is invited, sets name and password, works, and is sent away", asy
     .first()
     .click();
   await page.getByRole("menuitem", { name: "Ajustes" }).click();
-  await page.getByRole("link", { name: "Equipo" }).click();
-  await expect(page.getByRole("heading", { name: "Equipo" })).toBeVisible();
+  await page.getByRole("link", { name: "Personas" }).click();
+  await expect(page.getByRole("heading", { name: "Personas" })).toBeVisible();
   await page.getByRole("button", { name: "Invitar" }).click();
   const form = page.getByRole("dialog", { name: "Invitar" });
   await form.getByLabel("Nombre").fill("Ana");
@@ -50,7 +50,7 @@ test("somebody is invited, sets name and password, works, and is sent away", asy
   await expect(ana).toHaveURL(/\/inbox/);
   // an agent has no way to the screen, and is told so who tries it
   await ana.goto("/settings/users");
-  await expect(ana.getByRole("heading", { name: "Equipo" })).toBeHidden();
+  await expect(ana.getByRole("heading", { name: "Personas" })).toBeHidden();
   await ana.goto(second);
   await expect(ana.getByText("Esta invitación ya se usó")).toBeVisible();
   await ana.goto("/inbox");

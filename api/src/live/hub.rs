@@ -7,17 +7,15 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::extract::ws::Utf8Bytes;
 use crm::{
     App, Error,
-    access::{Caller, Permission},
-    events::{self, Numbered, Whisper},
+    events::{self, Whisper},
     webhooks,
 };
 use tokio::sync::{Mutex, Notify, broadcast};
 use uuid::Uuid;
 
-use super::{outgoing, watch::Watch};
+use super::{frame::Frame, outgoing, watch::Watch};
 
 /// Frames that a socket may be behind before it is closed.
 const BEHIND: usize = 2048;
@@ -27,32 +25,6 @@ const BATCH: i64 = 200;
 const PAUSE: Duration = Duration::from_millis(5);
 /// A database that does not answer by then is asked again on another connection: the feed must not wait on a dead one.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
-
-/// An event as it goes over the wire, written once for all sockets.
-#[derive(Debug)]
-pub struct Frame {
-    /// What somebody needs to see it.
-    pub permission: Permission,
-    /// For whom alone, if not for all of the tenant.
-    pub user_id: Option<Uuid>,
-    /// Its number, if it is one that is kept.
-    pub seq: Option<i64>,
-    /// The text.
-    pub text: Utf8Bytes,
-}
-
-impl Frame {
-    /// The frame of a numbered event.
-    pub fn of(event: &Numbered) -> Result<Self, Error> {
-        let text = serde_json::to_string(event).map_err(|error| Error::Internal(error.into()))?;
-        let (permission, user_id) = (events::permission(&event.kind), event.user_id);
-        Ok(Self { permission, user_id, seq: Some(event.seq), text: text.into() })
-    }
-    /// Whether that caller gets it.
-    pub fn is_for(&self, caller: &Caller) -> bool {
-        caller.permissions.contains(self.permission) && self.user_id.is_none_or(|id| caller.user_id.uuid() == id)
-    }
-}
 
 /// Hands a tenant's events to its sockets.
 #[derive(Clone)]
@@ -140,11 +112,8 @@ impl Hub {
         }
         let feeds = self.feeds.lock().await;
         let Some(feed) = feeds.get(&whisper.tenant_id) else { return };
-        let text = serde_json::json!({ "kind": whisper.kind, "data": whisper.data, "at": whisper.at }).to_string();
-        let frame =
-            Frame { permission: events::permission(&whisper.kind), user_id: None, seq: None, text: text.into() };
         // nobody listening is no fault
-        let _ = feed.frames.send(Arc::new(frame));
+        let _ = feed.frames.send(Arc::new(Frame::of_whisper(&whisper)));
     }
 
     /// Tenants with sockets, and where their feeds stand; feeds without a socket are forgotten.
@@ -163,9 +132,9 @@ impl Hub {
             let mut feeds = self.feeds.lock().await;
             let Some(feed) = feeds.get_mut(&tenant_id) else { return Ok(()) };
             feed.seq = seq;
-            for event in events {
+            for frame in Frame::of_all(tenant_id, &events)? {
                 // nobody listening is no fault
-                let _ = feed.frames.send(Arc::new(Frame::of(&event)?));
+                let _ = feed.frames.send(Arc::new(frame));
             }
             drop(feeds);
             if !full {

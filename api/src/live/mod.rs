@@ -1,7 +1,8 @@
 //! The live feed: a WebSocket of the tenant's events, each frame `{seq, kind, data, at}`, the first one `{"kind":"hello","seq":last,"is_resumed":false}`.
-//! What somebody may not see is left out; a revoked session or key loses its socket within seconds. Who comes back says the last number
+//! What somebody may not see is left out, also what is of conversations that they do not see; a revoked session or key loses its socket within seconds. Who comes back says the last number
 //! it has seen and is told what it has missed, or that it has missed too much.
 
+mod frame;
 mod hub;
 mod outgoing;
 mod watch;
@@ -16,7 +17,11 @@ use axum::{
     },
     response::Response,
 };
-use crm::{App, access::Caller, events};
+use crm::{
+    App,
+    access::{Caller, Permission},
+    events,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
@@ -24,7 +29,7 @@ use tokio::{
     time::{Instant, interval_at},
 };
 
-use hub::Frame;
+use frame::Frame;
 pub use hub::Hub;
 use utoipa::IntoParams;
 pub use watch::CHECK;
@@ -54,7 +59,8 @@ pub struct Since {
 /// A WebSocket. The first frame is `{"kind":"hello","seq":N,"is_resumed":false}`, then one `{"seq","kind","data","at"}` for each event of a kind that
 /// the caller may see: breaker.closed, breaker.opened, campaign.progress, conversation.updated, job.progress, label.changed, line.health,
 /// message.changed, message.new, message.status, unread.changed, webhook.disabled. With `last_seq` those that were missed come first, all of them: `is_resumed` says so, and nothing has to be read
-/// anew. Where that is not possible a frame `{"kind":"resync_required","seq":N}` comes instead, and everything has to be. A number that is still to come is refused by
+/// anew. Where that is not possible a frame `{"kind":"resync_required","seq":N}` comes instead, and everything has to be; so it is where the caller sees other
+/// conversations from now on, by another role or team. A number that is still to come is refused by
 /// closing with 4400. conversation.presence has no number and is never told again.
 #[utoipa::path(get, path = "/api/v1/live", tag = "live", params(Since), responses((status = 101, description = "The socket is open"), (status = 400, description = "No socket was asked for"), (status = 426, description = "Not by this version of HTTP")))]
 pub async fn open(
@@ -65,7 +71,7 @@ pub async fn open(
 ) -> Result<Response, Problem> {
     let (seq, frames) = api.hub.join(caller.tenant_id).await?;
     let verdict = api.hub.watch.over(&caller);
-    let socket = Socket { app: api.app, caller, verdict, frames, since: since.last_seq, is_answering: true };
+    let socket = Socket { app: api.app, caller, verdict, frames, since: since.last_seq, told: seq, is_answering: true };
     let upgrade = upgrade.read_buffer_size(1 << 12).write_buffer_size(0).max_write_buffer_size(1 << 20);
     Ok(upgrade.max_message_size(1 << 12).on_upgrade(move |ws| socket.run(ws, seq)))
 }
@@ -78,6 +84,8 @@ struct Socket {
     frames: Receiver<Arc<Frame>>,
     /// The last event that the client has seen.
     since: Option<i64>,
+    /// The last event that it was told of, or left out of.
+    told: i64,
     /// It has said something since the last ping.
     is_answering: bool,
 }
@@ -140,7 +148,7 @@ impl Socket {
                 },
                 changed = self.verdict.changed() => {
                     changed.map_err(|_| STOPPING)?;
-                    self.look()?;
+                    self.look(ws).await?;
                 }
                 _ = ping.tick() => {
                     if !std::mem::replace(&mut self.is_answering, false) {
@@ -153,19 +161,32 @@ impl Socket {
         }
     }
 
-    /// Whether, and what, the caller may now.
-    fn look(&mut self) -> Result<(), Closed> {
+    /// Whether, and what, the caller may now. Of conversations that are in sight or out of it from now on nothing tells one by one.
+    async fn look(&mut self, ws: &mut WebSocket) -> Result<(), Closed> {
         let caller = self.verdict.borrow_and_update().clone();
-        self.caller = caller.filter(|caller| !caller.lacks_factor).ok_or(NOT_ALLOWED)?;
-        Ok(())
+        let caller = caller.filter(|caller| !caller.lacks_factor).ok_or(NOT_ALLOWED)?;
+        let before = std::mem::replace(&mut self.caller, caller);
+        if before.sight(Permission::ConversationsView) == self.caller.sight(Permission::ConversationsView) {
+            return Ok(());
+        }
+        send(ws, frame(&json!({ "kind": "resync_required", "seq": self.told }))).await
     }
 
-    /// Whether a frame is for the caller, by what is known of them at this very moment.
-    fn may_see(&mut self, frame: &Frame) -> Result<bool, Closed> {
+    /// Tells as much of a frame as is for the caller, by what is known of them at this very moment.
+    async fn tell(&mut self, ws: &mut WebSocket, frame: &Frame) -> Result<(), Closed> {
         if self.verdict.has_changed().map_err(|_| STOPPING)? {
-            self.look()?;
+            self.look(ws).await?;
         }
-        Ok(frame.is_for(&self.caller))
+        self.told = frame.seq.unwrap_or(self.told);
+        match frame.text_for(&self.app, &self.caller).await {
+            Ok(Some(text)) => send(ws, Message::Text(text)).await,
+            Ok(None) => Ok(()),
+            // nobody knows whether it is theirs: they come back, and are told then
+            Err(error) => {
+                tracing::warn!(%error, "live: whose an event is could not be read");
+                Err(STOPPING)
+            }
+        }
     }
 
     async fn beginning(&self, seq: i64) -> Result<Beginning, Closed> {
@@ -186,11 +207,9 @@ impl Socket {
             let missed =
                 events::after(&self.app.db, self.caller.tenant_id, told, MISSED_AT_ONCE).await.map_err(|_| STOPPING)?;
             let Some(last) = missed.last().map(|event| event.seq) else { return Ok(()) };
-            for event in missed.iter().take_while(|event| event.seq <= seq) {
-                let frame = Frame::of(event).map_err(|_| STOPPING)?;
-                if self.may_see(&frame)? {
-                    send(ws, Message::Text(frame.text)).await?;
-                }
+            let frames = Frame::of_all(self.caller.tenant_id, &missed).map_err(|_| STOPPING)?;
+            for frame in frames.iter().take_while(|frame| frame.seq.is_some_and(|number| number <= seq)) {
+                self.tell(ws, frame).await?;
             }
             told = last;
         }
@@ -201,8 +220,7 @@ impl Socket {
         match frame {
             // a client may have seen, by another process, what this one's feed still has to come to
             Ok(frame) if frame.seq.is_some() && frame.seq <= self.since => Ok(()),
-            Ok(frame) if self.may_see(&frame)? => send(ws, Message::Text(frame.text.clone())).await,
-            Ok(_) => Ok(()),
+            Ok(frame) => self.tell(ws, &frame).await,
             // what it missed can't be told any more: it comes back and reads afresh
             Err(RecvError::Lagged(_)) => Err(SLOW),
             Err(RecvError::Closed) => Err(STOPPING),

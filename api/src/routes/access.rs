@@ -7,9 +7,10 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use crm::access::{
-    Permission,
+    Permission, Sight,
     api_keys::{self, ApiKey, ApiKeyId, NewApiKey},
     impersonation,
+    permission::{Scope, Scopes},
     sessions::{self, DAYS, LogIn},
     users::{self, User},
 };
@@ -68,6 +69,9 @@ pub(super) struct Me {
     tenant: Tenant,
     /// What they may do.
     permissions: Vec<Permission>,
+    /// How far those of them reach that do not reach everywhere.
+    #[schema(value_type = std::collections::BTreeMap<String, Scope>)]
+    scopes: Scopes,
     /// The tenant asks for a second factor that this person has not set up: until then nothing else is open to them.
     lacks_second_factor: bool,
     /// An operator of the platform is inside in this person's place.
@@ -91,7 +95,7 @@ async fn log_in(
     let opened = sessions::open(&api.app, log_in).await?;
     let caller = access::identify(&api.app, &access::Credential::Session(opened.token.clone())).await?;
     let cookie = actor::set_cookie(&api.app.config.public_url, &opened.token, i64::from(DAYS) * 86_400);
-    let me = me(&Call { app: api.app, caller }).await?;
+    let me = me(&Call { app: api.app, caller, sight: Sight::All }).await?;
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Json(me)).into_response())
 }
 
@@ -111,6 +115,7 @@ pub(super) async fn me(call: &Call) -> Result<Me, Problem> {
         user: users::get(&mut tx, call.caller.user_id).await?,
         tenant: tenants::own(&mut tx).await?,
         permissions: call.caller.permissions.iter().collect(),
+        scopes: call.caller.permissions.scopes(),
         lacks_second_factor: call.caller.lacks_factor,
         impersonation,
     })
@@ -138,6 +143,10 @@ struct KeyBody {
     /// What it may do; no more than whoever makes it.
     #[schema(min_items = 1)]
     permissions: Vec<Permission>,
+    /// How far those reach that are about conversations; one of which nothing is said reaches as far as its maker's.
+    #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, Scope>)]
+    scopes: Scopes,
     /// When it stops working.
     expires_at: Option<DateTime<Utc>>,
     /// Requests a minute, 1 to 60000; without it what the installation is set to.
@@ -177,7 +186,8 @@ async fn create_key(call: Call, Create { body, once }: Create<KeyBody>) -> Resul
     }
     let new = NewApiKey {
         name: body.name,
-        permissions: body.permissions.into_iter().collect(),
+        permissions: body.permissions,
+        scopes: body.scopes,
         expires_at: body.expires_at,
         rate_per_minute: body.rate_per_minute,
         quota_per_day: body.quota_per_day,

@@ -24,18 +24,18 @@ use crate::{
     problem::Problem,
 };
 
-/// The routes.
+/// The routes. What a batch sends goes to whomever: it takes the permission to reply in all conversations.
 pub fn routes() -> Routes {
     Routes::new()
-        .private(Permission::ConversationsReply, routes!(open))
+        .whole(Permission::ConversationsReply, routes!(open))
         .private(Permission::ConversationsView, routes!(list))
         .private(Permission::ConversationsView, routes!(get))
         .private(Permission::ConversationsView, routes!(events))
-        .private(Permission::ConversationsReply, routes!(seal))
-        .private(Permission::ConversationsReply, routes!(pause))
-        .private(Permission::ConversationsReply, routes!(resume))
-        .private(Permission::ConversationsReply, routes!(cancel))
-        .private(Permission::ConversationsReply, routes!(retry_failures))
+        .whole(Permission::ConversationsReply, routes!(seal))
+        .whole(Permission::ConversationsReply, routes!(pause))
+        .whole(Permission::ConversationsReply, routes!(resume))
+        .whole(Permission::ConversationsReply, routes!(cancel))
+        .whole(Permission::ConversationsReply, routes!(retry_failures))
 }
 
 /// Opens a batch, to be filled by `POST /api/v1/jobs` and then sealed: only a sealed one completes.

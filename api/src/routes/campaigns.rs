@@ -233,7 +233,7 @@ async fn test(call: Call, Create { body, once }: Create<NewTest>) -> Result<Resp
     if let Some(replay) = once.replay(&mut tx).await? {
         return Ok(replay);
     }
-    let sent = preview::test(&mut tx, call.caller.user_id, &body).await?;
+    let sent = preview::test(&mut tx, &call.caller, &body).await?;
     once.created(tx, &sent).await
 }
 

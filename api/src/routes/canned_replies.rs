@@ -100,6 +100,6 @@ async fn render(
     Path(id): Path<CannedReplyId>,
     Query(place): Query<Place>,
 ) -> Result<Json<Rendered>, Problem> {
-    let mut tx = call.tx().await?;
+    let mut tx = call.tx_of_looker().await?;
     Ok(Json(canned::render(&mut tx, id, place.conversation_id).await?))
 }

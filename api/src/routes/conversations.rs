@@ -8,7 +8,9 @@ use crm::{
         conversations::{self, Assignee, Conversation, ConversationId, Filter, Service, State},
         counts::{self, Counts},
         drafts::{self, Begun, Draft, Kind},
+        opening,
         presence::{self, Presence},
+        reach,
         reading::{self, Unread},
         thread::{self, Message, Part, Thread},
         write::{self, Reply},
@@ -115,7 +117,8 @@ struct ConversationBody {
     address: String,
 }
 
-/// Finds the conversation of a line with an address, or begins it.
+/// Finds the conversation of a line with an address, or begins it. Whoever sees their own only has what they begin, and is refused one that is
+/// another's or nobody's: 409 `conversation_not_yours`.
 #[utoipa::path(
     post, path = "/api/v1/conversations", tag = "conversations", request_body = ConversationBody,
     responses((status = 201, description = "Found or begun", body = Conversation))
@@ -125,7 +128,7 @@ async fn open(call: Call, Create { body, once }: Create<ConversationBody>) -> Re
     if let Some(replay) = once.replay(&mut tx).await? {
         return Ok(replay);
     }
-    let (id, _) = conversations::open(&mut tx, body.line_id, &body.address).await?;
+    let id = opening::open_by(&mut tx, &call.caller, body.line_id, &body.address).await?;
     let conversation = conversations::get(&mut tx, call.caller.user_id, id).await?;
     once.created(tx, &conversation).await
 }
@@ -256,14 +259,16 @@ async fn write(
     Path(id): Path<ConversationId>,
     Create { body, once }: Create<MessageBody>,
 ) -> Result<Response, Problem> {
-    call.caller.require(match body.kind {
+    let permission = match body.kind {
         Kind::Message => Permission::ConversationsReply,
         Kind::Note => Permission::ConversationsNote,
-    })?;
+    };
+    call.caller.require(permission)?;
     let mut tx = call.tx().await?;
     if let Some(replay) = once.replay(&mut tx).await? {
         return Ok(replay);
     }
+    reach::require(&mut tx, &call.caller, permission, id).await?;
     let author = call.caller.user_id;
     let MessageBody { body, kind, media_ids, reply_to_id, despite_opt_out } = body;
     let written = match kind {

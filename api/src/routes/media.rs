@@ -8,13 +8,13 @@ use axum::{
 };
 use crm::{
     Error,
-    access::Permission,
+    access::{self, Permission},
     messaging::media::{
         self, Asked, Blob, BlobKey, Form, Found, Media, store,
         upload::{Upload, UploadKind},
     },
 };
-use db::Actor;
+use db::{Actor, TenantTx};
 use futures::StreamExt;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -109,6 +109,8 @@ struct Signed {
     tenant: Uuid,
     /// Until when it holds, in seconds since 1970.
     expires: i64,
+    /// To whom it was given, where they see some conversations only.
+    who: Option<String>,
     /// That it is ours.
     signature: String,
 }
@@ -127,8 +129,13 @@ async fn serve(
     let form = Form::from_name(&signed.form).ok_or(Error::NotFound)?;
     let key = BlobKey { tenant_id: signed.tenant, id, form };
     let mut tx = api.app.db.tenant(signed.tenant, Actor::Hook("media")).await.map_err(|_| Error::NotFound)?;
-    if !media::is_ours(&api.app.keys, key, signed.expires, &signed.signature, db::Scope::now(&tx)) {
+    let who = signed.who.as_deref();
+    if !media::is_ours(&api.app.keys, key, (who, signed.expires, &signed.signature), db::Scope::now(&tx)) {
         return Err(Error::NotFound.into());
+    }
+    if let Some(who) = who {
+        drop(tx);
+        tx = tx_of(&api, signed.tenant, who).await?;
     }
     let served = media::serve(&mut tx, key).await?;
     drop(tx);
@@ -165,6 +172,21 @@ async fn serve(
         put(&mut response, header::CONTENT_RANGE, &format!("bytes {start}-{}/{length}", end - 1));
     }
     Ok(response)
+}
+
+/// What somebody sees by now to whom an address was given. Who is not known any more, may not look any more or has to set a second factor up first is told
+/// nothing else than that the file is not there.
+async fn tx_of(api: &Api, tenant_id: Uuid, who: &str) -> Result<TenantTx, Error> {
+    let via = who.parse().map_err(|_| Error::NotFound)?;
+    let caller = access::known(&api.app, tenant_id, via).await?.ok_or(Error::NotFound)?;
+    if caller.lacks_factor {
+        return Err(Error::NotFound);
+    }
+    let looks = |permission| caller.permissions.contains(permission);
+    if !looks(Permission::ConversationsView) && !looks(Permission::ConversationsReply) {
+        return Err(Error::NotFound);
+    }
+    caller.tx_within(&api.app, &caller.sight(Permission::ConversationsReply)).await
 }
 
 /// A file, piece by piece. One that breaks off ends the connection, so that nobody takes a part for all of it.

@@ -2,6 +2,7 @@
 
 use crm::{
     access::Permission,
+    inbox::reach,
     messaging::{
         attempts::{self, Attempt},
         fallback,
@@ -43,6 +44,7 @@ async fn list_attempts(call: Call, Path(id): Path<Uuid>) -> Result<Json<Vec<Atte
 )]
 async fn send_as_sms(call: Call, Path(id): Path<Uuid>) -> Result<Json<Vec<Attempt>>, Problem> {
     let mut tx = call.tx().await?;
+    reach::require_at(&mut tx, &call.caller, Permission::ConversationsReply, id).await?;
     fallback::by_person(&mut tx, id).await?;
     let tries = attempts::list(&mut tx, id).await?;
     tx.commit().await?;

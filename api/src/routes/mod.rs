@@ -30,6 +30,7 @@ mod saved_filters;
 mod search;
 mod settings;
 mod suppressions;
+mod teams;
 mod tenants;
 mod usage;
 mod users;
@@ -71,6 +72,7 @@ pub fn all() -> Routes {
         search::routes(),
         settings::routes(),
         suppressions::routes(),
+        teams::routes(),
         tenants::routes(),
         usage::routes(),
         users::routes(),

@@ -7,7 +7,7 @@ use axum::{
     response::{AppendHeaders, IntoResponse, Response},
 };
 use crm::access::{
-    self, Caller, Credential,
+    self, Caller, Credential, Sight,
     identities::{self, Identity, IdentityId},
     oidc::{self, Answer, Arrival, Departure, Failure, LogIn, SECONDS, Whence},
     providers::{self, Button, Which},
@@ -187,7 +187,7 @@ async fn give_code(
     let token = is_handle.then(|| actor::ticket(&public_url, &body.log_in, &headers)).flatten().unwrap_or_default();
     let (opened, return_to) = oidc::finish_with_code(app, token, &body.code, from(address, &headers)).await?;
     let caller = access::identify(app, &Credential::Session(opened.token.clone())).await?;
-    let me = me(&Call { app: api.app.clone(), caller }).await?;
+    let me = me(&Call { app: api.app.clone(), caller, sight: Sight::All }).await?;
     let cookies = [session_cookie(&public_url, &opened), actor::set_ticket(&public_url, (&body.log_in, ""), 0)];
     let cookies = cookies.map(|cookie| (header::SET_COOKIE, cookie));
     Ok((AppendHeaders(cookies), Json(CameIn { me, return_to })).into_response())

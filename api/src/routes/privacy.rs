@@ -52,12 +52,14 @@ async fn get(call: Call, Path(id): Path<RequestId>) -> Result<Json<Request>, Pro
     Ok(Json(privacy::get(&mut tx, id).await?))
 }
 
-/// Copies all that is kept about a contact into archives, which can be fetched for a week. One that runs already answers 409.
+/// Copies all that is kept about a contact into archives, which can be fetched for a week. One that runs already answers 409. Closed to whoever sees a
+/// part of the conversations only.
 #[utoipa::path(
     post, path = "/api/v1/contacts/{id}/export", tag = "contacts", operation_id = "privacy_export", params(("id" = Uuid, Path)),
     responses((status = 201, description = "Queued", body = Request))
 )]
 async fn export(call: Call, Path(id): Path<ContactId>) -> Result<(StatusCode, Json<Request>), Problem> {
+    call.caller.require_whole_sight()?;
     let mut tx = call.tx().await?;
     let request = privacy::export(&mut tx, id).await?;
     tx.commit().await?;
@@ -83,6 +85,7 @@ async fn erase(call: Call, Path(id): Path<ContactId>) -> Result<(StatusCode, Jso
     responses((status = 200, content_type = "application/zip", description = "A ZIP archive", body = String))
 )]
 async fn part(call: Call, Path((id, number)): Path<(RequestId, i64)>) -> Result<Response, Problem> {
+    call.caller.require_whole_sight()?;
     let mut tx = call.tx().await?;
     let (file, length) = privacy::part(&mut tx, id, number).await?;
     let key = BlobKey { tenant_id: tx.tenant_id(), id: file, form: Form::Original };

@@ -43,5 +43,5 @@ async fn find(
 ) -> Result<Json<Page<Found>>, Problem> {
     let page = paging.of()?;
     let mut tx = call.tx().await?;
-    Ok(Json(search::search(&mut tx, &wanted.q, wanted.kind, &page).await?))
+    Ok(Json(search::search(&mut tx, call.caller.permissions, &wanted.q, wanted.kind, &page).await?))
 }

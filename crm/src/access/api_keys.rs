@@ -1,5 +1,7 @@
 //! API keys: bearer tokens for programs. Only a hash is stored, and a key never may more than the person who made it may now.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use db::{Id, Page, PageOf, Scope, TenantTx, Why};
 use serde::Serialize;
@@ -9,7 +11,7 @@ use uuid::Uuid;
 use super::{
     caller::Caller,
     key_limits::{self, Allowance},
-    permission::{Permission, Permissions},
+    permission::{self, Permission, Permissions, Scopes},
     role::Granted,
     users::UserId,
 };
@@ -33,7 +35,13 @@ pub struct ApiKey {
     /// How the secret begins, to tell keys apart.
     pub prefix: String,
     /// What it may do, as long as the person who made it may.
-    pub permissions: Vec<String>,
+    #[sqlx(try_from = "Vec<String>")]
+    #[schema(value_type = Vec<Permission>)]
+    pub permissions: Permissions,
+    /// How far those of them reach that do not reach everywhere.
+    #[sqlx(rename = "permissions", try_from = "Vec<String>")]
+    #[schema(value_type = std::collections::BTreeMap<String, permission::Scope>)]
+    pub scopes: Scopes,
     /// Who made it.
     #[schema(value_type = Uuid)]
     pub created_by: UserId,
@@ -57,7 +65,9 @@ pub struct NewApiKey {
     /// What it is for.
     pub name: String,
     /// What it may do.
-    pub permissions: Permissions,
+    pub permissions: Vec<Permission>,
+    /// How far; one of which nothing is said reaches as far as its maker's.
+    pub scopes: Scopes,
     /// When it stops working.
     pub expires_at: Option<DateTime<Utc>>,
     /// Requests a minute, if not what the installation is set to.
@@ -76,11 +86,14 @@ pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewApiKey) -> Resul
     if name.is_empty() || name.chars().count() > 200 {
         return Err(Error::invalid("name", "name_length", "a name has 1 to 200 characters"));
     }
-    if new.permissions == Permissions::NONE {
+    if new.permissions.is_empty() {
         return Err(Error::invalid("permissions", "permissions_empty", "a key needs at least one permission"));
     }
-    if let Some(beyond) = new.permissions.without(caller.permissions).iter().next() {
-        let message = format!("you can't grant {beyond}, which you don't have");
+    // said as it is, so that a key does not reach further once its maker does
+    let own = |one| caller.permissions.scope(one).unwrap_or(permission::Scope::All);
+    let permissions = Permissions::of(new.permissions, &new.scopes, own)?;
+    if let Some(beyond) = permissions.beyond(caller.permissions) {
+        let message = format!("you can't grant {beyond}, which you don't have, or not so far");
         return Err(Error::invalid("permissions", "permissions_beyond_own", message));
     }
     if new.expires_at.is_some_and(|at| at <= tx.now()) {
@@ -90,7 +103,6 @@ pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewApiKey) -> Resul
     let token = random_token();
     let prefix = &random_token()[..8];
     let token = format!("pk_{prefix}_{token}");
-    let names: Vec<&str> = new.permissions.iter().map(Permission::name).collect();
     let key = sqlx::query_as(
         "insert into crm.api_keys (id, name, prefix, secret_hash, permissions, created_by, expires_at, rate_per_minute, quota_per_day)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -101,7 +113,7 @@ pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewApiKey) -> Resul
     .bind(name)
     .bind(prefix)
     .bind(token_hash(&token))
-    .bind(names)
+    .bind(permissions.names())
     .bind(caller.user_id)
     .bind(new.expires_at)
     .bind(new.rate_per_minute)
@@ -155,6 +167,10 @@ impl Live {
     pub(super) fn permissions(&self) -> Permissions {
         Permissions::from_names(&self.permissions).intersection(self.of_creator.permissions())
     }
+    /// Who is in a team with its maker, as far as that matters.
+    pub(super) fn mates(&self) -> Arc<[Uuid]> {
+        self.of_creator.mates()
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -170,7 +186,7 @@ pub(super) async fn find(app: &App, token: &str) -> Result<Option<(Live, Allowan
     let Some(prefix) = read_prefix(token) else { return Ok(None) };
     let mut tx = app.db.platform(Why::Login).await?;
     let found: Option<Found> = sqlx::query_as(
-        "select k.id, k.tenant_id, k.created_by, k.permissions, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state,
+        "select k.id, k.tenant_id, k.created_by, k.permissions, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, crm.mates(u.tenant_id, u.id, r.permissions || k.permissions) as mates, t.state as tenant_state,
            coalesce(k.used_at < app.now() - interval '1 minute', true) as is_stale,
            k.rate_per_minute, k.quota_per_day, coalesce(n.requests, 0) as requests_today,
            ceil(extract(epoch from today.day + 1 - (app.now() at time zone 'utc')))::int as day_ends_s
@@ -208,7 +224,7 @@ pub(super) async fn find_all(app: &App, ids: &[(Uuid, ApiKeyId)]) -> Result<Vec<
     let mut tx = app.db.platform(Why::Login).await?;
     let live = sqlx::query_as(
         "with live as (
-           select k.id, k.tenant_id, k.created_by, k.permissions, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state,
+           select k.id, k.tenant_id, k.created_by, k.permissions, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, crm.mates(u.tenant_id, u.id, r.permissions || k.permissions) as mates, t.state as tenant_state,
                   coalesce(k.used_at < app.now() - interval '1 minute', true) as is_stale
              from unnest($1::uuid[], $2::uuid[]) w(tenant_id, id)
              join crm.api_keys k on k.tenant_id = w.tenant_id and k.id = w.id

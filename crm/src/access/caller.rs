@@ -1,17 +1,18 @@
 //! Who asks: the answer to a cookie or a bearer token, looked up once a request.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use db::{Actor, TenantTx};
+use db::{Actor, Narrow, TenantTx};
 use uuid::Uuid;
 
 use super::{
     api_keys::{self, ApiKeyId},
     impersonation,
     key_limits::Allowance,
-    permission::{Permission, Permissions},
+    permission::{Permission, Permissions, Scope},
     sessions::{self, SessionId},
+    sight::Sight,
     users::UserId,
 };
 use crate::{App, Error, tenancy::State};
@@ -37,6 +38,32 @@ pub enum Via {
     Key(ApiKeyId),
 }
 
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(id) => write!(f, "session:{id}"),
+            Self::Key(id) => write!(f, "key:{id}"),
+        }
+    }
+}
+
+/// A text that names neither a session nor a key.
+#[derive(Debug, thiserror::Error)]
+#[error("this names no session and no key")]
+pub struct UnknownVia;
+
+impl FromStr for Via {
+    type Err = UnknownVia;
+    fn from_str(text: &str) -> Result<Self, UnknownVia> {
+        let (kind, id) = text.split_once(':').ok_or(UnknownVia)?;
+        match kind {
+            "session" => id.parse().map(Self::Session).map_err(|_| UnknownVia),
+            "key" => id.parse().map(Self::Key).map_err(|_| UnknownVia),
+            _ => Err(UnknownVia),
+        }
+    }
+}
+
 /// Who asks, in which tenant, and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -46,6 +73,8 @@ pub struct Caller {
     pub user_id: UserId,
     /// What they may do.
     pub permissions: Permissions,
+    /// Who is in their teams, where a permission of theirs reaches as far as that.
+    pub mates: Arc<[Uuid]>,
     /// By what they are known.
     pub via: Via,
     /// The tenant may look, but change nothing.
@@ -67,15 +96,62 @@ impl Caller {
         let is_withheld = self.impersonator_id.is_some() && impersonation::withheld().contains(permission);
         if is_withheld { Err(Error::Impersonated) } else { Err(Error::Forbidden(permission.name())) }
     }
-    /// Refuses to give a role that grants these, or to take it away, where it grants what the caller may not do.
+    /// Refuses whoever lacks the permission for what somebody has, or nobody.
+    pub fn require_of(&self, permission: Permission, assignee: Option<UserId>) -> Result<(), Error> {
+        self.require(permission)?;
+        let scope = self.permissions.scope(permission).unwrap_or(Scope::Own);
+        match Sight::of(scope, self.user_id, &self.mates) {
+            Sight::Within(within) if !within.covers(assignee.map(UserId::uuid)) => {
+                Err(Error::OutOfScope(permission.name()))
+            }
+            Sight::All | Sight::Within(_) => Ok(()),
+        }
+    }
+    /// Refuses whoever lacks the permission for everything.
+    pub fn require_whole(&self, permission: Permission) -> Result<(), Error> {
+        self.require(permission)?;
+        match self.permissions.scope(permission) {
+            Some(Scope::All) => Ok(()),
+            Some(Scope::Own | Scope::Team) | None => Err(Error::OutOfScope(permission.name())),
+        }
+    }
+    /// Refuses whoever does not see all conversations, where all that was said with somebody would be told. Who sees none is out of scope as who sees some:
+    /// the permission that opens it they have.
+    pub fn require_whole_sight(&self) -> Result<(), Error> {
+        match self.permissions.scope(Permission::ConversationsView) {
+            Some(Scope::All) => Ok(()),
+            Some(Scope::Own | Scope::Team) | None => Err(Error::OutOfScope(Permission::ConversationsView.name())),
+        }
+    }
+    /// Which conversations they see by what that permission opens.
+    #[must_use]
+    pub fn sight(&self, permission: Permission) -> Sight {
+        Sight::by(self.permissions, permission, self.user_id, &self.mates)
+    }
+    /// Refuses to put into a role, or a team, what the caller may not do, or not so far.
+    pub fn within_own(&self, permissions: Permissions) -> Result<(), Error> {
+        match permissions.beyond(self.permissions) {
+            None => Ok(()),
+            Some(beyond) => self.require(beyond).and(Err(Error::OutOfScope(beyond.name()))),
+        }
+    }
+    /// Refuses to give a role that grants these, or to take it away, where it grants what the caller may not do, or not so far.
     pub fn may_grant(&self, permissions: Permissions) -> Result<(), Error> {
-        match permissions.without(self.permissions).iter().next() {
+        match permissions.beyond(self.permissions) {
             None => Ok(()),
             Some(beyond) => {
-                let message = format!("this role may {beyond}, which you may not");
+                let message = format!("this role may {beyond}, which you may not, or not so far");
                 Err(Error::conflict("role_beyond_own", message))
             }
         }
+    }
+    /// Refuses to make a way into the place of somebody who may do these, where that reaches what the caller may not do: what is that person's own is not the
+    /// caller's own.
+    pub fn may_stand_in(&self, id: UserId, permissions: Permissions) -> Result<(), Error> {
+        if id == self.user_id {
+            return self.may_grant(permissions);
+        }
+        self.may_grant(permissions.of_another(self.mates.contains(&id.uuid())))
     }
     /// Refuses what is dangerous to whoever has not proven lately who they are: somebody may sit at a screen that was left open.
     pub fn require_proof(&self, now: DateTime<Utc>) -> Result<(), Error> {
@@ -101,9 +177,21 @@ impl Caller {
             Via::Key(_) => None,
         }
     }
-    /// A transaction in the caller's tenant.
+    /// A transaction in the caller's tenant, for what is not a matter of single conversations.
     pub async fn tx(&self, app: &App) -> Result<TenantTx, Error> {
-        Ok(app.db.tenant(self.tenant_id, self.actor()).await?)
+        self.tx_within(app, &Sight::All).await
+    }
+    /// The same, in which no other conversations are there than those of that sight.
+    pub async fn tx_within(&self, app: &App, sight: &Sight) -> Result<TenantTx, Error> {
+        let (tenant, actor) = (self.tenant_id, self.actor());
+        Ok(match sight {
+            Sight::All => app.db.tenant(tenant, actor).await?,
+            Sight::Within(within) => {
+                let (users, with_unassigned) = (Arc::clone(&within.users), within.with_unassigned);
+                let narrow = Narrow { users, with_unassigned, who: self.via.to_string() };
+                app.db.tenant_within(tenant, actor, narrow).await?
+            }
+        })
     }
 }
 
@@ -148,6 +236,11 @@ pub async fn recheck(app: &App, known: &[(Uuid, Via)]) -> Result<HashMap<Via, Ca
     Ok(found)
 }
 
+/// Who is known by that in that tenant, if anybody still is.
+pub async fn known(app: &App, tenant_id: Uuid, via: Via) -> Result<Option<Caller>, Error> {
+    Ok(recheck(app, &[(tenant_id, via)]).await?.remove(&via))
+}
+
 fn of_session(live: &sessions::Live) -> Caller {
     Caller {
         tenant_id: live.tenant_id,
@@ -156,6 +249,7 @@ fn of_session(live: &sessions::Live) -> Caller {
             None => live.granted.permissions(),
             Some(_) => live.granted.permissions().without(impersonation::withheld()),
         },
+        mates: live.granted.mates(),
         via: Via::Session(live.id),
         is_suspended: live.tenant_state == State::Suspended,
         lacks_factor: live.lacks_factor,
@@ -170,10 +264,26 @@ fn of_key(live: &api_keys::Live) -> Caller {
         tenant_id: live.tenant_id,
         user_id: live.created_by,
         permissions: live.permissions(),
+        mates: live.mates(),
         via: Via::Key(live.id),
         is_suspended: live.tenant_state == State::Suspended,
         lacks_factor: false,
         proven_at: None,
         impersonator_id: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_what_somebody_is_known_is_read_as_it_is_written() {
+        for via in [Via::Session(SessionId::new()), Via::Key(ApiKeyId::new())] {
+            assert_eq!(via.to_string().parse::<Via>().unwrap(), via);
+        }
+        for other in ["", "session:", "user:01890000-0000-7000-8000-000000000000", "session:x"] {
+            assert!(other.parse::<Via>().is_err(), "{other}");
+        }
     }
 }

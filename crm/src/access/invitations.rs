@@ -75,7 +75,7 @@ pub async fn reset(tx: &mut TenantTx, (caller, public_url): (&Caller, &str), id:
     link(tx, public_url, user, true).await
 }
 
-/// A user whose link is renewed, by somebody who may as much: two at once do it one after the other, so that one link works.
+/// A user whose link is renewed, by somebody who may as much, and for the same conversations: two at once do it one after the other, so that one link works.
 async fn held(tx: &mut TenantTx, caller: &Caller, id: UserId) -> Result<User, Error> {
     sqlx::query_scalar::<_, bool>(
         "select true from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1 for no key update",
@@ -84,7 +84,7 @@ async fn held(tx: &mut TenantTx, caller: &Caller, id: UserId) -> Result<User, Er
     .fetch_one(tx.conn())
     .await?;
     let user = users::get(tx, id).await?;
-    caller.may_grant(roles::permissions(tx, user.role).await?)?;
+    caller.may_stand_in(id, roles::permissions(tx, user.role).await?)?;
     Ok(user)
 }
 

@@ -1,4 +1,4 @@
-//! Who asks and what they may do: people, sessions, identity providers, API keys, permissions, and the throttle in front of the log-in.
+//! Who asks and what they may do: people, teams, sessions, identity providers, API keys, permissions, and the throttle in front of the log-in.
 
 pub mod api_keys;
 pub mod audit;
@@ -20,11 +20,14 @@ pub mod role;
 pub mod roles;
 pub mod second_factor;
 pub mod sessions;
+mod sight;
+pub mod teams;
 pub mod throttle;
 pub mod users;
 
-pub use caller::{Caller, Credential, Via, identify, recheck, recognize};
+pub use caller::{Caller, Credential, Via, identify, known, recheck, recognize};
 pub use permission::{Permission, Permissions};
 pub use prune::Prune;
 pub(crate) use role::Granted;
 pub use role::Role;
+pub use sight::{Sight, Within};

@@ -1,6 +1,6 @@
 //! Which role somebody has: a built-in one, or one of the tenant's own.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use db::Id;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,10 +8,13 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema},
 };
+use uuid::Uuid;
 
 use super::{
     permission::{Permission, Permissions},
     roles::RoleId,
+    sight::Sight,
+    users::UserId,
 };
 
 /// A built-in role.
@@ -172,7 +175,7 @@ impl FromStr for Held {
     fn from_str(text: &str) -> Result<Self, UnknownRole> {
         match Role::ALL.into_iter().find(|role| role.code() == text) {
             Some(role) => Ok(role.into()),
-            None => uuid::Uuid::parse_str(text).map(|id| Self::Own(Id::from(id))).map_err(|_| UnknownRole),
+            None => Uuid::parse_str(text).map(|id| Self::Own(Id::from(id))).map_err(|_| UnknownRole),
         }
     }
 }
@@ -205,14 +208,23 @@ impl ToSchema for Held {
     }
 }
 
-/// What a user's row says of what they may do: their role, and what it grants where it is the tenant's own.
+/// What a user's row says of what they may do: their role, what it grants where it is the tenant's own, and who is in their teams.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct Granted {
     #[sqlx(try_from = "String")]
     role: Held,
     role_permissions: Option<Vec<String>>,
+    mates: Vec<Uuid>,
 }
 impl Granted {
+    /// Who is in a team with them, as far as that matters.
+    pub(super) fn mates(&self) -> Arc<[Uuid]> {
+        Arc::from(&self.mates[..])
+    }
+    /// Which conversations they see.
+    pub(crate) fn sight(&self, user_id: UserId) -> Sight {
+        Sight::by(self.permissions(), Permission::ConversationsView, user_id, &self.mates())
+    }
     pub(crate) fn permissions(&self) -> Permissions {
         match self.role {
             Held::BuiltIn(role) => role.permissions(),

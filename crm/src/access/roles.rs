@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     caller::Caller,
-    permission::{Permission, Permissions},
+    permission::{self, Permission, Permissions, Scopes},
     role::{Held, Role as BuiltIn},
 };
 use crate::Error;
@@ -32,6 +32,9 @@ pub struct Role {
     /// What it grants.
     #[schema(value_type = Vec<Permission>)]
     pub permissions: Permissions,
+    /// How far those of them reach that do not reach everywhere.
+    #[schema(value_type = std::collections::BTreeMap<String, permission::Scope>)]
+    pub scopes: Scopes,
     /// How many people have it, those without access too.
     pub user_count: i64,
     /// When it was last changed, where it can be.
@@ -50,7 +53,8 @@ struct Row {
 impl From<Row> for Role {
     fn from(row: Row) -> Self {
         let Row { id, name, permissions, user_count, updated_at } = row;
-        Self { id: Held::Own(id), name: Some(name), permissions, user_count, updated_at: Some(updated_at) }
+        let scopes = permissions.scopes();
+        Self { id: Held::Own(id), name: Some(name), permissions, scopes, user_count, updated_at: Some(updated_at) }
     }
 }
 
@@ -64,6 +68,10 @@ pub struct NewRole {
     pub name: String,
     /// What it grants: something, and nothing that whoever makes it may not do.
     pub permissions: Vec<Permission>,
+    /// How far those reach that are about conversations; one of which nothing is said reaches everywhere.
+    #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, permission::Scope>)]
+    pub scopes: Scopes,
 }
 
 /// What is to become of a role; what is absent stays.
@@ -76,6 +84,9 @@ pub struct Change {
     pub name: Option<String>,
     /// What it grants from now on, to everybody who has it.
     pub permissions: Option<Vec<Permission>>,
+    /// How far, said with the permissions; one of which nothing is said reaches everywhere.
+    #[schema(value_type = std::collections::BTreeMap<String, permission::Scope>)]
+    pub scopes: Scopes,
 }
 
 /// The built-in roles, and then the tenant's own in the order in which they were made. The built-in ones stand before the first page and do not count as of it.
@@ -106,6 +117,7 @@ async fn built_in(tx: &mut TenantTx) -> Result<Vec<Role>, Error> {
         id: role.into(),
         name: None,
         permissions: role.permissions(),
+        scopes: Scopes::default(),
         user_count: count(role),
         updated_at: None,
     };
@@ -139,7 +151,7 @@ async fn find(tx: &mut TenantTx, id: RoleId) -> Result<Option<Row>, Error> {
 /// Makes a role. It takes a proof.
 pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewRole) -> Result<Role, Error> {
     caller.require_proof(tx.now())?;
-    let permissions = within_own(caller, new.permissions)?;
+    let permissions = within_own(caller, new.permissions, &new.scopes)?;
     // counted one after the other, so that two at once do not both find room for the last
     sqlx::query("select pg_advisory_xact_lock(7243, app.tenant_number())").execute(tx.conn()).await?;
     let id = RoleId::new();
@@ -149,7 +161,7 @@ pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewRole) -> Result<
     )
     .bind(id)
     .bind(normal_name(&new.name)?)
-    .bind(names(permissions))
+    .bind(permissions.names())
     .bind(MOST)
     .execute(tx.conn())
     .await
@@ -164,7 +176,11 @@ pub async fn create(tx: &mut TenantTx, caller: &Caller, new: NewRole) -> Result<
 pub async fn change(tx: &mut TenantTx, caller: &Caller, id: RoleId, change: Change) -> Result<Role, Error> {
     caller.require_proof(tx.now())?;
     let name = change.name.as_deref().map(normal_name).transpose()?;
-    let wanted = change.permissions.map(|permissions| within_own(caller, permissions)).transpose()?;
+    let wanted = match change.permissions {
+        Some(permissions) => Some(within_own(caller, permissions, &change.scopes)?),
+        // of nothing there is nothing to say
+        None => Permissions::of([], &change.scopes, everywhere).map(|_| None)?,
+    };
     let before: Vec<String> = sqlx::query_scalar(
         "select r.permissions from crm.roles r where r.tenant_id = app.tenant_id() and r.id = $1 for no key update",
     )
@@ -178,7 +194,7 @@ pub async fn change(tx: &mut TenantTx, caller: &Caller, id: RoleId, change: Chan
     )
     .bind(id)
     .bind(name)
-    .bind(wanted.map(names))
+    .bind(wanted.map(Permissions::names))
     .execute(tx.conn())
     .await
     .map_err(refused)?;
@@ -196,17 +212,18 @@ pub async fn delete(tx: &mut TenantTx, caller: &Caller, id: RoleId) -> Result<()
     if deleted.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
 }
 
-/// ADM-03: what somebody may not do they put into no role.
-fn within_own(caller: &Caller, permissions: Vec<Permission>) -> Result<Permissions, Error> {
+/// ADM-03: what somebody may not do, or not so far, they put into no role.
+fn within_own(caller: &Caller, permissions: Vec<Permission>, scopes: &Scopes) -> Result<Permissions, Error> {
     if permissions.is_empty() {
         return Err(Error::invalid("permissions", "permissions_empty", "a role grants at least one permission"));
     }
-    permissions.iter().try_for_each(|permission| caller.require(*permission))?;
-    Ok(permissions.into_iter().collect())
+    let wanted = Permissions::of(permissions, scopes, everywhere)?;
+    caller.within_own(wanted)?;
+    Ok(wanted)
 }
 
-fn names(permissions: Permissions) -> Vec<&'static str> {
-    permissions.iter().map(Permission::name).collect()
+const fn everywhere(_: Permission) -> permission::Scope {
+    permission::Scope::All
 }
 
 fn normal_name(name: &str) -> Result<String, Error> {

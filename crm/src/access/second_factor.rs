@@ -158,7 +158,7 @@ pub async fn turn_off(tx: &mut TenantTx, user_id: UserId) -> Result<(), Error> {
 pub async fn take_away(tx: &mut TenantTx, caller: &Caller, user_id: UserId) -> Result<(), Error> {
     caller.require_proof(tx.now())?;
     let role = users::get(tx, user_id).await?.role;
-    caller.may_grant(roles::permissions(tx, role).await?)?;
+    caller.may_stand_in(user_id, roles::permissions(tx, role).await?)?;
     forget(tx, user_id).await
 }
 

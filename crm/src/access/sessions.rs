@@ -362,7 +362,7 @@ pub(super) struct Live {
 pub(super) async fn find(app: &App, id: SessionId) -> Result<Option<Live>, Error> {
     let mut tx = app.db.platform(Why::Login).await?;
     let live: Option<Live> = sqlx::query_as(
-        "select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, s.impersonator_id,
+        "select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, crm.mates(u.tenant_id, u.id, r.permissions) as mates, t.state as tenant_state, s.proven_at, s.impersonator_id,
                  s.impersonator_id is null and t.requires_second_factor and u.totp_confirmed_at is null and not s.factor_by_provider as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
          from crm.sessions s
          join crm.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
@@ -394,7 +394,7 @@ pub(super) async fn find_all(app: &App, ids: &[(Uuid, SessionId)]) -> Result<Vec
     let mut tx = app.db.platform(Why::Login).await?;
     let live = sqlx::query_as(
         "with live as (
-           select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, t.state as tenant_state, s.proven_at, s.impersonator_id,
+           select s.id, s.tenant_id, s.user_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, crm.mates(u.tenant_id, u.id, r.permissions) as mates, t.state as tenant_state, s.proven_at, s.impersonator_id,
                  s.impersonator_id is null and t.requires_second_factor and u.totp_confirmed_at is null and not s.factor_by_provider as lacks_factor, s.seen_at < app.now() - interval '1 minute' as is_stale
              from unnest($1::uuid[], $2::uuid[]) w(tenant_id, id)
              join crm.sessions s on s.tenant_id = w.tenant_id and s.id = w.id

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Caller, invitations, password,
+    Caller, Permission, invitations, password, permission,
     role::{Held, Role},
     roles,
 };
@@ -235,6 +235,11 @@ pub async fn change(tx: &mut TenantTx, caller: &Caller, id: UserId, change: Chan
         caller.require_proof(tx.now())?;
         for role in [before.role, change.role.unwrap_or(before.role)] {
             caller.may_grant(roles::permissions(tx, role).await?)?;
+        }
+        // what was theirs is nobody's then, and so to be seen by every team
+        let sees_teams = caller.permissions.scope(Permission::ConversationsView) == Some(permission::Scope::Team);
+        if change.is_active == Some(false) && sees_teams {
+            caller.may_stand_in(id, roles::permissions(tx, before.role).await?)?;
         }
     }
     let stays_owner = change.role.unwrap_or(before.role) == Role::Owner && change.is_active.unwrap_or(before.is_active);

@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     Error,
-    access::users::UserId,
+    access::{Caller, Permission},
     inbox::{
-        conversations,
+        conversations, opening,
         write::{self, Reply},
     },
     messaging::lines::LineId,
@@ -87,14 +87,18 @@ pub struct Test {
     pub text: String,
 }
 
-/// Sends a text to try it, ahead of all bulk work of its line. Whoever may not be written to gets no test either.
-pub async fn test(tx: &mut TenantTx, author: UserId, new: &NewTest) -> Result<Test, Error> {
+/// Sends a text to try it, ahead of all bulk work of its line. Whoever may not be written to gets no test either. It goes to whomever, and so is closed to who
+/// answers some conversations only.
+pub async fn test(tx: &mut TenantTx, caller: &Caller, new: &NewTest) -> Result<Test, Error> {
+    if caller.permissions.contains(Permission::ConversationsReply) {
+        caller.require_whole(Permission::ConversationsReply)?;
+    }
     if new.address.contains('@') {
         return Err(Error::invalid("address", "address_no_phone", "campaigns go to phone numbers"));
     }
     let text = preview(tx, &new.body, new.contact_id).await?.text;
-    let (conversation_id, _) = conversations::open(tx, new.line_id.uuid(), &new.address).await?;
-    let reply = Reply { author, body: &text, media: &[], reply_to_id: None, despite_opt_out: false };
+    let conversation_id = opening::open(tx, new.line_id.uuid(), &new.address).await?;
+    let reply = Reply { author: caller.user_id, body: &text, media: &[], reply_to_id: None, despite_opt_out: false };
     let message_id = write::reply(tx, conversation_id, reply).await?;
     Ok(Test { message_id, conversation_id, text })
 }

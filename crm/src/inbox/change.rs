@@ -58,6 +58,11 @@ pub async fn change(tx: &mut TenantTx, caller: &Caller, id: ConversationId, chan
     .await?;
     let (assignee,) = held.ok_or(Error::NotFound)?;
     may(caller, assignee, &change)?;
+    let is_moved = change.assignee_id.is_some_and(|wanted| wanted != assignee);
+    if is_moved {
+        // whoever gives it away may see it no more once it is done, and it is done all the same
+        tx.see_all().await?;
+    }
     let now = tx.now();
     if let Some(Some(until)) = change.snoozed_until
         && (until <= now || until > now + MOST_SNOOZE)
@@ -93,28 +98,28 @@ pub async fn change(tx: &mut TenantTx, caller: &Caller, id: ConversationId, chan
     if let Some(Some(until)) = change.snoozed_until {
         Enqueue::<App, Wake>::new().run_at(until).one(tx, &Wake { conversation_id: id }).await?;
     }
-    tell(tx, id).await
+    if is_moved { tell_moved(tx, id, assignee).await } else { tell(tx, id).await }
 }
 
 fn may(caller: &Caller, assignee: Option<UserId>, change: &Change) -> Result<(), Error> {
     if change.state.is_some() || change.snoozed_until.is_some() || change.label_ids.is_some() {
-        caller.require(Permission::ConversationsChangeState)?;
+        caller.require_of(Permission::ConversationsChangeState, assignee)?;
     }
     if change.is_pinned.is_some() {
-        caller.require(Permission::ConversationsPinShared)?;
+        caller.require_of(Permission::ConversationsPinShared, assignee)?;
     }
     if let Some(wanted) = change.assignee_id {
         let me = Some(caller.user_id);
         let is_own = (assignee.is_none() && wanted == me) || (assignee == me && (wanted.is_none() || wanted == me));
         if !(is_own && caller.permissions.contains(Permission::ConversationsReply)) {
-            caller.require(Permission::ConversationsAssign)?;
+            caller.require_of(Permission::ConversationsAssign, assignee)?;
         }
     }
     Ok(())
 }
 
 /// The lock makes a user who is being deactivated leave either before, and then gets nothing, or after, and then gives this back too.
-async fn can_have_work(tx: &mut TenantTx, user_id: UserId) -> Result<(), Error> {
+pub(super) async fn can_have_work(tx: &mut TenantTx, user_id: UserId) -> Result<(), Error> {
     let found: Option<bool> = sqlx::query_scalar(
         "select u.disabled_at is null from crm.users u where u.tenant_id = app.tenant_id() and u.id = $1 for share",
     )
@@ -170,6 +175,13 @@ async fn set_labels(tx: &mut TenantTx, id: ConversationId, mut label_ids: Vec<Uu
 pub(super) async fn tell(tx: &mut TenantTx, id: ConversationId) -> Result<(), Error> {
     let tenant_id = tx.tenant_id();
     events::emit(tx, tenant_id, &Event::ConversationUpdated { conversation_id: id.uuid() }).await?;
+    Ok(())
+}
+
+/// The same of one that is somebody else's now: whoever may see it no more has to hear of it once, or it would stay in their lists.
+async fn tell_moved(tx: &mut TenantTx, id: ConversationId, former: Option<UserId>) -> Result<(), Error> {
+    let (tenant_id, event) = (tx.tenant_id(), Event::ConversationUpdated { conversation_id: id.uuid() });
+    events::emit_moved(tx, tenant_id, former.map(UserId::uuid), &event).await?;
     Ok(())
 }
 
@@ -248,8 +260,9 @@ pub(crate) async fn hand_over(tx: &mut TenantTx, kept: Uuid, gone: Uuid) -> Resu
 }
 
 /// Gives the caller the conversation that has waited longest: active, nobody's, with something that they have not read. Of several who ask at
-/// once each gets another one.
+/// once each gets another one. Also whoever does not see those that wait may take the next one: by then it is theirs.
 pub async fn take_next(tx: &mut TenantTx, caller: &Caller) -> Result<ConversationId, Error> {
+    tx.see_all().await?;
     can_have_work(tx, caller.user_id).await?;
     let taken: Option<ConversationId> = sqlx::query_scalar(
         "with next as materialized (
@@ -264,6 +277,6 @@ pub async fn take_next(tx: &mut TenantTx, caller: &Caller) -> Result<Conversatio
     .fetch_optional(tx.conn())
     .await?;
     let id = taken.ok_or_else(|| Error::conflict("nothing_waits", "no conversation waits for somebody"))?;
-    tell(tx, id).await?;
+    tell_moved(tx, id, None).await?;
     Ok(id)
 }

@@ -4,26 +4,16 @@
 use chrono::{DateTime, Utc};
 use db::{Id, Page, PageOf, Scope, TenantTx};
 use serde::{Deserialize, Serialize};
-use sqlx::{Postgres, postgres::PgArguments, query::QueryAs};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    Error,
-    access::users::UserId,
-    contacts::{region_of_line, suppressions},
-};
+use super::keys;
+use crate::{Error, access::users::UserId};
 
 /// The id of a conversation.
 pub type ConversationId = Id<Conversation>;
 /// The key of the list: when the last message came or went, and the conversation.
 pub type Key = (DateTime<Utc>, ConversationId);
-type Keys<'q> = QueryAs<'q, Postgres, Key, PgArguments>;
-
-/// So many unread conversations of a user are looked at one by one. Of more the newest are met sooner by walking, since few conversations lie between them.
-const FEW_UNREAD: i64 = 500;
-/// So many conversations of a label are looked at, rather than those of somebody.
-const FEW_LABELLED: i64 = 2_000;
 
 /// Where a conversation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -143,7 +133,7 @@ pub enum Assignee {
 }
 
 /// Which conversations are wanted; what is not said does not matter.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Those that stand there. Active ones that are snoozed are left out until their time.
     pub state: Option<State>,
@@ -170,156 +160,33 @@ pub async fn list(
     filter: &Filter,
     page: &PageOf<Key>,
 ) -> Result<Page<Conversation>, Error> {
-    let keys = match filter.label_id {
-        _ if filter.is_unread && has_read_most(tx, reader).await? => of_unread(tx, reader, filter, page).await?,
-        // of a frequent label what is somebody's is found sooner among what is theirs
-        Some(label_id) if filter.assignee_id().is_some() && !is_rare(tx, label_id).await? => {
-            of_all(tx, reader, filter, page).await?
-        }
-        Some(label_id) => of_label(tx, reader, label_id, filter, page).await?,
-        None => of_all(tx, reader, filter, page).await?,
-    };
+    let filter = &filter.within(tx, reader);
+    let keys = keys::find(tx, reader, filter, page).await?;
     let Page { items: keys, next_cursor } = page.finish(keys, |key| *key);
     let items = rows(tx, reader, &keys.into_iter().map(|(_, id)| id).collect::<Vec<_>>()).await?;
     Ok(Page { items, next_cursor })
 }
 
 impl Filter {
-    fn assignee_id(&self) -> Option<UserId> {
+    /// Says of whoever sees their own only what is so anyhow, so that the list is theirs by its index.
+    fn within(&self, tx: &TenantTx, reader: UserId) -> Self {
+        let is_own = tx.narrow().is_some_and(|narrow| *narrow.users == [reader.uuid()] && !narrow.with_unassigned);
+        match self.assignee {
+            None if is_own => Self { assignee: Some(Assignee::User(reader)), ..*self },
+            Some(_) | None => *self,
+        }
+    }
+    /// Whether it asks for nothing but where they stand.
+    pub(super) fn is_by_state(&self) -> bool {
+        *self == Self { state: self.state, ..Self::default() }
+    }
+    /// Whose they have to be.
+    pub(super) fn assignee_id(&self) -> Option<UserId> {
         match self.assignee {
             Some(Assignee::User(id)) => Some(id),
             Some(Assignee::Nobody) | None => None,
         }
     }
-}
-
-/// Whether what a user has not read is little enough to be looked at whole.
-async fn has_read_most(tx: &mut TenantTx, reader: UserId) -> Result<bool, Error> {
-    Ok(sqlx::query_scalar(
-        "select count(*) <= $2 from (select from crm.unreads u where u.tenant_id = app.tenant_id() and u.user_id = $1 limit $2 + 1) few",
-    )
-    .bind(reader)
-    .bind(FEW_UNREAD)
-    .fetch_one(tx.conn())
-    .await?)
-}
-
-/// Whether few conversations have the label.
-async fn is_rare(tx: &mut TenantTx, label_id: Uuid) -> Result<bool, Error> {
-    Ok(sqlx::query_scalar(
-        "select count(*) <= $2 from (select from crm.conversation_labels l where l.tenant_id = app.tenant_id() and l.label_id = $1 limit $2 + 1) few",
-    )
-    .bind(label_id)
-    .bind(FEW_LABELLED)
-    .fetch_one(tx.conn())
-    .await?)
-}
-
-/// Begins with what is unread: a few of a million conversations are not found by walking through the others.
-async fn of_unread(tx: &mut TenantTx, reader: UserId, filter: &Filter, page: &PageOf<Key>) -> Result<Vec<Key>, Error> {
-    let (at, id) = page.after.unzip();
-    Ok(sqlx::query_as(
-        // `offset 0` keeps the look-up by its own key, whatever the planner believes to know
-        "select c.last_message_at, c.id
-           from (select u.conversation_id from crm.unreads u where u.tenant_id = app.tenant_id() and u.user_id = $9 offset 0) w
-          cross join lateral (select x.* from crm.conversations x where x.tenant_id = app.tenant_id() and x.id = w.conversation_id offset 0) c
-          where ($1::text is null or c.state = $1)
-            and ($1::text is distinct from 'active' or $5 or c.snoozed_until is null or c.snoozed_until <= app.now())
-            and ($2::uuid is null or c.assignee_id = $2)
-            and (not $3 or c.assignee_id is null)
-            and (not $4 or c.is_pinned)
-            and (not $5 or c.snoozed_until is not null and c.snoozed_until > app.now())
-            and ($6::uuid is null or c.line_id = $6)
-            and ($7::text is null or c.service = $7)
-            and ($8::uuid is null or $8 = any(array(select l.label_id from crm.conversation_labels l where l.tenant_id = app.tenant_id() and l.conversation_id = c.id)))
-            and ($10::timestamptz is null or (c.last_message_at, c.id) < ($10, $11))
-          order by c.last_message_at desc, c.id desc
-          limit $12",
-    )
-    .bind(filter.state)
-    .bind(filter.assignee_id())
-    .bind(filter.assignee == Some(Assignee::Nobody))
-    .bind(filter.is_pinned)
-    .bind(filter.is_snoozed)
-    .bind(filter.line_id)
-    .bind(filter.service)
-    .bind(filter.label_id)
-    .bind(reader)
-    .bind(at)
-    .bind(id)
-    .bind(page.fetch())
-    .persistent(false)
-    .fetch_all(tx.conn())
-    .await?)
-}
-
-/// Planned for each request, with the filter's values: only then does the planner see which index fits.
-async fn of_all(tx: &mut TenantTx, reader: UserId, filter: &Filter, page: &PageOf<Key>) -> Result<Vec<Key>, Error> {
-    let query = sqlx::query_as(
-        "select c.last_message_at, c.id from crm.conversations c
-          where c.tenant_id = app.tenant_id()
-            and ($1::text is null or c.state = $1)
-            and ($1::text is distinct from 'active' or $5 or c.snoozed_until is null or c.snoozed_until <= app.now())
-            and ($2::uuid is null or c.assignee_id = $2)
-            and (not $3 or c.assignee_id is null)
-            and (not $4 or c.is_pinned)
-            and (not $5 or c.snoozed_until is not null and c.snoozed_until > app.now())
-            and ($6::uuid is null or c.line_id = $6)
-            and ($7::text is null or c.service = $7)
-            and (not $8 or exists (select from crm.unreads u where u.tenant_id = app.tenant_id() and u.user_id = $9 and u.conversation_id = c.id))
-            and ($10::timestamptz is null or (c.last_message_at, c.id) < ($10, $11))
-            and ($13::uuid is null or (select true from crm.conversation_labels l where l.tenant_id = app.tenant_id() and l.conversation_id = c.id and l.label_id = $13))
-          order by c.last_message_at desc, c.id desc
-          limit $12",
-    );
-    Ok(filtered(query, reader, filter, page).bind(filter.label_id).fetch_all(tx.conn()).await?)
-}
-
-/// The same by the label's own index, which has the times of its conversations.
-async fn of_label(
-    tx: &mut TenantTx,
-    reader: UserId,
-    label_id: Uuid,
-    filter: &Filter,
-    page: &PageOf<Key>,
-) -> Result<Vec<Key>, Error> {
-    let query = sqlx::query_as(
-        "select l.last_message_at, l.conversation_id from crm.conversation_labels l
-          join crm.conversations c on c.tenant_id = l.tenant_id and c.id = l.conversation_id
-          where l.tenant_id = app.tenant_id() and l.label_id = $13
-            and ($1::text is null or c.state = $1)
-            and ($1::text is distinct from 'active' or $5 or c.snoozed_until is null or c.snoozed_until <= app.now())
-            and ($2::uuid is null or c.assignee_id = $2)
-            and (not $3 or c.assignee_id is null)
-            and (not $4 or c.is_pinned)
-            and (not $5 or c.snoozed_until is not null and c.snoozed_until > app.now())
-            and ($6::uuid is null or c.line_id = $6)
-            and ($7::text is null or c.service = $7)
-            and (not $8 or exists (select from crm.unreads u where u.tenant_id = app.tenant_id() and u.user_id = $9 and u.conversation_id = c.id))
-            and ($10::timestamptz is null or (l.last_message_at, l.conversation_id) < ($10, $11))
-          order by l.last_message_at desc, l.conversation_id desc
-          limit $12",
-    );
-    Ok(filtered(query, reader, filter, page).bind(label_id).fetch_all(tx.conn()).await?)
-}
-
-/// Gives the query the filter and the page, $1 to $12.
-fn filtered<'q>(query: Keys<'q>, reader: UserId, filter: &Filter, page: &PageOf<Key>) -> Keys<'q> {
-    let (at, id) = page.after.unzip();
-    query
-        .bind(filter.state)
-        .bind(filter.assignee_id())
-        .bind(filter.assignee == Some(Assignee::Nobody))
-        .bind(filter.is_pinned)
-        .bind(filter.is_snoozed)
-        .bind(filter.line_id)
-        .bind(filter.service)
-        .bind(filter.is_unread)
-        .bind(reader)
-        .bind(at)
-        .bind(id)
-        .bind(page.fetch())
-        .persistent(false)
 }
 
 #[derive(sqlx::FromRow)]
@@ -446,28 +313,4 @@ impl LastMessage {
 /// One conversation, as that user sees it.
 pub async fn get(tx: &mut TenantTx, reader: UserId, id: ConversationId) -> Result<Conversation, Error> {
     rows(tx, reader, &[id]).await?.pop().ok_or(Error::NotFound)
-}
-
-/// The conversation of that line with that address, begun now where there is none yet. Answers whether it was begun.
-pub async fn open(tx: &mut TenantTx, line_id: Uuid, address: &str) -> Result<(ConversationId, bool), Error> {
-    let region = region_of_line(tx, line_id).await?;
-    let address = suppressions::normalise_in(address, region)?;
-    let id = ConversationId::new();
-    // the same address at the same time finds the other's row
-    let opened: Result<ConversationId, sqlx::Error> = sqlx::query_scalar(
-        "insert into crm.conversations (id, line_id, address, contact_id)
-           select $1, $2, $3, (select k.id from crm.contacts k where k.tenant_id = app.tenant_id() and k.phone = $3 order by k.id limit 1)
-         on conflict (tenant_id, line_id, address) do update set address = excluded.address
-         returning id",
-    )
-    .bind(id)
-    .bind(line_id)
-    .bind(&address)
-    .fetch_one(tx.conn())
-    .await;
-    let found = opened.map_err(|error| match db::constraint::violated(&error) {
-        Some("conversations_line") => Error::invalid("line_id", "line_not_found", "there is no such line"),
-        _ => error.into(),
-    })?;
-    Ok((found, found == id))
 }

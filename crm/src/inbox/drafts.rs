@@ -119,6 +119,7 @@ pub async fn put(
     .await;
     let row = kept.map_err(|error| match db::constraint::violated(&error) {
         Some("drafts_conversation") => Error::NotFound,
+        _ if db::constraint::is_out_of_sight(&error) => Error::NotFound,
         _ => Error::from(error),
     })?;
     row.shown(tx, keys).await

@@ -50,7 +50,7 @@ struct Told {
 
 /// Says what a user does in a conversation; answers who else is there.
 pub async fn say(tx: &mut TenantTx, user_id: UserId, id: ConversationId, state: State) -> Result<Vec<Presence>, Error> {
-    exists(tx, id).await?;
+    let assignee = exists(tx, id).await?;
     let word = match state {
         State::Here => "here",
         State::Typing => "typing",
@@ -64,7 +64,7 @@ pub async fn say(tx: &mut TenantTx, user_id: UserId, id: ConversationId, state: 
         let data = serde_json::json!({
             "conversation_id": id, "user_id": user_id, "name": told.name, "state": word, "expires_at": told.expires_at,
         });
-        events::whisper(tx, "conversation.presence", data).await?;
+        events::whisper(tx, "conversation.presence", (id.uuid(), assignee), data).await?;
     }
     others(tx, user_id, id).await
 }
@@ -110,14 +110,15 @@ pub async fn list(tx: &mut TenantTx, user_id: UserId, id: ConversationId) -> Res
     others(tx, user_id, id).await
 }
 
-async fn exists(tx: &mut TenantTx, id: ConversationId) -> Result<(), Error> {
-    sqlx::query_scalar::<_, bool>(
-        "select true from crm.conversations c where c.tenant_id = app.tenant_id() and c.id = $1",
+/// Answers who has it.
+async fn exists(tx: &mut TenantTx, id: ConversationId) -> Result<Option<Uuid>, Error> {
+    let (assignee,): (Option<Uuid>,) = sqlx::query_as(
+        "select c.assignee_id from crm.conversations c where c.tenant_id = app.tenant_id() and c.id = $1",
     )
     .bind(id)
     .fetch_one(tx.conn())
     .await?;
-    Ok(())
+    Ok(assignee)
 }
 
 async fn others(tx: &mut TenantTx, user_id: UserId, id: ConversationId) -> Result<Vec<Presence>, Error> {

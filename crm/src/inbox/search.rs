@@ -12,7 +12,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{Error, contacts::home_region, tenancy::tenants};
+use super::seen;
+use crate::{
+    Error,
+    access::{Permission, Permissions},
+    contacts::home_region,
+    tenancy::tenants,
+};
 use query::{From, Query};
 
 /// The key of the list.
@@ -22,6 +28,8 @@ pub type Key = (DateTime<Utc>, Uuid);
 const MOST_CONTACTS: i32 = 200;
 /// Conversations by whose contact messages are looked for.
 const MOST_SENDERS: i64 = 200;
+/// Conversations of somebody who sees some only in which messages are looked for: those in which something was said last.
+const MOST_SEEN: i64 = 5_000;
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -59,9 +67,11 @@ pub struct Found {
     id: Uuid,
 }
 
-/// What fits, newest first; of one kind only, if one is named.
+/// What fits, newest first; of one kind only, if one is named. Contacts with whom there is no conversation that the transaction sees are for whoever
+/// may see contacts.
 pub async fn search(
     tx: &mut TenantTx,
+    permissions: Permissions,
     text: &str,
     kind: Option<Kind>,
     page: &PageOf<Key>,
@@ -74,7 +84,8 @@ pub async fn search(
         found.extend(messages(tx, &query, page).await?);
     }
     if query.is_plain() && (wants(Kind::Conversation) || wants(Kind::Contact)) {
-        found.extend(people(tx, &query, kind, page).await?);
+        let sees_contacts = permissions.contains(Permission::ContactsView);
+        found.extend(people(tx, &query, (kind, sees_contacts), page).await?);
     }
     found.sort_unstable_by_key(|row| std::cmp::Reverse((row.at, row.id)));
     found.truncate(usize::try_from(page.fetch()).unwrap_or(usize::MAX));
@@ -122,6 +133,11 @@ async fn messages(tx: &mut TenantTx, query: &Query, page: &PageOf<Key>) -> Resul
         Some(From::Them) => (Some("inbound"), None),
         Some(From::Named(who)) => (Some("inbound"), Some(senders(tx, who).await?)),
     };
+    // what looks behind the wall looks at all of the tenant: it is told where
+    let conversations = match senders {
+        None => within_sight(tx).await?,
+        senders => senders,
+    };
     let (mut at, mut id) = page.after.unzip();
     if let Some(before) = query.before.filter(|before| at.is_none_or(|at| *before <= at)) {
         (at, id) = (Some(before), Some(Uuid::nil()));
@@ -139,7 +155,7 @@ async fn messages(tx: &mut TenantTx, query: &Query, page: &PageOf<Key>) -> Resul
     .bind(direction)
     .bind(query.has_link)
     .bind(query.file)
-    .bind(senders)
+    .bind(conversations)
     .bind(query.after)
     .bind(at)
     .bind(id)
@@ -147,6 +163,13 @@ async fn messages(tx: &mut TenantTx, query: &Query, page: &PageOf<Key>) -> Resul
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(|row| row.found(query)).collect())
+}
+
+/// The conversations that this transaction sees, where it does not see all.
+async fn within_sight(tx: &mut TenantTx) -> Result<Option<Vec<Uuid>>, Error> {
+    let Some(narrow) = tx.narrow().cloned() else { return Ok(None) };
+    let keys = seen::newest(tx, &narrow, None, (None, MOST_SEEN)).await?;
+    Ok(Some(keys.into_iter().map(|(_, id)| id.uuid()).collect()))
 }
 
 /// Contacts of that name or number.
@@ -181,7 +204,12 @@ async fn senders(tx: &mut TenantTx, who: &Query) -> Result<Vec<Uuid>, Error> {
 }
 
 /// Conversations and contacts by name or number; a contact with whom there is a conversation is shown as that.
-async fn people(tx: &mut TenantTx, query: &Query, kind: Option<Kind>, page: &PageOf<Key>) -> Result<Vec<Found>, Error> {
+async fn people(
+    tx: &mut TenantTx,
+    query: &Query,
+    (kind, sees_contacts): (Option<Kind>, bool),
+    page: &PageOf<Key>,
+) -> Result<Vec<Found>, Error> {
     let contacts = contacts(tx, query).await?;
     let exact = query.number(home_region(tx).await?);
     let (at, id) = page.after.unzip();
@@ -196,6 +224,7 @@ async fn people(tx: &mut TenantTx, query: &Query, kind: Option<Kind>, page: &Pag
              from crm.lines l join crm.conversations c on c.tenant_id = l.tenant_id and c.line_id = l.id and c.address = $2 and c.contact_id is null
             where l.tenant_id = app.tenant_id()) z
           where ($3::timestamptz is null or (z.at, z.id) < ($3, $4)) and ($6::boolean is null or (z.conversation_id is null) = $6)
+            and ($7 or z.conversation_id is not null)
           order by z.at desc, z.id desc limit $5",
     )
     .bind(contacts)
@@ -204,6 +233,7 @@ async fn people(tx: &mut TenantTx, query: &Query, kind: Option<Kind>, page: &Pag
     .bind(id)
     .bind(page.fetch())
     .bind(kind.map(|kind| kind == Kind::Contact))
+    .bind(sees_contacts)
     .persistent(false)
     .fetch_all(tx.conn())
     .await?;

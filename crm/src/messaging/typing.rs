@@ -29,18 +29,18 @@ pub(super) async fn tell(
     address: Option<&str>,
     is_typing: bool,
 ) -> Result<(), Error> {
-    let conversation: Option<Uuid> = sqlx::query_scalar(
-        "select c.id from crm.conversations c where c.tenant_id = app.tenant_id() and c.line_id = $1 and c.address = coalesce($3, split_part($2, ';', 3))",
+    let conversation: Option<(Uuid, Option<Uuid>)> = sqlx::query_as(
+        "select c.id, c.assignee_id from crm.conversations c where c.tenant_id = app.tenant_id() and c.line_id = $1 and c.address = coalesce($3, split_part($2, ';', 3))",
     )
     .bind(line_id)
     .bind(chat)
     .bind(address)
     .fetch_optional(tx.conn())
     .await?;
-    let Some(conversation_id) = conversation else { return Ok(()) };
+    let Some((conversation_id, assignee)) = conversation else { return Ok(()) };
     let expires_at = tx.now() + TYPES_FOR;
     let data = json!({ "conversation_id": conversation_id, "is_typing": is_typing, "expires_at": expires_at });
-    events::whisper(tx, "typing", data).await
+    events::whisper(tx, "typing", (conversation_id, assignee), data).await
 }
 
 /// An agent types in a conversation: the other side is shown it, where the line can and may. Asked for again and again, it is said every ten seconds.

@@ -135,14 +135,14 @@ impl EraseContact {
         let files = remove_files(cx, &doomed).await?;
         let mut tx = begin(cx).await?;
         // whoever writes a message of it waits, and then finds no conversation
-        let line_id: Option<Uuid> = sqlx::query_scalar(
-            "select c.line_id from crm.conversations c where c.tenant_id = app.tenant_id() and c.id = $1 for update",
+        let held: Option<(Uuid, Option<Uuid>)> = sqlx::query_as(
+            "select c.line_id, c.assignee_id from crm.conversations c where c.tenant_id = app.tenant_id() and c.id = $1 for update",
         )
         .bind(conversation_id)
         .fetch_optional(tx.conn())
         .await
         .map_err(Error::from)?;
-        let Some(line_id) = line_id else { return Ok(false) };
+        let Some((line_id, assignee)) = held else { return Ok(false) };
         forget_reactions(&mut tx, &doomed).await?;
         let gone = delete_messages(&mut tx, &doomed).await?;
         count(&mut tx, self.request_id, gone, files.len(), 0).await?;
@@ -152,7 +152,8 @@ impl EraseContact {
             let notes = delete_conversation(&mut tx, conversation_id).await?;
             count(&mut tx, self.request_id, notes, 0, 0).await?;
             let tenant_id = tx.tenant_id();
-            events::emit(&mut tx, tenant_id, &Event::ConversationUpdated { conversation_id }).await?;
+            // it is nobody's any more, and has to leave the lists of whoever saw it as theirs
+            events::emit_moved(&mut tx, tenant_id, assignee, &Event::ConversationUpdated { conversation_id }).await?;
             tracing::debug!(line.id = %line_id, "a conversation is erased");
         }
         tx.commit().await?;

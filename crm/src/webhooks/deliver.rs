@@ -14,12 +14,16 @@ use url::Url;
 use super::{
     attempts,
     deliveries::DeliveryId,
-    kinds, lost,
+    feed, kinds, lost,
     outcome::Attempt,
     sign,
     webhook::{self, WebhookId},
 };
-use crate::{App, Error, access::Granted, queue};
+use crate::{
+    App, Error,
+    access::{Granted, users::UserId},
+    queue,
+};
 
 /// Makes one attempt.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +49,7 @@ pub(super) struct Due {
     is_disabled: bool,
     #[sqlx(flatten)]
     of_owner: Granted,
+    owner_id: UserId,
     owner_works: bool,
 }
 
@@ -93,7 +98,10 @@ impl Job<App> for Deliver {
             tx.commit().await?;
             tx = cx.tx().await?;
         }
-        if let Some(reason) = due.refusal() {
+        // when it was fed it was seen; since then its conversation may have become another's, of which no more is told than that
+        let sight = due.of_owner.sight(due.owner_id);
+        let is_seen = due.kind == kinds::MOVED || feed::is_seen(&mut tx, &due.body, &sight).await?;
+        if let Some(reason) = due.refusal().or((!is_seen).then_some("not_allowed")) {
             attempts::refuse(&mut tx, &self, reason).await?;
             return Ok(Done::with(tx));
         }
@@ -135,7 +143,7 @@ async fn due(tx: &mut TenantTx, job: &Deliver) -> Result<Option<Due>, Error> {
                 d.attempt_count - d.attempts_before as since_replay,
                 case when w.previous_until > app.now() then w.previous_secret end as previous_secret, w.disabled_at is not null as is_disabled,
                 d.state = 'failed' as is_lost,
-                coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, u.disabled_at is null as owner_works
+                coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, crm.mates(u.tenant_id, u.id, r.permissions) as mates, w.owner_id, u.disabled_at is null as owner_works
            from crm.webhook_deliveries d
            join crm.webhooks w on w.tenant_id = d.tenant_id and w.id = d.webhook_id
            join crm.users u on u.tenant_id = w.tenant_id and u.id = w.owner_id

@@ -152,12 +152,16 @@ pub async fn get(tx: &mut TenantTx, caller: &Caller, webhook_id: WebhookId, id: 
     if delivery.kind != kinds::PING {
         caller.require(events::permission(&delivery.kind))?;
     }
-    let body = sqlx::query_scalar(
+    let body: String = sqlx::query_scalar(
         "select d.body from crm.webhook_deliveries d where d.tenant_id = app.tenant_id() and d.id = $1",
     )
     .bind(id)
     .fetch_one(tx.conn())
     .await?;
+    let permission = events::permission(&delivery.kind);
+    if !feed::is_seen(tx, &body, &caller.sight(permission)).await? {
+        return Err(Error::OutOfScope(permission.name()));
+    }
     let attempts = sqlx::query_as(
         "select a.number, a.at, a.duration_ms, a.status, a.error, a.answer from crm.webhook_attempts a
           where a.tenant_id = app.tenant_id() and a.delivery_id = $1 order by a.number desc limit 200",

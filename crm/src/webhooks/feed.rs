@@ -2,7 +2,7 @@
 //! commit. Any number of processes may do it; each takes webhooks that nobody else holds.
 
 use chrono::{DateTime, Utc};
-use db::{Db, PlatformTx, Scope};
+use db::{Db, PlatformTx, Scope, TenantTx};
 use jobs::Enqueue;
 use serde::Serialize;
 use serde_json::Value;
@@ -14,7 +14,15 @@ use super::{
     deliveries::{DeliveryId, KEEPS_TRYING},
     kinds, webhook,
 };
-use crate::{App, Error, access::Granted, events, queue};
+use crate::{
+    App, Error,
+    access::{Granted, Sight, Within, users::UserId},
+    events::{
+        self,
+        audience::{self, Holders},
+    },
+    queue,
+};
 
 /// Webhooks that one turn looks after.
 const WEBHOOKS: i64 = 20;
@@ -40,6 +48,7 @@ struct Hungry {
     kinds: Vec<String>,
     #[sqlx(flatten)]
     of_owner: Granted,
+    owner_id: UserId,
     owner_works: bool,
     seq: i64,
     last: i64,
@@ -52,6 +61,7 @@ struct Told {
     kind: String,
     data: Json<Value>,
     at: DateTime<Utc>,
+    former_assignee_id: Option<Uuid>,
 }
 
 /// What a receiver reads.
@@ -69,11 +79,17 @@ pub(super) fn body(kind: &str, timestamp: DateTime<Utc>, seq: Option<i64>, data:
     Ok(serde_json::to_string(&Body { r#type: kind, timestamp, seq, data }).map_err(anyhow::Error::from)?)
 }
 
+/// Whether somebody of that sight sees what a body tells of, as things stand.
+pub(super) async fn is_seen(tx: &mut TenantTx, body: &str, sight: &Sight) -> Result<bool, Error> {
+    let told: Value = serde_json::from_str(body).map_err(anyhow::Error::from)?;
+    audience::sees(tx, &told["data"], sight).await
+}
+
 /// Takes one turn.
 pub async fn feed(db: &Db) -> Result<Fed, Error> {
     let mut tx = events::feed(db).await?;
     let hungry: Vec<Hungry> = sqlx::query_as(
-        "select f.tenant_id, f.webhook_id, t.number as tenant_number, w.kinds, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, u.disabled_at is null as owner_works, f.seq, c.seq as last,
+        "select f.tenant_id, f.webhook_id, t.number as tenant_number, w.kinds, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, crm.mates(u.tenant_id, u.id, r.permissions) as mates, w.owner_id, u.disabled_at is null as owner_works, f.seq, c.seq as last,
                 exists (select from jobs.lanes l join jobs.queues q on q.id = l.queue
                          where l.tenant_number = t.number and q.name = $2 and l.key = 'webhook/' || f.webhook_id and l.cancelled_at is not null) as is_called_off
            from crm.webhook_feeds f
@@ -125,8 +141,8 @@ async fn feed_one(tx: &mut PlatformTx, webhook: &Hungry) -> Result<(), Error> {
     let permissions = webhook.of_owner.permissions();
     let sees = |kind: &&String| webhook.owner_works && kinds::may_see(permissions, kind);
     let kinds: Vec<&String> = webhook.kinds.iter().filter(sees).collect();
-    let told: Vec<Told> = sqlx::query_as(
-        "select e.seq, e.kind, e.data, e.at from crm.events e
+    let mut told: Vec<Told> = sqlx::query_as(
+        "select e.seq, e.kind, e.data, e.at, e.former_assignee_id from crm.events e
           where e.tenant_id = $1 and e.seq > $2 and e.seq <= $3 and e.kind = any($4) and e.user_id is null order by e.seq",
     )
     .bind(webhook.tenant_id)
@@ -135,6 +151,9 @@ async fn feed_one(tx: &mut PlatformTx, webhook: &Hungry) -> Result<(), Error> {
     .bind(kinds)
     .fetch_all(tx.conn())
     .await?;
+    if let Sight::Within(within) = webhook.of_owner.sight(webhook.owner_id) {
+        told = seen(tx, webhook.tenant_id, told, &within).await?;
+    }
     if !told.is_empty() {
         deliveries(tx, webhook, &told).await?;
     }
@@ -145,6 +164,18 @@ async fn feed_one(tx: &mut PlatformTx, webhook: &Hungry) -> Result<(), Error> {
         .execute(tx.conn())
         .await?;
     Ok(())
+}
+
+/// What of it the owner sees now, who sees some conversations only.
+async fn seen(tx: &mut PlatformTx, tenant_id: Uuid, told: Vec<Told>, within: &Within) -> Result<Vec<Told>, Error> {
+    let about: Vec<Uuid> = told.iter().flat_map(|event| audience::conversations(&event.data)).collect();
+    let holders = Holders::read(tx, tenant_id, &about).await?;
+    let part = |event: Told| match audience::told(&event.data, event.former_assignee_id, &holders, within) {
+        audience::Told::Whole => Some(event),
+        audience::Told::Part(data) => Some(Told { data: Json(data), ..event }),
+        audience::Told::Nothing => None,
+    };
+    Ok(told.into_iter().filter_map(part).collect())
 }
 
 /// The deliveries with their jobs. One that is there already has its job.

@@ -5,12 +5,15 @@ use utoipa::ToSchema;
 
 use crate::{
     Error,
-    access::{Caller, Permission, Permissions},
+    access::{Caller, Permission, Permissions, Via},
     events::{self, Event},
 };
 
 /// The kind of a test that somebody sends by hand. It is no event: it has no number, and is tried once.
 pub const PING: &str = "ping";
+
+/// That a conversation stands elsewhere, by no more than its id: also that it has left the sight of whoever is told.
+pub(super) const MOVED: &str = "conversation.updated";
 
 /// A kind of event.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -39,7 +42,8 @@ pub fn list(caller: &Caller) -> Vec<Kind> {
     all().map(kind).collect()
 }
 
-/// The kinds in order, each once; refused where one is unknown, or is not the caller's to see.
+/// The kinds in order, each once; refused where one is unknown, or is not the caller's to see. A webhook sees as a person does: a key that sees less than its
+/// maker may have it told nothing of conversations.
 pub(super) fn choose(caller: &Caller, kinds: &[String]) -> Result<Vec<&'static str>, Error> {
     let unknown = |kind: &String| {
         let message = format!("there is no kind of event {kind:?} for webhooks");
@@ -52,13 +56,15 @@ pub(super) fn choose(caller: &Caller, kinds: &[String]) -> Result<Vec<&'static s
     if chosen.is_empty() {
         return Err(Error::invalid("kinds", "webhook_kinds_missing", "choose what the webhook is told of"));
     }
-    match chosen.iter().find(|kind| !caller.permissions.contains(events::permission(kind))) {
-        None => Ok(chosen),
-        Some(beyond) => {
-            let message = format!("{beyond} needs the permission {}, which you don't have", events::permission(beyond));
-            Err(Error::invalid("kinds", "webhook_kinds_beyond_own", message))
-        }
+    if let Some(beyond) = chosen.iter().find(|kind| !caller.permissions.contains(events::permission(kind))) {
+        let message = format!("{beyond} needs the permission {}, which you don't have", events::permission(beyond));
+        return Err(Error::invalid("kinds", "webhook_kinds_beyond_own", message));
     }
+    let is_key = matches!(caller.via, Via::Key(_));
+    if is_key && chosen.iter().any(|kind| events::permission(kind).is_scoped()) {
+        caller.require_whole_sight()?;
+    }
+    Ok(chosen)
 }
 
 /// Whether somebody with those permissions may be told of it. A test tells nothing.

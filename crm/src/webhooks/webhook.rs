@@ -237,7 +237,7 @@ async fn end_feed(tx: &mut TenantTx, id: WebhookId) -> Result<(), Error> {
 /// A webhook of the tenant.
 pub async fn get(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook, Error> {
     let row: Option<Row> = sqlx::query_as(
-        "select w.id, w.url, w.description, w.kinds, w.owner_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, u.disabled_at is null as owner_works, w.disabled_at,
+        "select w.id, w.url, w.description, w.kinds, w.owner_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, crm.mates(u.tenant_id, u.id, r.permissions) as mates, u.disabled_at is null as owner_works, w.disabled_at,
                 w.disabled_reason, w.failing_since, case when w.previous_until > app.now() then w.previous_until end as previous_secret_until, w.created_at
            from crm.webhooks w join crm.users u on u.tenant_id = w.tenant_id and u.id = w.owner_id
            left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id
@@ -252,7 +252,7 @@ pub async fn get(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook, Error> {
 /// The tenant's webhooks, newest first.
 pub async fn list(tx: &mut TenantTx, page: &PageOf<WebhookId>) -> Result<Page<Webhook>, Error> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select w.id, w.url, w.description, w.kinds, w.owner_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, u.disabled_at is null as owner_works, w.disabled_at,
+        "select w.id, w.url, w.description, w.kinds, w.owner_id, coalesce(u.role_id::text, u.role) as role, r.permissions as role_permissions, crm.mates(u.tenant_id, u.id, r.permissions) as mates, u.disabled_at is null as owner_works, w.disabled_at,
                 w.disabled_reason, w.failing_since, case when w.previous_until > app.now() then w.previous_until end as previous_secret_until, w.created_at
            from crm.webhooks w join crm.users u on u.tenant_id = w.tenant_id and u.id = w.owner_id
            left join crm.roles r on r.tenant_id = u.tenant_id and r.id = u.role_id

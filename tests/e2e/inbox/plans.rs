@@ -1,6 +1,8 @@
 //! What a page of each list reads with a hundred thousand conversations: by what it shows and not by what there is. Counted as the rows that
 //! the session's statistics say were read, of tables and by indexes, also those that turned out not to be wanted.
 
+use std::sync::Arc;
+
 use crm::{
     access::users::UserId,
     inbox::{
@@ -8,7 +10,7 @@ use crm::{
         counts,
     },
 };
-use db::{Actor, PageOf, Scope, TenantTx};
+use db::{Actor, Narrow, PageOf, Scope, TenantTx};
 use e2e::World;
 use serde_json::json;
 use uuid::Uuid;
@@ -68,6 +70,7 @@ async fn scene() -> Scene {
     let world = World::new().await;
     let acme = world.tenant("acme").await;
     acme.line(&world, json!({})).await;
+    acme.colleague("Stranger", "agent").await;
     let small = acme.line(&world, json!({ "address": "+15550000002", "name": "Small" })).await;
     let mut labels = Vec::new();
     for name in ["Rare", "Common"] {
@@ -161,6 +164,88 @@ async fn a_page_of_any_list_reads_by_what_it_shows() {
     assert_eq!((counts.all_unread, counts.mine, counts.snoozed, counts.archived), (100, 200, 100, 1_000));
     assert!(read < 1_000, "the counters read {read} rows");
     drop(tx);
+    scene.world.finish().await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+impl Scene {
+    /// What a page of that list reads for whoever sees the reader's conversations, and those that nobody has too, if so.
+    async fn page_within(&self, with_unassigned: bool, (name, filter, wanted): (&str, Filter, usize)) -> i64 {
+        let narrow = Narrow { users: Arc::from([self.reader.uuid()]), with_unassigned, who: String::new() };
+        let (db, page) = (&self.world.app.db, PageOf { limit: 50, after: None });
+        let mut tx = db.tenant_within(self.tenant_id, Actor::Operator, narrow).await.unwrap();
+        let before = rows_read(&mut tx).await;
+        let found = conversations::list(&mut tx, self.reader, &filter, &page).await.unwrap();
+        let read = rows_read(&mut tx).await - before;
+        println!("{name}, {with_unassigned}: {read} rows read for {}", found.items.len());
+        assert_eq!(found.items.len(), wanted, "{name}");
+        read
+    }
+}
+
+/// The same for whoever sees their own only, and for a team, for which there is what nobody has too.
+#[tokio::test]
+async fn a_page_of_whoever_sees_some_reads_by_what_it_shows() {
+    let scene = scene().await;
+    let none = Filter::default();
+    let active = Filter { state: Some(State::Active), ..none };
+    let closed = Filter { state: Some(State::Closed), ..none };
+    let unread = Filter { is_unread: true, ..none };
+    let nobodys = Filter { assignee: Some(Assignee::Nobody), ..none };
+    let small = Filter { line_id: Some(scene.small), ..none };
+    let rare = Filter { label_id: Some(scene.rare), ..none };
+    let mut wrong = Vec::new();
+    for (name, filter, own, team) in [
+        ("all", none, 50, 50),
+        ("active", active, 50, 50),
+        ("closed", closed, 0, 50),
+        ("unread", unread, 0, 50),
+        ("nobody's", nobodys, 0, 50),
+        ("of a small line", small, 50, 50),
+        ("of a rare label", rare, 0, 50),
+        // that it is frequent is not found out by a look at each
+        ("of a common label", Filter { label_id: Some(scene.common), ..none }, 0, 50),
+    ] {
+        for (with_unassigned, wanted) in [(false, own), (true, team)] {
+            let read = scene.page_within(with_unassigned, (name, filter, wanted)).await;
+            if read > 2_500 {
+                wrong.push(format!("{name}, {with_unassigned}: {read}"));
+            }
+        }
+    }
+    scene.world.finish().await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// All but the fifty oldest are a stranger's, who is in no team of the reader's.
+const GIVE_AWAY: &str = "
+set session_replication_role = replica;
+update crm.conversations c set assignee_id = u.id from crm.users u
+  where u.tenant_id = c.tenant_id and u.name = 'Stranger' and c.last_message_at > timestamptz '2026-01-01' + interval '50 minutes';
+set session_replication_role = origin;
+";
+
+#[tokio::test]
+async fn a_page_of_a_small_team_does_not_walk_through_what_is_everybody_else_s() {
+    let scene = scene().await;
+    let mut superuser = scene.world.database.superuser().await;
+    sqlx::raw_sql(GIVE_AWAY).execute(&mut superuser).await.unwrap();
+    sqlx::raw_sql("vacuum analyze").execute(&mut superuser).await.unwrap();
+    let none = Filter::default();
+    let mut wrong = Vec::new();
+    for (name, filter, wanted) in [
+        ("all", none, 50),
+        ("active", Filter { state: Some(State::Active), ..none }, 5),
+        ("archived", Filter { state: Some(State::Archived), ..none }, 1),
+        ("closed", Filter { state: Some(State::Closed), ..none }, 44),
+        ("nobody's", Filter { assignee: Some(Assignee::Nobody), ..none }, 50),
+        ("unread", Filter { is_unread: true, ..none }, 1),
+    ] {
+        let read = scene.page_within(true, (name, filter, wanted)).await;
+        if read > 2_500 {
+            wrong.push(format!("{name}: {read}"));
+        }
+    }
     scene.world.finish().await;
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use cli::seeding::{self, Size};
-use crm::inbox::search;
+use crm::{access::Permissions, inbox::search};
 use db::{Actor, PageOf, Scope, TenantTx};
 use e2e::{Database, Tenant, World};
 use uuid::Uuid;
@@ -138,7 +138,7 @@ async fn a_search_reads_by_what_it_finds_however_frequent_the_word() {
     ] {
         let mut tx = world.app.db.tenant(tenant, Actor::Operator).await.unwrap();
         let before = rows_fetched(&mut tx).await;
-        let found = search::search(&mut tx, text, kind, &page).await.unwrap();
+        let found = search::search(&mut tx, Permissions::all(), text, kind, &page).await.unwrap();
         let read = rows_fetched(&mut tx).await - before;
         println!("{text}: {read} rows read for {}", found.items.len());
         if read > most {

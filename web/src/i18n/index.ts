@@ -20,6 +20,7 @@ import type platform from "./en/platform.json";
 import type security from "./en/security.json";
 import type settings from "./en/settings.json";
 import type sms from "./en/sms.json";
+import type teams from "./en/teams.json";
 import type usage from "./en/usage.json";
 import type users from "./en/users.json";
 import type webhooks from "./en/webhooks.json";
@@ -81,6 +82,7 @@ interface Later {
   security: typeof security;
   settings: typeof settings;
   sms: typeof sms;
+  teams: typeof teams;
   usage: typeof usage;
   users: typeof users;
   webhooks: typeof webhooks;

@@ -41,6 +41,7 @@ const BY_SERVER = [
   "security.problems.",
   "settings.problems.",
   "sms.problems.",
+  "teams.problems.",
   "users.problems.",
   "webhooks.problems.",
 ];

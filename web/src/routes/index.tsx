@@ -52,6 +52,12 @@ declare module "@tanstack/react-router" {
 const platformPage = (name: keyof typeof import("@/features/platform/pages")) =>
   lazyRouteComponent(() => withTexts(import("@/features/platform/pages"), "platform", "usage"), name);
 
+const peoplePage = (name: keyof typeof import("@/features/users/pages")) =>
+  lazyRouteComponent(
+    () => withTexts(import("@/features/users/pages"), "users", "permissions", "teams"),
+    name,
+  );
+
 function Root() {
   useKeyboard();
   return <Outlet />;
@@ -243,17 +249,21 @@ const roles = createRoute({
   path: "/roles",
   staticData: { needs: "admin.roles_manage" },
   validateSearch: readRoles,
-  component: lazyRouteComponent(
-    () => withTexts(import("@/features/roles/RolesPage"), "permissions"),
-    "RolesPage",
-  ),
+  component: peoplePage("RolesPage"),
 });
 
 const users = createRoute({
   getParentRoute: () => settings,
   path: "/users",
   staticData: { needs: "admin.users_view" },
-  component: lazyRouteComponent(() => withTexts(import("@/features/users/UsersPage"), "users"), "UsersPage"),
+  component: peoplePage("UsersPage"),
+});
+
+const teams = createRoute({
+  getParentRoute: () => settings,
+  path: "/teams",
+  staticData: { needs: "admin.users_view" },
+  component: peoplePage("TeamsPage"),
 });
 
 const quietHours = createRoute({
@@ -329,10 +339,7 @@ const secondFactor = createRoute({
 const invitation = createRoute({
   getParentRoute: () => root,
   path: "/invitations/$token",
-  component: lazyRouteComponent(
-    () => withTexts(import("@/features/users/InvitationPage"), "users"),
-    "InvitationPage",
-  ),
+  component: peoplePage("InvitationPage"),
 });
 
 /** The same for somebody who is to operate the platform. */
@@ -455,6 +462,7 @@ export const router = createRouter({
       settings.addChildren([
         settingsHome,
         users,
+        teams,
         roles,
         general,
         organizations,

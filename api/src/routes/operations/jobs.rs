@@ -31,7 +31,7 @@ pub fn routes() -> Routes {
         .private(Permission::AdminSettingsView, routes!(list))
         .private(Permission::AdminSettingsView, routes!(get))
         .private(Permission::AdminSettingsView, routes!(why))
-        .private(Permission::ConversationsReply, routes!(create))
+        .whole(Permission::ConversationsReply, routes!(create))
 }
 
 /// A job.
@@ -145,7 +145,7 @@ struct JobsBody {
 
 /// Enqueues jobs of public kinds: what can be taken is enqueued in one transaction, the rest is answered with a code and the place of the fault.
 ///
-/// Over the tenant's quota nothing is enqueued: 429 with Retry-After. A job alone may share its transaction with those of other requests of the
+/// It takes the permission to reply in all conversations. Over the tenant's quota nothing is enqueued: 429 with Retry-After. A job alone may share its transaction with those of other requests of the
 /// same caller; nothing of that is seen in the answers.
 #[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", request_body = JobsBody, responses((status = 200, body = JobsMade)))]
 async fn create(call: Call, Create { body, once }: Create<JobsBody>) -> Result<Response, Problem> {

@@ -91,7 +91,7 @@ impl Stand {
     pub async fn statements(&mut self, requests: i64) -> Result<i64> {
         let count = sqlx::query_scalar(
             "select coalesce(sum(s.calls / $1), 0)::bigint from pg_stat_statements s join pg_roles r on r.oid = s.userid
-              where r.rolname in ('paloma', 'paloma_tenant', 'paloma_platform') and s.toplevel and s.query !~* '^\\s*(begin|commit|rollback|start|set|reset|discard)'",
+              where r.rolname in ('paloma', 'paloma_tenant', 'paloma_scoped', 'paloma_platform') and s.toplevel and s.query !~* '^\\s*(begin|commit|rollback|start|set|reset|discard)'",
         );
         Ok(count.bind(requests).fetch_one(&mut self.admin).await?)
     }

@@ -91,9 +91,10 @@ struct Row {
 }
 
 impl Row {
-    fn shown(self, keys: &Keys, tenant_id: Uuid, now: DateTime<Utc>) -> Media {
-        let address =
-            |form, is_there: bool| is_there.then(|| address(keys, BlobKey { tenant_id, id: self.id, form }, now));
+    fn shown(self, tx: &TenantTx, keys: &Keys) -> Media {
+        let key = |form| BlobKey { tenant_id: tx.tenant_id(), id: self.id, form };
+        let who = tx.narrow().map(|narrow| narrow.who.as_str());
+        let address = |form, is_there: bool| is_there.then(|| address(keys, key(form), who, tx.now()));
         let is_stored = self.state == "stored";
         let stored = |word: &Option<String>| word.as_deref() == Some("stored");
         let plays_as_it_is = is_stored && self.playable.is_none() && self.kind != "file";
@@ -136,8 +137,7 @@ pub async fn of_messages(tx: &mut TenantTx, keys: &Keys, messages: &[Uuid]) -> R
     .bind(messages)
     .fetch_all(tx.conn())
     .await?;
-    let (tenant_id, now) = (tx.tenant_id(), tx.now());
-    Ok(rows.into_iter().map(|row| row.shown(keys, tenant_id, now)).collect())
+    Ok(rows.into_iter().map(|row| row.shown(tx, keys)).collect())
 }
 
 /// Those of these uploads that whoever acts has made and no message has sent, in that order.
@@ -155,8 +155,7 @@ pub async fn unsent_own(tx: &mut TenantTx, keys: &Keys, media: &[Uuid]) -> Resul
     .bind(media)
     .fetch_all(tx.conn())
     .await?;
-    let (tenant_id, now) = (tx.tenant_id(), tx.now());
-    Ok(rows.into_iter().map(|row| row.shown(keys, tenant_id, now)).collect())
+    Ok(rows.into_iter().map(|row| row.shown(tx, keys)).collect())
 }
 
 /// The files of one message. One that there is not has no files either, and says so.
@@ -179,19 +178,22 @@ pub async fn get(tx: &mut TenantTx, keys: &Keys, id: Uuid) -> Result<Media, Erro
     .bind(id)
     .fetch_one(tx.conn())
     .await?;
-    Ok(row.shown(keys, tx.tenant_id(), tx.now()))
+    Ok(row.shown(tx, keys))
 }
 
-fn address(keys: &Keys, key: BlobKey, now: DateTime<Utc>) -> String {
+/// One that was given to somebody who sees some conversations only says to whom, and is served as long as they see that one.
+fn address(keys: &Keys, key: BlobKey, who: Option<&str>, now: DateTime<Utc>) -> String {
     let expires = (now.timestamp() / ADDRESS_HOLDS_S + 2) * ADDRESS_HOLDS_S;
-    let tag = keys.sign(PURPOSE, &signed(key, expires));
+    let tag = keys.sign(PURPOSE, &signed(key, who, expires));
     let tag: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
     let (id, tenant, form) = (key.id, key.tenant_id.simple(), key.form.as_str());
-    format!("/api/v1/media/{id}?form={form}&tenant={tenant}&expires={expires}&signature={tag}")
+    let who = who.map(|who| format!("&who={who}")).unwrap_or_default();
+    format!("/api/v1/media/{id}?form={form}&tenant={tenant}&expires={expires}{who}&signature={tag}")
 }
 
-fn signed(key: BlobKey, expires: i64) -> Vec<u8> {
-    format!("{}/{}/{}/{expires}", key.tenant_id.simple(), key.id.simple(), key.form.as_str()).into_bytes()
+fn signed(key: BlobKey, who: Option<&str>, expires: i64) -> Vec<u8> {
+    let who = who.map(|who| format!("/{who}")).unwrap_or_default();
+    format!("{}/{}/{}/{expires}{who}", key.tenant_id.simple(), key.id.simple(), key.form.as_str()).into_bytes()
 }
 
 /// A file to be served.
@@ -225,12 +227,17 @@ pub async fn serve(tx: &mut TenantTx, key: BlobKey) -> Result<Served, Error> {
 
 /// Whether an address was signed by us and holds at that time.
 #[must_use]
-pub fn is_ours(keys: &Keys, key: BlobKey, expires: i64, signature: &str, now: DateTime<Utc>) -> bool {
+pub fn is_ours(
+    keys: &Keys,
+    key: BlobKey,
+    (who, expires, signature): (Option<&str>, i64, &str),
+    now: DateTime<Utc>,
+) -> bool {
     let digits = signature.as_bytes().chunks(2).map(|pair| {
         std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())
     });
     let Some(tag) = digits.collect::<Option<Vec<u8>>>() else { return false };
-    expires > now.timestamp() && keys.verify(PURPOSE, &signed(key, expires), &tag)
+    expires > now.timestamp() && keys.verify(PURPOSE, &signed(key, who, expires), &tag)
 }
 
 /// Keeps what messages say of their files, and has those fetched that are new. A file that comes in a later report joins its message.

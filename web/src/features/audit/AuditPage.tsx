@@ -19,6 +19,8 @@ type Change = Schemas["AuditChange"];
 const AUDIT_SUBJECTS = [
   "user",
   "role",
+  "team",
+  "team_member",
   "session",
   "log_in",
   "api_key",

@@ -11,12 +11,13 @@ import { Input } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { Panel } from "@/components/ui/panel";
 import { toast } from "@/components/ui/toasts";
-import { client, onceKey, type Permission } from "@/lib/api/client";
+import { client, onceKey, type Permission, type Schemas } from "@/lib/api/client";
 import { ApiError, errorText } from "@/lib/api/error";
 import { useMe } from "@/lib/session";
 
-import { ALL, GROUPS } from "./permissions";
-import { isBuiltIn, isWithin, readAgain, type Role, useNameOf } from "./wire";
+import { GrantsOf, type Wanted } from "./Grants";
+import { ALL, GROUPS, type Scope } from "./permissions";
+import { type Grants, isBuiltIn, isWithin, readAgain, reaches, type Role, scopeIn, useNameOf } from "./wire";
 
 interface RoleEditorProps {
   roles: readonly Role[];
@@ -42,11 +43,11 @@ export function RoleEditor({ roles, open, from, onClose, onCopy }: RoleEditorPro
     );
   }
   return role ? (
-    <Editor role={role} name={nameOf(role)} start={role.permissions} onClose={onClose} onCopy={onCopy} />
+    <Editor role={role} name={nameOf(role)} start={role} onClose={onClose} onCopy={onCopy} />
   ) : (
     <Editor
       name={model ? t("permissions.copyOf", { name: nameOf(model) }) : ""}
-      start={model?.permissions ?? []}
+      start={model ?? { permissions: [], scopes: {} }}
       onClose={onClose}
       onCopy={onCopy}
     />
@@ -65,7 +66,7 @@ function Back({ onClose }: { onClose: () => void }) {
 interface EditorProps {
   role?: Role;
   name: string;
-  start: readonly Permission[];
+  start: Grants;
   onClose: () => void;
   onCopy: (id: string) => void;
 }
@@ -74,7 +75,7 @@ function useSave(role: Role | undefined, onSaved: () => void) {
   const { t } = useTranslation();
   const key = useRef(onceKey());
   return useMutation({
-    mutationFn: async (body: { name: string; permissions: Permission[] }) => {
+    mutationFn: async (body: Schemas["RoleBody"]) => {
       if (role) {
         await client.PATCH("/api/v1/roles/{id}", { params: { path: { id: role.id } }, body });
       } else {
@@ -92,15 +93,37 @@ function useSave(role: Role | undefined, onSaved: () => void) {
   });
 }
 
+/** What a role grants; of what may be given on, as far as that. */
+function wantedOf(start: Grants, within?: Grants): Wanted {
+  const given = ALL.flatMap((permission): [Permission, Scope][] => {
+    const scope = scopeIn(start, permission);
+    const most = within ? scopeIn(within, permission) : scope;
+    return scope && most ? [[permission, reaches(most, scope) ? scope : most]] : [];
+  });
+  return new Map(given);
+}
+
+function withScopes(
+  now: Wanted,
+  permissions: readonly Permission[],
+  scopeOf: (permission: Permission) => Scope | undefined,
+): Wanted {
+  const next = new Map(now);
+  for (const permission of permissions) {
+    const scope = scopeOf(permission);
+    if (scope) next.set(permission, scope);
+    else next.delete(permission);
+  }
+  return next;
+}
+
 function Editor({ role, name: firstName, start, onClose, onCopy }: EditorProps) {
   const { t } = useTranslation();
   const form = useId();
-  const mine = useMe().permissions;
+  const mine = useMe();
   const [name, setName] = useState(firstName);
   // a copy holds what may be given on, and no more
-  const [wanted, setWanted] = useState<ReadonlySet<Permission>>(
-    () => new Set(role ? start : start.filter((permission) => mine.includes(permission))),
-  );
+  const [wanted, setWanted] = useState<Wanted>(() => wantedOf(start, role ? undefined : mine));
   const [isDone, setDone] = useState(false);
   const save = useSave(role, () => {
     setDone(true);
@@ -108,19 +131,17 @@ function Editor({ role, name: firstName, start, onClose, onCopy }: EditorProps) 
   });
   const isFixed = role !== undefined && (isBuiltIn(role) || !isWithin(role, mine));
   const isChanged =
-    name !== (role ? firstName : "") || wanted.size !== start.length || start.some((one) => !wanted.has(one));
-  const set = (permissions: readonly Permission[], isOn: boolean) =>
-    setWanted((now) => {
-      const next = new Set(now);
-      for (const permission of permissions) {
-        if (isOn) next.add(permission);
-        else next.delete(permission);
-      }
-      return next;
-    });
+    name !== (role ? firstName : "") ||
+    wanted.size !== start.permissions.length ||
+    [...wanted].some(([permission, scope]) => scopeIn(start, permission) !== scope);
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    save.mutate({ name, permissions: ALL.filter((permission) => wanted.has(permission)) });
+    const narrow = [...wanted].filter(([, scope]) => scope !== "all");
+    save.mutate({
+      name,
+      permissions: ALL.filter((permission) => wanted.has(permission)),
+      scopes: Object.fromEntries(narrow),
+    });
   };
   const told = save.error instanceof ApiError ? save.error : null;
   const atName = told && ["role_name_taken", "role_name_length"].includes(told.code) ? told : null;
@@ -174,7 +195,13 @@ function Editor({ role, name: firstName, start, onClose, onCopy }: EditorProps) 
         <div className="grid items-start gap-4 lg:grid-cols-2">
           {GROUPS.map(({ group, permissions }) => (
             <Panel key={group} title={t(`permissions.groups.${group}`)}>
-              <GroupOf permissions={permissions} wanted={wanted} mine={mine} isFixed={isFixed} set={set} />
+              <GrantsOf
+                permissions={permissions}
+                wanted={wanted}
+                mine={mine}
+                isFixed={isFixed}
+                set={(some, scope) => setWanted((now) => withScopes(now, some, scope))}
+              />
             </Panel>
           ))}
         </div>
@@ -186,57 +213,5 @@ function Editor({ role, name: firstName, start, onClose, onCopy }: EditorProps) 
         text={t("permissions.unsaved")}
       />
     </Page>
-  );
-}
-
-interface GroupProps {
-  permissions: readonly Permission[];
-  wanted: ReadonlySet<Permission>;
-  mine: readonly Permission[];
-  isFixed: boolean;
-  set: (permissions: readonly Permission[], isOn: boolean) => void;
-}
-
-function GroupOf({ permissions, wanted, mine, isFixed, set }: GroupProps) {
-  const { t } = useTranslation();
-  const open = permissions.filter((permission) => mine.includes(permission));
-  const count = open.filter((permission) => wanted.has(permission)).length;
-  return (
-    <ul className="flex flex-col gap-1.5">
-      {isFixed || open.length < 2 ? null : (
-        <li className="border-b border-line pb-1.5">
-          <label className="flex items-center gap-2 text-sm text-muted">
-            <input
-              type="checkbox"
-              checked={count === open.length}
-              ref={(box) => {
-                if (box) box.indeterminate = count > 0 && count < open.length;
-              }}
-              onChange={({ target }) => set(open, target.checked)}
-            />
-            {t("permissions.all")}
-          </label>
-        </li>
-      )}
-      {permissions.map((permission) => {
-        const isMine = mine.includes(permission);
-        return (
-          <li key={permission}>
-            <label
-              className="flex items-center gap-2 text-sm has-disabled:text-faint"
-              title={isMine || isFixed ? undefined : t("permissions.notYours")}
-            >
-              <input
-                type="checkbox"
-                checked={wanted.has(permission)}
-                disabled={isFixed || !isMine}
-                onChange={({ target }) => set([permission], target.checked)}
-              />
-              {t(`permissions.names.${permission}`)}
-            </label>
-          </li>
-        );
-      })}
-    </ul>
   );
 }

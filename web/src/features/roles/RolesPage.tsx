@@ -141,7 +141,7 @@ function useColumns(acts: Acts): Column<Role>[] {
 function RowMenu({ role, acts }: { role: Role; acts: Acts }) {
   const { t } = useTranslation();
   const name = useNameOf()(role);
-  const mine = useMe().permissions;
+  const mine = useMe();
   const isChangeable = !isBuiltIn(role) && isWithin(role, mine);
   return (
     <Menu

@@ -1,5 +1,7 @@
 /** The permissions in the order and the groups in which they are read. The compiler sees that none is missing. */
-import type { Permission } from "@/lib/api/client";
+import type { Permission, Schemas } from "@/lib/api/client";
+
+export type Scope = Schemas["PermissionScope"];
 
 type Group = Permission extends `${infer Name}.${string}` ? Name : never;
 type ActionOf<Name extends Group> = Permission extends infer P
@@ -65,6 +67,21 @@ export const GROUPS = Object.entries(ACTIONS).map(([group, actions]) => ({
   group: group as Group,
   permissions: Object.keys(actions).map((action) => `${group}.${action}` as Permission),
 }));
+
+/** Those that can be granted for less than everything: they are about one conversation. */
+export const SCOPED: readonly Permission[] = [
+  "conversations.view",
+  "conversations.reply",
+  "conversations.note",
+  "conversations.assign",
+  "conversations.change_state",
+  "conversations.pin_shared",
+  "conversations.delete_message",
+  "conversations.export",
+];
+
+/** How far a permission can reach, from the narrowest on. */
+export const SCOPES: readonly Scope[] = ["own", "team", "all"];
 
 /** All of them. */
 export const ALL = GROUPS.flatMap(({ permissions }) => permissions);

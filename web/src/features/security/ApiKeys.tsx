@@ -91,8 +91,10 @@ export function ApiKeys() {
 function One({ apiKey, onRevoke }: { apiKey: ApiKey; onRevoke: () => void }) {
   const { t } = useTranslation();
   const formats = useFormats();
-  const { name, prefix, permissions, used_at, expires_at, rate_per_minute, quota_per_day } = apiKey;
+  const { name, prefix, permissions, scopes, used_at, expires_at, rate_per_minute, quota_per_day } = apiKey;
   const requests = formats.number(apiKey.requests_today);
+  // as a role would say it: how far, where that is not everywhere
+  const grants = permissions.map((one) => (scopes[one] ? `${one}:${scopes[one]}` : one)).join(", ");
   const facts = [
     used_at ? t("security.seen", { when: formats.relative(used_at) }) : t("security.neverUsed"),
     expires_at ? t("security.keyUntil", { when: formats.dateTime(expires_at) }) : null,
@@ -108,8 +110,8 @@ function One({ apiKey, onRevoke }: { apiKey: ApiKey; onRevoke: () => void }) {
           {name} <span className="font-mono text-sm text-faint">pk_{prefix}_…</span>
         </p>
         <p className="text-sm text-muted">{facts.filter(Boolean).join(" · ")}</p>
-        <p className="truncate font-mono text-xs text-faint" title={permissions.join(", ")}>
-          {permissions.join(", ")}
+        <p className="truncate font-mono text-xs text-faint" title={grants}>
+          {grants}
         </p>
       </div>
       <Button size="sm" aria-label={t("security.revokeOf", { name })} onClick={onRevoke}>

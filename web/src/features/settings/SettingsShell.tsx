@@ -11,6 +11,7 @@ import {
   ShieldCheck,
   SlidersHorizontal,
   Users,
+  UsersRound,
   Webhook,
 } from "lucide-react";
 import { Suspense, useEffect, useRef } from "react";
@@ -24,6 +25,7 @@ interface Section {
   id:
     | "security"
     | "users"
+    | "teams"
     | "roles"
     | "general"
     | "organizations"
@@ -36,6 +38,7 @@ interface Section {
   to:
     | "/settings/security"
     | "/settings/users"
+    | "/settings/teams"
     | "/settings/roles"
     | "/settings/general"
     | "/settings/organizations"
@@ -54,6 +57,7 @@ interface Section {
 const SECTIONS: readonly Section[] = [
   { id: "security", to: "/settings/security", icon: ShieldCheck },
   { id: "users", to: "/settings/users", icon: Users, needs: "admin.users_view" },
+  { id: "teams", to: "/settings/teams", icon: UsersRound, needs: "admin.users_view" },
   { id: "roles", to: "/settings/roles", icon: KeyRound, needs: "admin.roles_manage" },
   { id: "general", to: "/settings/general", icon: SlidersHorizontal, needs: "admin.settings_view" },
   { id: "organizations", to: "/settings/organizations", icon: Building2, needs: "admin.settings_view" },

@@ -25,7 +25,7 @@ function RoleField({ value, error }: { value?: string; error?: string | undefine
   const { t } = useTranslation();
   const roles = useRoles();
   const nameOf = useNameOf();
-  const mine = useMe().permissions;
+  const mine = useMe();
   const [id, setId] = useState(value ?? "agent");
   const known = roles.data ?? [];
   const chosen = known.find((role) => role.id === id);
