@@ -149,7 +149,7 @@ async fn every_statement_can_be_planned_under_a_scope() {
     let mut found = Vec::new();
     for query in &queries {
         let mut answers = Vec::new();
-        for role in ["paloma_tenant", "paloma_platform"] {
+        for role in ["paloma_tenant", "paloma_scoped", "paloma_platform"] {
             let mut tx = superuser.begin().await.unwrap();
             sqlx::query(
                 "select set_config('role', $1, true), set_config('app.tenant_id', '00000000-0000-0000-0000-000000000000', true),

@@ -1,8 +1,8 @@
 //! Real processes. They die with the test.
 
-use std::{net::TcpListener, path::PathBuf, process::ExitStatus, process::Stdio, time::Duration};
+use std::{path::PathBuf, process::ExitStatus, process::Stdio, time::Duration};
 
-use e2e::{World, eventually};
+use e2e::{Port, World, eventually};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -88,9 +88,12 @@ pub fn spawn(world: &World, program: &str, settings: &[(&str, &str)]) -> Child {
         .expect("`make crash` builds the programs first")
 }
 
-/// An address of this machine that is free at the moment.
+/// An address of this machine that is given to nobody else before the test's process ends.
 pub fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").to_string()
+    let port = Port::hold();
+    let address = port.address().to_string();
+    std::mem::forget(port);
+    address
 }
 
 /// Where the programs of this version are: beside the folder of the test's own executable.

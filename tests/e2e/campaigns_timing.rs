@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Timelike, Utc};
-use e2e::{Tenant, World, eventually};
+use e2e::{Tenant, World, before_the_hour_s_last_minute, eventually};
 use serde_json::{Value, json};
 use sim::bluebubbles::Behaviour;
 
@@ -15,8 +15,9 @@ fn at(minutes: i64) -> String {
     at.with_timezone(&FixedOffset::west_opt(5 * 3600).unwrap()).to_rfc3339()
 }
 
-/// A zone in which it is now that hour of the day.
-pub(crate) fn zone_at(hour: i64) -> String {
+/// A zone in which it is now that hour of the day, and still will be in a minute, when the worker looks.
+pub(crate) async fn zone_at(hour: i64) -> String {
+    before_the_hour_s_last_minute().await;
     let now: DateTime<Utc> = DateTime::from_timestamp_millis(World::machine_ms()).unwrap();
     let east = (hour - i64::from(now.hour()) + 11).rem_euclid(24) - 11;
     match east {
@@ -129,9 +130,9 @@ async fn a_scheduled_campaign_that_can_not_be_launched_is_a_draft_again_and_says
 async fn whoever_sleeps_is_written_to_in_the_morning_and_the_campaign_says_so() {
     let mut world = World::new().await;
     let (acme, line) = ready(&world).await;
-    contact(&acme, "+13055560001", &zone_at(12)).await;
-    contact(&acme, "+13055560002", &zone_at(23)).await;
-    contact(&acme, "+13055560003", &zone_at(23)).await;
+    contact(&acme, "+13055560001", &zone_at(12).await).await;
+    contact(&acme, "+13055560002", &zone_at(23).await).await;
+    contact(&acme, "+13055560003", &zone_at(23).await).await;
     let campaign = acme.draft(&line, "", json!({ "import_id": null, "quiet_hours": true })).await;
     acme.launch(&campaign).await;
     eventually("whoever is awake has it", || async { world.sim.summary().total == 1 }).await;
@@ -161,7 +162,7 @@ async fn what_could_be_sent_by_day_waits_for_the_next_one_where_the_evening_came
     let mut world = World::new().await;
     let (acme, line) = ready(&world).await;
     for n in 0..6 {
-        contact(&acme, &format!("+1305556000{n}"), &zone_at(19)).await;
+        contact(&acme, &format!("+1305556000{n}"), &zone_at(19).await).await;
     }
     let campaign = acme.draft(&line, "", json!({ "import_id": null, "quiet_hours": true, "rate_per_minute": 1 })).await;
     acme.launch(&campaign).await;
@@ -208,8 +209,8 @@ async fn stricter_hours_hold_where_they_are_said_and_for_what_is_under_way() {
     assert_eq!(acme.get("/quiet-hours").await.expect(200), evening);
     let again = json!({ "items": evening["items"], "was": evening["items"] });
     assert_eq!(acme.put("/quiet-hours", &again).await.expect(200), evening);
-    contact(&acme, "+13055560001", &zone_at(19)).await;
-    contact(&acme, "+34612345678", &zone_at(19)).await;
+    contact(&acme, "+13055560001", &zone_at(19).await).await;
+    contact(&acme, "+34612345678", &zone_at(19).await).await;
     let campaign = acme.draft(&line, "", json!({ "import_id": null, "quiet_hours": true })).await;
     acme.launch(&campaign).await;
     eventually("where nothing stricter is said it is out", || async { world.sim.summary().total == 1 }).await;
@@ -222,7 +223,7 @@ async fn stricter_hours_hold_where_they_are_said_and_for_what_is_under_way() {
     let acme = world.tenant("umbrella").await;
     let line = acme.line(&world, json!({})).await;
     for n in 0..4 {
-        contact(&acme, &format!("+1305556010{n}"), &zone_at(12)).await;
+        contact(&acme, &format!("+1305556010{n}"), &zone_at(12).await).await;
     }
     let campaign = acme.draft(&line, "", json!({ "import_id": null, "quiet_hours": true, "rate_per_minute": 1 })).await;
     acme.launch(&campaign).await;
@@ -247,7 +248,7 @@ async fn stricter_hours_hold_where_they_are_said_and_for_what_is_under_way() {
 async fn the_text_of_a_paused_campaign_can_be_mended_whatever_became_of_its_hours() {
     let world = World::new().await;
     let (acme, line) = ready(&world).await;
-    contact(&acme, "+13055560001", &zone_at(12)).await;
+    contact(&acme, "+13055560001", &zone_at(12).await).await;
     let window = json!({ "days": [1, 2, 3, 4, 5, 6, 7], "from": "01:00", "until": "19:00", "zone": "contact" });
     let campaign = acme.draft(&line, "", json!({ "import_id": null, "quiet_hours": true, "window": window })).await;
     world.sim.fail_next(u32::MAX, Behaviour::Proxy429);
@@ -267,7 +268,7 @@ async fn hours_that_are_set_while_a_message_is_about_to_go_out_hold_it_back() {
     let mut world = World::new().await;
     let (acme, line) = ready(&world).await;
     for n in 0..2 {
-        contact(&acme, &format!("+1305556000{n}"), &zone_at(12)).await;
+        contact(&acme, &format!("+1305556000{n}"), &zone_at(12).await).await;
     }
     let campaign =
         acme.draft(&line, "", json!({ "import_id": null, "quiet_hours": true, "rate_per_minute": 0.5 })).await;
@@ -316,7 +317,7 @@ async fn a_message_that_was_put_off_ends_with_its_campaign() {
 async fn a_window_holds_on_its_days_and_hours_and_what_is_no_window_is_refused() {
     let mut world = World::new().await;
     let (acme, line) = ready(&world).await;
-    let zone = zone_at(6);
+    let zone = zone_at(6).await;
     contact(&acme, "+13055560001", &zone).await;
     let draft = |window: Value, quiet: bool| {
         let name = format!("c {}", uuid::Uuid::now_v7());

@@ -348,7 +348,7 @@ async fn an_identifier_of_kilobytes_blocks_nothing() {
 async fn an_opt_out_after_the_launch_is_obeyed() {
     let world = World::new().await;
     let acme = world.tenant("acme").await;
-    let line = acme.line(&world, json!({ "unlimited": false, "rate_per_minute": 300, "burst": 1, "cap": 4 })).await;
+    let line = acme.line(&world, json!({ "unlimited": false, "rate_per_minute": 90, "burst": 1, "cap": 4 })).await;
     let import = acme.contacts(15).await;
     let campaign = acme.draft(&line, &import, json!({})).await;
     acme.launch(&campaign).await;

@@ -142,18 +142,22 @@ async fn a_quota_is_shown_set_and_reset_and_each_act_is_in_the_audit() {
 async fn a_quarantined_job_is_listed_and_explained_with_each_death_and_run_again() {
     let world = World::without_workers().await;
     let (acme, operator) = (world.tenant("acme").await, world.operator());
-    let id = waiting_job(&world, &acme, "+15550000001").await.to_string();
-    // five workers that died over it
+    let job = waiting_job(&world, &acme, "+15550000001").await;
+    let id = job.to_string();
+    // five workers that died over it, and over nothing that a schedule has made
     let mut superuser = world.database.superuser().await;
     sqlx::query(
         "update jobs.jobs set crashes = 5, attempt = 5, errors = (
            select jsonb_agg(jsonb_build_object('at', app.clock(), 'attempt', i, 'error', 'its worker died', 'process', gen_random_uuid(), 'host', 'node-' || i))
-             from generate_series(1, 5) i)",
+             from generate_series(1, 5) i)
+          where id = $1",
     )
+    .bind(job)
     .execute(&mut superuser)
     .await
     .unwrap();
-    sqlx::query("select jobs.quarantine(app.clock(), array_agg(id), 5) from jobs.jobs")
+    sqlx::query("select jobs.quarantine(app.clock(), array[$1::bigint], 5)")
+        .bind(job)
         .execute(&mut superuser)
         .await
         .unwrap();

@@ -174,17 +174,17 @@ async fn a_number_is_read_as_the_line_s_organization_writes_it() {
 async fn by_the_clock_of_the_line_s_organization_it_is_night() {
     let world = World::new().await;
     let acme = world.tenant("acme").await;
-    acme.patch("/settings", &json!({ "set": { "locale.time_zone": zone_at(12) } })).await.expect(200);
+    acme.patch("/settings", &json!({ "set": { "locale.time_zone": zone_at(12).await } })).await.expect(200);
     let north = organization(&acme, "Norte").await;
     let path = format!("/organizations/{north}/settings");
-    acme.patch(&path, &json!({ "set": { "locale.time_zone": zone_at(23) } })).await.expect(200);
+    acme.patch(&path, &json!({ "set": { "locale.time_zone": zone_at(23).await } })).await.expect(200);
     let (home, abroad) = (
         acme.line(&world, json!({ "address": "+15550000001" })).await,
         acme.line(&world, json!({ "address": "+15550000002", "organization_id": north })).await,
     );
     // a number of no place, and one whose owner is known to be awake
     acme.post("/contacts", &json!({ "phone": "+18005550100" })).await.expect(201);
-    acme.post("/contacts", &json!({ "phone": "+13055560001", "time_zone": zone_at(12) })).await.expect(201);
+    acme.post("/contacts", &json!({ "phone": "+13055560001", "time_zone": zone_at(12).await })).await.expect(201);
     let sent = async |line: &str, count: usize| {
         let campaign = acme.draft(line, "", json!({ "import_id": null, "quiet_hours": true })).await;
         acme.launch(&campaign).await;
@@ -204,7 +204,7 @@ async fn a_zone_of_an_organization_that_is_mended_holds_for_a_campaign_under_way
     let acme = world.tenant("acme").await;
     let north = organization(&acme, "Norte").await;
     let path = format!("/organizations/{north}/settings");
-    acme.patch(&path, &json!({ "set": { "locale.time_zone": zone_at(12) } })).await.expect(200);
+    acme.patch(&path, &json!({ "set": { "locale.time_zone": zone_at(12).await } })).await.expect(200);
     let line = acme.line(&world, json!({ "address": "+15550000002", "organization_id": north })).await;
     for phone in ["+18005550100", "+18005550101"] {
         acme.post("/contacts", &json!({ "phone": phone })).await.expect(201);
@@ -213,7 +213,7 @@ async fn a_zone_of_an_organization_that_is_mended_holds_for_a_campaign_under_way
     let campaign = acme.draft(&line, "", more).await;
     acme.launch(&campaign).await;
     eventually("one is out", || async { world.sends().len() == 1 }).await;
-    acme.patch(&path, &json!({ "set": { "locale.time_zone": zone_at(23) } })).await.expect(200);
+    acme.patch(&path, &json!({ "set": { "locale.time_zone": zone_at(23).await } })).await.expect(200);
     world.advance(std::time::Duration::from_secs(61)).await;
     eventually("the other waits for the morning", || async {
         acme.progress(&campaign).await["waiting"][0]["reason"] == "quiet_hours"

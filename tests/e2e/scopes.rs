@@ -12,7 +12,10 @@ mod written;
 use e2e::{Tenant, World};
 use serde_json::{Value, json};
 
-use crate::inbox::{change, id, opened};
+use crate::{
+    inbox::{change, id, opened},
+    live::Feed,
+};
 
 /// What somebody may do who answers people.
 const AGENT: [&str; 6] = [
@@ -80,6 +83,8 @@ impl Scene {
             };
             change(&acme, conversation, json!({ "assignee_id": assignee })).await;
         }
+        // what has been done so far is told before somebody listens for what comes
+        told::heard(&acme, &mut Feed::open(&world, &acme).await.0).await;
         Self { world, acme, line, team, ana, tea, leo, conversations }
     }
 

@@ -20,6 +20,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::Port;
+
 /// The name of every test's bucket.
 const BUCKET: &str = "paloma-files";
 /// A secret that no log and no error may hold.
@@ -48,6 +50,8 @@ pub struct Bucket {
     child: Child,
     /// Held for its end.
     _folder: tempfile::TempDir,
+    /// Moto's, held for its end too.
+    _port: Port,
     service: String,
     wire: String,
     weather: Arc<Mutex<Weather>>,
@@ -115,7 +119,8 @@ impl Bucket {
         }
         crm::process::install_tls();
         let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").await.and_then(|free| free.local_addr()).expect("a port").port();
+        let held = Port::hold();
+        let port = held.number();
         let log = std::fs::File::create(folder.path().join("log")).expect("a file");
         let child = Command::new(program)
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
@@ -135,6 +140,7 @@ impl Bucket {
         let bucket = Self {
             child,
             _folder: folder,
+            _port: held,
             service: format!("http://127.0.0.1:{port}"),
             wire,
             weather,

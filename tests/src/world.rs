@@ -365,9 +365,26 @@ impl World {
         i64::try_from(since.as_millis()).expect("a clock of today")
     }
 
-    /// Waits until the gateway has posted all its events and they are worked in.
+    /// Waits until the gateway has posted all its events and they are worked in, and what that has caused there too.
+    ///
+    /// # Panics
+    /// Where the database can't be read, or events stay that wait for nothing.
     pub async fn settle(&self) {
-        self.sim.settled().await;
+        for _ in 0..2 {
+            self.sim.settled().await;
+            self.drain().await;
+            // an event about a send in flight is put off, and again for as long as nobody knows how that one ends
+            crate::eventually("the events that were put off are worked in", || async {
+                sqlx::query_scalar(
+                    "select not exists (select from jobs.scheduled j join jobs.kinds k on k.id = j.kind where k.name = 'messaging.ingest')
+                         or exists (select from crm.messages m where m.status in ('sending', 'unknown'))",
+                )
+                .fetch_one(&mut self.database.superuser().await)
+                .await
+                .expect("rows can be read")
+            })
+            .await;
+        }
         self.drain().await;
     }
 

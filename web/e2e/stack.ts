@@ -34,13 +34,13 @@ export interface StackFacts {
   transcribes: boolean;
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody else is given until it is let go. */
+async function heldPort(): Promise<{ port: number; letGo: () => Promise<unknown> }> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const address = server.address();
-  await new Promise((done) => server.close(done));
   if (address === null || typeof address === "string") throw new Error("a port was expected");
-  return address.port;
+  return { port: address.port, letGo: () => new Promise((done) => server.close(done)) };
 }
 
 /** Where the programs are built to, and what the tests need of others is installed. */
@@ -91,9 +91,12 @@ export default async function start(): Promise<() => Promise<void>> {
   const logs = join(ROOT, "target/playwright");
   mkdirSync(logs, { recursive: true });
   const log = join(logs, "stack.log");
-  const [port, simPort] = [await freePort(), await freePort()];
+  // both held until both are known: the second could be the first again
+  const [held, heldOfSim] = [await heldPort(), await heldPort()];
+  const [port, simPort] = [held.port, heldOfSim.port];
   const base = `http://127.0.0.1:${port}`;
   const { bin, model } = programs(folder);
+  await Promise.all([held.letGo(), heldOfSim.letGo()]);
   const child = spawn(join(bin, "paloma"), ["run", "--empty"], {
     cwd: ROOT,
     env: {

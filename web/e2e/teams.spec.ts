@@ -44,11 +44,17 @@ test("a team is made and filled, and whoever is in it sees what its people have"
   await page.getByLabel("Alcance de Escribir a las personas").selectOption("Solo las mías");
   await expectAccessible(page);
   await page.getByRole("button", { name: "Guardar" }).click();
-  await page.getByRole("row").filter({ hasText: role }).getByRole("button", { name: role, exact: true }).click();
+  await page
+    .getByRole("row")
+    .filter({ hasText: role })
+    .getByRole("button", { name: role, exact: true })
+    .click();
   await expect(page.getByLabel("Alcance de Ver conversaciones")).toHaveValue("team");
   await expect(page.getByLabel("Alcance de Escribir a las personas")).toHaveValue("own");
 
-  const { items: roles } = await api.get<{ items: { id: string; name: string | null }[] }>("/roles?limit=200");
+  const { items: roles } = await api.get<{ items: { id: string; name: string | null }[] }>(
+    "/roles?limit=200",
+  );
   const id = roles.find((one) => one.name === role)?.id ?? "";
   const [ana, anas] = await colleague(browser, api, `Ana ${stamp}`, id);
   const [leo, leos] = await colleague(browser, api, `Leo ${stamp}`, id);

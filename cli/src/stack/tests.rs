@@ -65,7 +65,7 @@ async fn all_are_stopped_last_started_first_and_the_deaf_are_killed() {
     for child in [&first, &second, &deaf] {
         child.announcement(PATIENCE).await.unwrap();
     }
-    stack.stop(Duration::from_millis(300)).await.unwrap();
+    stack.stop(Duration::from_secs(3)).await.unwrap();
     assert_eq!(std::fs::read_to_string(order).unwrap(), "worker\nsim\n");
     assert!([first, second, deaf].iter().all(|child| child.state() == State::Stopped));
 }

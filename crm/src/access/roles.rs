@@ -76,7 +76,7 @@ pub struct NewRole {
 
 /// What is to become of a role; what is absent stays.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 #[schema(as = RoleChange)]
 pub struct Change {
     /// 1 to 60 characters.
@@ -85,6 +85,7 @@ pub struct Change {
     /// What it grants from now on, to everybody who has it.
     pub permissions: Option<Vec<Permission>>,
     /// How far, said with the permissions; one of which nothing is said reaches everywhere.
+    #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, permission::Scope>)]
     pub scopes: Scopes,
 }

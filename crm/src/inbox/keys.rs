@@ -1,6 +1,6 @@
 //! Which conversations are on a page of the list: found by the one index that fits what is asked, whatever that is.
 
-use db::{PageOf, Scope, TenantTx};
+use db::{Narrow, PageOf, Scope, TenantTx};
 use sqlx::{Postgres, postgres::PgArguments, query::QueryAs};
 use uuid::Uuid;
 
@@ -26,10 +26,13 @@ pub(super) async fn find(
     filter: &Filter,
     page: &PageOf<Key>,
 ) -> Result<Vec<Key>, Error> {
+    let narrow = tx.narrow().cloned();
+    if narrow.as_ref().is_some_and(|narrow| filter.assignee.is_some_and(|assignee| !sees(narrow, assignee))) {
+        return Ok(Vec::new());
+    }
     if filter.is_unread && has_read_most(tx, reader).await? {
         return of_unread(tx, reader, filter, page).await;
     }
-    let narrow = tx.narrow().cloned();
     match filter.label_id {
         // of a frequent label what is somebody's is found sooner among what is theirs; how frequent it is takes a look at each where not all are seen
         Some(label_id) if filter.assignee_id().is_some() && (narrow.is_some() || !is_rare(tx, label_id).await?) => {
@@ -40,6 +43,14 @@ pub(super) async fn find(
             Some(narrow) => seen::newest(tx, &narrow, filter.state, (page.after, page.fetch())).await,
             None => of_all(tx, reader, filter, page).await,
         },
+    }
+}
+
+/// Whether what they have may be seen: if not, it need not be looked for.
+fn sees(narrow: &Narrow, assignee: Assignee) -> bool {
+    match assignee {
+        Assignee::Nobody => narrow.with_unassigned,
+        Assignee::User(id) => narrow.users.contains(&id.uuid()),
     }
 }
 

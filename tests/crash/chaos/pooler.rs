@@ -3,14 +3,13 @@
 
 use std::{
     fs::{self, Permissions},
-    net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
-use e2e::eventually;
+use e2e::{Port, eventually};
 use jobs::CHANNEL;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -35,7 +34,7 @@ const AT_CONNECT: &str = "set idle_in_transaction_session_timeout = 20000; set r
 pub struct Pooler {
     program: PathBuf,
     folder: TempDir,
-    port: u16,
+    port: Port,
     child: Child,
 }
 
@@ -49,12 +48,13 @@ impl Pooler {
         let folder = TempDir::new().expect("a folder");
         // started by root it becomes another user, who has to read it
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let port = Port::hold();
         let user = if nix::unistd::geteuid().is_root() { "user = nobody" } else { "" };
         let users = folder.path().join("users.txt");
         fs::write(&users, "\"paloma\" \"\"\n").expect("a file");
         let settings = format!(
-            "[databases]\n* = host=127.0.0.1 port={server_port} connect_query='{AT_CONNECT}'\n[pgbouncer]\n{SETTINGS}listen_port = {port}\nauth_file = {}\n{user}\n",
+            "[databases]\n* = host=127.0.0.1 port={server_port} connect_query='{AT_CONNECT}'\n[pgbouncer]\n{SETTINGS}listen_port = {}\nauth_file = {}\n{user}\n",
+            port.number(),
             users.display()
         );
         fs::write(folder.path().join("pgbouncer.ini"), settings).expect("a file");
@@ -66,7 +66,7 @@ impl Pooler {
 
     /// The address of a database behind it.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://paloma@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+        format!("postgres://paloma@127.0.0.1:{}/{database}?sslmode=disable", self.port.number())
     }
 
     /// Kills it and starts it again.
@@ -78,7 +78,7 @@ impl Pooler {
 
     async fn answers(&self) {
         eventually("the pooler listens", || async {
-            tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok()
+            tokio::net::TcpStream::connect(self.port.address()).await.is_ok()
         })
         .await;
     }

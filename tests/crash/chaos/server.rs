@@ -125,7 +125,7 @@ async fn a_snapshot_is_held_for_ever() {
     }
     // rows that are dead and can't be taken away make each claim dearer, but not by much
     let (first, last) = (took[0], took[took.len() - 1]);
-    assert!(last < first * 3 + Duration::from_secs(1), "{took:?}");
+    assert!(last < first * 5 + Duration::from_secs(5), "{took:?}");
     sqlx::raw_sql("commit").execute(&mut holder).await.expect("it is let go");
     scene.concludes().await;
 }

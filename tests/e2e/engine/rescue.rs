@@ -34,15 +34,15 @@ async fn the_jobs_of_a_killed_worker_run_again_with_one_crash_more() {
 async fn a_living_worker_is_not_rescued_from_however_long_its_jobs_take() {
     let world = EngineWorld::new().await;
     let mut settings = world.settings(2);
-    settings.lease = Duration::from_millis(600); // renewed every fifth of a second
+    settings.lease = Duration::from_secs(3); // renewed every second
     let worker = world.worker_with(registry(), settings).await;
     let id = world.work(Do::new("long", Act::Wait)).await;
     e2e::eventually("it runs", || async { world.runs_of("long") == 1 }).await;
     let renewed =
         world.number("select (extract(epoch from max(lease_until)) * 1000)::bigint from jobs.processes").await;
-    e2e::eventually("its lease was renewed three times over", || async {
+    e2e::eventually("its lease was renewed, and the first one has ended", || async {
         world.number("select (extract(epoch from max(lease_until)) * 1000)::bigint from jobs.processes").await
-            > renewed + 1_200
+            > renewed + 4_000
     })
     .await;
     assert_eq!(world.runs_of("long"), 1);
@@ -143,7 +143,7 @@ async fn a_fence_never_comes_twice_to_a_process_though_a_crash_took_the_sequence
 async fn what_a_living_process_holds_without_knowing_goes_back_too() {
     let world = EngineWorld::new().await;
     let mut settings = world.settings(1);
-    settings.lease = Duration::from_millis(600); // how often it asks what it does not know of
+    settings.lease = Duration::from_secs(3); // how often it asks what it does not know of
     let worker = world.worker_with(registry(), settings).await;
     world.work(Do::new("busy", Act::Wait)).await;
     e2e::eventually("its only slot is taken", || async { world.runs_of("busy") == 1 }).await;

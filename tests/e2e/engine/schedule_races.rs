@@ -9,7 +9,7 @@ use jobs::schedule::{CatchUp, Overlap, Schedule, declare, fire_due, fire_in, fir
 
 use super::{
     kinds::{App, Stamp, Tick},
-    schedules::{HOUR, TICKS, by, hourly},
+    schedules::{HOUR, TICKS, between_hours, by, hourly},
     world::EngineWorld,
 };
 
@@ -18,6 +18,7 @@ const CUT_OFF: &str = "scheduler that is cut off";
 #[tokio::test]
 async fn two_schedulers_fire_one_tick_once() {
     let world = EngineWorld::new().await;
+    between_hours(&world).await;
     join(async { declare(&world.db, &hourly()).await.unwrap() }, async {
         declare(&world.db, &hourly()).await.unwrap()
     })
@@ -35,6 +36,7 @@ async fn two_schedulers_fire_one_tick_once() {
 #[tokio::test]
 async fn six_schedulers_make_up_each_missed_fire_once() {
     let world = EngineWorld::new().await;
+    between_hours(&world).await;
     let stamps = || {
         let stamps = Schedule::made_by::<App, _>("stamp", "*/10 * * * *", UTC, |at| Stamp { at });
         vec![stamps.catch_up(CatchUp::All(100)).overlap(Overlap::Allow)]
@@ -52,6 +54,7 @@ async fn six_schedulers_make_up_each_missed_fire_once() {
 #[tokio::test]
 async fn a_scheduler_cut_off_before_its_commit_has_made_nothing_and_another_fires() {
     let world = EngineWorld::new().await;
+    between_hours(&world).await;
     let all = || {
         // waits in the lane's table for the one that is cut off: both would make the first job of the kind
         let alike = Schedule::new::<App, Tick>("alike", "0 * * * *", UTC, Tick {}).overlap(Overlap::Allow);
@@ -82,6 +85,7 @@ async fn a_scheduler_cut_off_before_its_commit_has_made_nothing_and_another_fire
 #[tokio::test]
 async fn a_scheduler_that_comes_back_in_time_commits_and_the_others_find_the_tick_fired() {
     let world = EngineWorld::new().await;
+    between_hours(&world).await;
     declare(&world.db, &hourly()).await.unwrap();
     world.advance(HOUR).await;
     let far = world.database.connect(CUT_OFF, 1).await;
@@ -99,6 +103,7 @@ async fn a_scheduler_that_comes_back_in_time_commits_and_the_others_find_the_tic
 #[tokio::test]
 async fn what_a_scheduler_holds_that_stands_still_is_freed_by_the_server_itself() {
     let world = EngineWorld::new().await;
+    between_hours(&world).await;
     declare(&world.db, &hourly()).await.unwrap();
     world.advance(HOUR).await;
     let far = world.database.connect(CUT_OFF, 1).await;
@@ -122,6 +127,7 @@ async fn what_a_scheduler_holds_that_stands_still_is_freed_by_the_server_itself(
 #[tokio::test]
 async fn an_operator_and_a_scheduler_at_the_same_moment_make_one_job_where_fires_may_not_overlap() {
     let world = EngineWorld::new().await;
+    between_hours(&world).await;
     let skip = || vec![Schedule::new::<App, Tick>("tick", "0 * * * *", UTC, Tick {}).overlap(Overlap::Skip)];
     declare(&world.db, &skip()).await.unwrap();
     for _ in 0..10 {
@@ -144,6 +150,7 @@ async fn an_operator_and_a_scheduler_at_the_same_moment_make_one_job_where_fires
 #[tokio::test]
 async fn schedulers_of_two_versions_keep_what_either_declares_while_it_runs() {
     let world = EngineWorld::new().await;
+    between_hours(&world).await;
     let of = |name| vec![Schedule::new::<App, Tick>(name, "0 * * * *", UTC, Tick {})];
     declare(&world.db, &of("old")).await.unwrap();
     declare(&world.db, &of("new")).await.unwrap();

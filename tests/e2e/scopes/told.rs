@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Everything up to a label that is made now: what is told of conversations by then.
-async fn heard(acme: &Tenant, feed: &mut Feed) -> Vec<Value> {
+pub async fn heard(acme: &Tenant, feed: &mut Feed) -> Vec<Value> {
     let name = format!("until {}", uuid::Uuid::now_v7());
     let label = id(&acme.post("/labels", &json!({ "name": name })).await.expect(201));
     let mut frames = feed.until(|frame| frame["data"]["label_id"] == *label).await;

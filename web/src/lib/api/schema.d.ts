@@ -697,7 +697,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Copies all that is kept about a contact into archives, which can be fetched for a week. One that runs already answers 409. */
+        /**
+         * Copies all that is kept about a contact into archives, which can be fetched for a week. One that runs already answers 409. Closed to whoever sees a
+         *     part of the conversations only.
+         */
         post: operations["contacts_privacy_export"];
         delete?: never;
         options?: never;
@@ -939,7 +942,10 @@ export interface paths {
         /** The conversations, the one with the latest message first. */
         get: operations["conversations_list"];
         put?: never;
-        /** Finds the conversation of a line with an address, or begins it. */
+        /**
+         * Finds the conversation of a line with an address, or begins it. Whoever sees their own only has what they begin, and is refused one that is
+         *     another's or nobody's: 409 `conversation_not_yours`.
+         */
         post: operations["conversations_open"];
         delete?: never;
         options?: never;
@@ -1405,7 +1411,7 @@ export interface paths {
         put?: never;
         /**
          * Enqueues jobs of public kinds: what can be taken is enqueued in one transaction, the rest is answered with a code and the place of the fault.
-         * @description Over the tenant's quota nothing is enqueued: 429 with Retry-After. A job alone may share its transaction with those of other requests of the
+         * @description It takes the permission to reply in all conversations. Over the tenant's quota nothing is enqueued: 429 with Retry-After. A job alone may share its transaction with those of other requests of the
          *     same caller; nothing of that is seen in the answers.
          */
         post: operations["jobs_create"];
@@ -1567,7 +1573,8 @@ export interface paths {
          * @description A WebSocket. The first frame is `{"kind":"hello","seq":N,"is_resumed":false}`, then one `{"seq","kind","data","at"}` for each event of a kind that
          *     the caller may see: breaker.closed, breaker.opened, campaign.progress, conversation.updated, job.progress, label.changed, line.health,
          *     message.changed, message.new, message.status, unread.changed, webhook.disabled. With `last_seq` those that were missed come first, all of them: `is_resumed` says so, and nothing has to be read
-         *     anew. Where that is not possible a frame `{"kind":"resync_required","seq":N}` comes instead, and everything has to be. A number that is still to come is refused by
+         *     anew. Where that is not possible a frame `{"kind":"resync_required","seq":N}` comes instead, and everything has to be; so it is where the caller sees other
+         *     conversations from now on, by another role or team. A number that is still to come is refused by
          *     closing with 4400. conversation.presence has no number and is never told again.
          */
         get: operations["live_open"];
@@ -3135,6 +3142,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The teams, in the order in which they were made. */
+        get: operations["teams_list"];
+        put?: never;
+        /** Makes a team, with nobody in it. */
+        post: operations["teams_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a team; its people stay. It takes a proof. */
+        delete: operations["teams_delete"];
+        options?: never;
+        head?: never;
+        /** Gives a team another name. */
+        patch: operations["teams_rename"];
+        trace?: never;
+    };
+    "/api/v1/teams/{id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is in a team, in the order in which they became users. */
+        get: operations["teams_members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{id}/members/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Puts somebody into a team. It takes a proof. */
+        put: operations["teams_add"];
+        post?: never;
+        /** Takes somebody out of a team. It takes a proof. */
+        delete: operations["teams_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/usage": {
         parameters: {
             query?: never;
@@ -3474,7 +3552,7 @@ export interface components {
             /** @description What it is for, in the words of who made it. */
             name: string;
             /** @description What it may do, as long as the person who made it may. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** @description How the secret begins, to tell keys apart. */
             prefix: string;
             /**
@@ -3492,6 +3570,10 @@ export interface components {
              * @description Requests that it has made today (UTC), some seconds late.
              */
             requests_today: number;
+            /** @description How far those of them reach that do not reach everywhere. */
+            scopes: {
+                [key: string]: components["schemas"]["PermissionScope"];
+            };
             /**
              * Format: date-time
              * @description When it was used last, to the minute.
@@ -5381,6 +5463,10 @@ export interface components {
              * @description Requests a minute, 1 to 60000; without it what the installation is set to.
              */
             rate_per_minute?: number | null;
+            /** @description How far those reach that are about conversations; one of which nothing is said reaches as far as its maker's. */
+            scopes?: {
+                [key: string]: components["schemas"]["PermissionScope"];
+            };
         };
         /** @description A key with its secret, which is shown this once. */
         KeyMade: components["schemas"]["ApiKey"] & {
@@ -5648,6 +5734,10 @@ export interface components {
             lacks_second_factor: boolean;
             /** @description What they may do. */
             permissions: components["schemas"]["Permission"][];
+            /** @description How far those of them reach that do not reach everywhere. */
+            scopes: {
+                [key: string]: components["schemas"]["PermissionScope"];
+            };
             /** @description The tenant. */
             tenant: components["schemas"]["Tenant"];
             /** @description The person, or the maker of the key. */
@@ -6217,7 +6307,7 @@ export interface components {
                 /** @description What it is for, in the words of who made it. */
                 name: string;
                 /** @description What it may do, as long as the person who made it may. */
-                permissions: string[];
+                permissions: components["schemas"]["Permission"][];
                 /** @description How the secret begins, to tell keys apart. */
                 prefix: string;
                 /**
@@ -6235,6 +6325,10 @@ export interface components {
                  * @description Requests that it has made today (UTC), some seconds late.
                  */
                 requests_today: number;
+                /** @description How far those of them reach that do not reach everywhere. */
+                scopes: {
+                    [key: string]: components["schemas"]["PermissionScope"];
+                };
                 /**
                  * Format: date-time
                  * @description When it was used last, to the minute.
@@ -7658,6 +7752,10 @@ export interface components {
                 name?: string | null;
                 /** @description What it grants. */
                 permissions: components["schemas"]["Permission"][];
+                /** @description How far those of them reach that do not reach everywhere. */
+                scopes: {
+                    [key: string]: components["schemas"]["PermissionScope"];
+                };
                 /**
                  * Format: date-time
                  * @description When it was last changed, where it can be.
@@ -7837,6 +7935,55 @@ export interface components {
                 reason: components["schemas"]["SuppressionReason"];
                 /** @description By what it came here: keyword, api. */
                 source: string;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_Team: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /**
+                 * Format: uuid
+                 * @description The id.
+                 */
+                id: string;
+                /**
+                 * Format: int64
+                 * @description How many people are in it, those without access too.
+                 */
+                member_count: number;
+                /** @description What it is called; once in a tenant, whatever its case and accents. */
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description When it was last given a name.
+                 */
+                updated_at: string;
+            }[];
+            /** @description Give this as `cursor` to get the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_TeamMember: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /** @description Their e-mail. */
+                email: string;
+                /** @description Whether they can log in. */
+                is_active: boolean;
+                /** @description Their name. */
+                name: string;
+                /**
+                 * Format: uuid
+                 * @description The user.
+                 */
+                user_id: string;
             }[];
             /** @description Give this as `cursor` to get the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -8101,6 +8248,11 @@ export interface components {
         };
         /** @enum {string} */
         Permission: "conversations.view" | "conversations.reply" | "conversations.note" | "conversations.assign" | "conversations.change_state" | "conversations.pin_shared" | "conversations.delete_message" | "conversations.export" | "conversations.manage_filters" | "contacts.view" | "contacts.create" | "contacts.edit" | "contacts.delete" | "contacts.merge" | "contacts.import" | "contacts.export" | "contacts.bulk_move" | "consent.view" | "consent.opt_out" | "consent.opt_in_override" | "campaigns.view" | "campaigns.create" | "campaigns.edit" | "campaigns.launch" | "campaigns.pause_resume" | "campaigns.cancel" | "campaigns.test_send" | "campaigns.view_analytics" | "templates.view" | "templates.manage" | "media.upload" | "media.delete" | "ai.use" | "ai.configure" | "ai.tools_manage" | "ai.view_traces" | "calendar.view" | "calendar.book" | "calendar.manage_any" | "calendar.configure" | "calendar.connect_google" | "billing.view" | "billing.manage_subscription" | "billing.manage_payment_methods" | "billing.refund" | "admin.users_view" | "admin.users_manage" | "admin.roles_manage" | "admin.settings_view" | "admin.settings_manage" | "admin.channels_manage" | "admin.api_keys_manage" | "admin.webhooks_manage" | "admin.audit_view";
+        /**
+         * @description How far a permission reaches that is about conversations, from the narrowest on.
+         * @enum {string}
+         */
+        PermissionScope: "own" | "team" | "all";
         /** @description A plan. */
         Plan: {
             /** @description The code, unique. */
@@ -8674,6 +8826,10 @@ export interface components {
             name?: string | null;
             /** @description What it grants. */
             permissions: components["schemas"]["Permission"][];
+            /** @description How far those of them reach that do not reach everywhere. */
+            scopes: {
+                [key: string]: components["schemas"]["PermissionScope"];
+            };
             /**
              * Format: date-time
              * @description When it was last changed, where it can be.
@@ -8691,19 +8847,21 @@ export interface components {
             name: string;
             /** @description What it grants: something, and nothing that whoever makes it may not do. */
             permissions: components["schemas"]["Permission"][];
+            /** @description How far those reach that are about conversations; one of which nothing is said reaches everywhere. */
+            scopes?: {
+                [key: string]: components["schemas"]["PermissionScope"];
+            };
         };
         /** @description What is to become of a role; what is absent stays. */
         RoleChange: {
-            /**
-             * @description 1 to 60 characters.
-             * @default null
-             */
-            name: string | null;
-            /**
-             * @description What it grants from now on, to everybody who has it.
-             * @default null
-             */
-            permissions: components["schemas"]["Permission"][] | null;
+            /** @description 1 to 60 characters. */
+            name?: string | null;
+            /** @description What it grants from now on, to everybody who has it. */
+            permissions?: components["schemas"]["Permission"][] | null;
+            /** @description How far, said with the permissions; one of which nothing is said reaches everywhere. */
+            scopes?: {
+                [key: string]: components["schemas"]["PermissionScope"];
+            };
         };
         /** @description A built-in role (owner, admin, supervisor, agent, marketing, billing, read_only), or the id of one of the account's own. */
         RoleHeld: string;
@@ -9149,6 +9307,50 @@ export interface components {
              * @description The line.
              */
             line_id: string;
+        };
+        /** @description A team. */
+        Team: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description How many people are in it, those without access too.
+             */
+            member_count: number;
+            /** @description What it is called; once in a tenant, whatever its case and accents. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it was last given a name.
+             */
+            updated_at: string;
+        };
+        /** @description What is said of a team. */
+        TeamBody: {
+            /** @description 1 to 60 characters; the tenant has no other of that name. */
+            name: string;
+        };
+        /** @description Somebody in a team. */
+        TeamMember: {
+            /** @description Their e-mail. */
+            email: string;
+            /** @description Whether they can log in. */
+            is_active: boolean;
+            /** @description Their name. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description The user.
+             */
+            user_id: string;
         };
         /** @description A customer of the platform. */
         Tenant: {
@@ -14091,6 +14293,8 @@ export interface operations {
                 signature: string;
                 /** @description Whose. */
                 tenant: string;
+                /** @description To whom it was given, where they see some conversations only. */
+                who?: string;
             };
             header?: never;
             path: {
@@ -17807,6 +18011,245 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Off the list */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    teams_list: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Team"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    teams_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamBody"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    teams_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    teams_rename: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    teams_members: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Rows wanted, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TeamMember"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    teams_add: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are in it */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    teams_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are not in it */
             204: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
