@@ -80,7 +80,9 @@ test("a team is made and filled, and whoever is in it sees what its people have"
     await expect(members.getByRole("listitem")).toHaveCount(count + 1);
   }
   await expectAccessible(page);
+  const read = anas.waitForResponse((answer) => answer.url().endsWith(`/conversations/${made.id}`));
   await anas.reload();
+  expect((await read).status()).toBe(200);
   await expect(anas.getByText("Esta conversación no existe")).toBeHidden();
 
   // whoever is out of it is out of it at once

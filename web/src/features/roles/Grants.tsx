@@ -53,6 +53,7 @@ export function GrantsOf({ permissions, wanted, mine, isFixed, set }: GrantsProp
             >
               <input
                 type="checkbox"
+                className="shrink-0"
                 checked={scope !== undefined}
                 disabled={isFixed || !isMine}
                 onChange={({ target }) => set([permission], target.checked ? own : () => undefined)}
