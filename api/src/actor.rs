@@ -9,8 +9,9 @@ use axum::{
 use crm::{
     App, Error,
     access::{
-        Caller, Credential, Permission, Sight,
+        Caller, Credential, Permission, Sight, devices,
         operator::{self, Who},
+        sessions::{self, Opened},
     },
 };
 use db::{PlatformTx, TenantTx, Why};
@@ -130,6 +131,25 @@ pub fn ticket<'a>(public_url: &str, handle: &str, headers: &'a HeaderMap) -> Opt
     find_cookie(headers, &ticket_name(public_url, handle))
 }
 
+fn device_name(public_url: &str) -> &'static str {
+    if public_url.starts_with("https://") { "__Host-paloma_device" } else { "paloma_device" }
+}
+
+/// By what a browser is known that somebody has logged in with before. It lets nobody in.
+#[must_use]
+pub fn device(public_url: &str, headers: &HeaderMap) -> Option<String> {
+    find_cookie(headers, device_name(public_url)).map(str::to_owned)
+}
+
+/// The headers that set the cookies of somebody who has just come in: the session's, and the device's, which lasts for long after it and is set anew each time.
+pub fn log_in_cookies(public_url: &str, opened: &Opened) -> impl Iterator<Item = String> + use<> {
+    let of_days = |days: i32| i64::from(days) * 86_400;
+    let session = set_cookie(public_url, &opened.token, of_days(sessions::DAYS));
+    let device = opened.device.as_ref();
+    let device = device.map(|token| cookie(device_name(public_url), token, of_days(devices::DAYS), "Lax"));
+    std::iter::once(session).chain(device)
+}
+
 fn cookie(name: &str, token: &str, seconds: i64, same_site: &str) -> String {
     let secure = if name.starts_with("__Host-") { "; Secure" } else { "" };
     format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}")
@@ -219,6 +239,8 @@ mod tests {
     fn a_cookie_over_tls_is_bound_to_the_host_and_out_of_reach_of_scripts() {
         let cookie = set_cookie("https://app.example.com", "t", 60);
         assert_eq!(cookie, "__Host-paloma_session=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
+        let cookie = super::cookie(device_name("https://app.example.com"), "t", 60, "Lax");
+        assert_eq!(cookie, "__Host-paloma_device=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
     }
 
     #[test]

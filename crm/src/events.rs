@@ -110,6 +110,11 @@ pub enum Event {
         /// What is unread in it now.
         unread_count: i64,
     },
+    /// `device.changed`, to one user: somebody has logged in as them from a browser that is new to them, or it was said whose that was.
+    DeviceChanged {
+        /// The session.
+        session_id: Uuid,
+    },
     /// `label.changed`: one was made, changed or removed.
     LabelChanged {
         /// The label.
@@ -126,11 +131,12 @@ pub enum Event {
 
 impl Event {
     /// Every kind there is, for the snapshot. Those of breakers are written by the database, with the change of the gate itself.
-    pub const KINDS: [&'static str; 12] = [
+    pub const KINDS: [&'static str; 13] = [
         "breaker.closed",
         "breaker.opened",
         "campaign.progress",
         "conversation.updated",
+        "device.changed",
         "job.progress",
         "label.changed",
         "line.health",
@@ -141,7 +147,9 @@ impl Event {
         "webhook.disabled",
     ];
     /// Kinds that are for one user alone.
-    pub const PERSONAL: [&'static str; 1] = ["unread.changed"];
+    pub const PERSONAL: [&'static str; 2] = [Self::DEVICE, "unread.changed"];
+    /// The kind that is for a user's own sessions: it takes no permission, and no key and no operator in the user's place gets it.
+    pub const DEVICE: &'static str = "device.changed";
     /// Kinds that are told and kept nowhere: they have no number and are not told again.
     pub const WHISPERED: [&'static str; 2] = ["conversation.presence", "typing"];
 
@@ -157,6 +165,7 @@ impl Event {
             Self::MessageChanged { .. } => "message.changed",
             Self::ConversationUpdated { .. } => "conversation.updated",
             Self::UnreadChanged { .. } => "unread.changed",
+            Self::DeviceChanged { .. } => Self::DEVICE,
             Self::LabelChanged { .. } => "label.changed",
             Self::WebhookDisabled { .. } => "webhook.disabled",
         }
@@ -179,6 +188,7 @@ impl Event {
             Self::UnreadChanged { user_id, conversation_id, unread_count } => {
                 serde_json::json!({ "user_id": user_id, "conversation_id": conversation_id, "unread_count": unread_count })
             }
+            Self::DeviceChanged { session_id } => serde_json::json!({ "session_id": session_id }),
             Self::LabelChanged { label_id } => serde_json::json!({ "label_id": label_id }),
             Self::WebhookDisabled { webhook_id, reason } => {
                 serde_json::json!({ "webhook_id": webhook_id, "reason": reason })

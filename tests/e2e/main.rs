@@ -11,6 +11,7 @@ mod campaigns_timing;
 mod contacts;
 mod contacts_many;
 mod demo_inbox;
+mod devices;
 mod engine;
 mod fallback;
 mod impersonation;

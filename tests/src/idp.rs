@@ -141,25 +141,37 @@ impl Default for Browser {
 }
 
 impl Browser {
-    /// One without a cookie.
-    ///
-    /// # Panics
-    /// Where there can be no client.
+    /// One without a cookie, which gives itself no name: a program.
     #[must_use]
     pub fn new() -> Self {
+        Self::built(Client::builder())
+    }
+
+    /// One without a cookie that calls itself that.
+    #[must_use]
+    pub fn named(agent: &str) -> Self {
+        Self::built(Client::builder().user_agent(agent))
+    }
+
+    fn built(client: reqwest::ClientBuilder) -> Self {
         crm::process::install_tls();
-        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        let client = client.redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         Self { client, cookies: HashMap::new() }
     }
 
     /// One in which somebody is logged in already.
     #[must_use]
     pub fn with(base: &str, cookies: &str) -> Self {
-        let mut browser = Self::new();
+        Self::new().holding(base, cookies)
+    }
+
+    /// The same with these cookies of a site.
+    #[must_use]
+    pub fn holding(mut self, base: &str, cookies: &str) -> Self {
         for (name, value) in cookies.split("; ").filter_map(|pair| pair.split_once('=')) {
-            browser.cookies.insert((site(base), name.to_owned()), value.to_owned());
+            self.cookies.insert((site(base), name.to_owned()), value.to_owned());
         }
-        browser
+        self
     }
 
     /// The cookies of a site, as it gets them.

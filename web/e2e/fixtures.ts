@@ -1,8 +1,9 @@
 /** What every browser test has: somebody logged in, a page that may ask nobody but us, and an eye on what it looks like. */
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 import AxeBuilder from "@axe-core/playwright";
-import { type APIRequestContext, test as base, expect, type Page } from "@playwright/test";
+import { type APIRequestContext, test as base, type Cookie, expect, type Page } from "@playwright/test";
 
 import type { StackFacts } from "./stack";
 
@@ -15,6 +16,12 @@ export function stack(): StackFacts {
   const facts = process.env["PALOMA_E2E"];
   if (!facts) throw new Error("the stack is not there: the tests run by `npm run e2e`");
   return JSON.parse(facts) as StackFacts;
+}
+
+/** The browser of the tests with nobody logged in: whoever logs in by it is no news to those who are. */
+export function loggedOut(): { cookies: Cookie[]; origins: [] } {
+  const { cookies } = JSON.parse(readFileSync(stack().state, "utf8")) as { cookies: Cookie[] };
+  return { cookies: cookies.filter(({ name }) => name.endsWith("paloma_device")), origins: [] };
 }
 
 /** The API as a program would use it, with the session of the tests: for what a story needs before it begins. */

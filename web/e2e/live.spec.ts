@@ -42,9 +42,13 @@ test("a session that ends elsewhere ends here within seconds, and leads back aft
   browser,
   playwright,
 }) => {
-  const { stack } = await import("./fixtures");
+  const { loggedOut, stack } = await import("./fixtures");
   const { base, email, password } = stack();
-  const request = await playwright.request.newContext({ baseURL: base, extraHTTPHeaders: { origin: base } });
+  const request = await playwright.request.newContext({
+    baseURL: base,
+    storageState: loggedOut(),
+    extraHTTPHeaders: { origin: base },
+  });
   await request.post("/api/v1/session", { data: { email, password } });
   const context = await browser.newContext({
     baseURL: base,

@@ -107,6 +107,59 @@ test("a second factor is set up, asked for at the log-in, and its recovery codes
   await elsewhere.close();
 });
 
+test("a browser that was never used before is told to the others, which say whose it is", async ({
+  browser,
+  api,
+}) => {
+  const { page, email } = await newcomer(browser, api, "Nora", "agent");
+  const told = page.getByRole("region", { name: /^(Navegadores nuevos|New browsers)$/ });
+  const elsewhere = async () => {
+    const context = await browser.newContext({
+      baseURL: stack().base,
+      locale: "es-ES",
+      storageState: { cookies: [], origins: [] },
+    });
+    const other = await context.newPage();
+    await other.goto("/login");
+    await logIn(other, email);
+    await expect(other).toHaveURL(/\/inbox/);
+    return other;
+  };
+  await page.goto("/inbox");
+  await expect(page.getByRole("navigation").first()).toBeVisible();
+  const phone = await elsewhere();
+  // within seconds, on whatever screen they are
+  await expect(told.getByRole("listitem")).toHaveCount(1, { timeout: 10_000 });
+  await expect(told).toContainText("Alguien ha entrado como tú desde un navegador que no habías usado");
+  await expect(told).toContainText("127.0.0.1");
+  await expect(phone.getByRole("navigation").first()).toBeVisible();
+  await expect(phone.getByRole("region", { name: "Navegadores nuevos" })).toHaveCount(0);
+  await look(page, "new-device", () => expect(told).toBeVisible());
+  await page.goto("/settings/security");
+  const sessions = page.getByRole("list", { name: "Sesiones" });
+  await expect(sessions.getByText("Navegador nuevo")).toHaveCount(1);
+  await sessions.getByRole("button", { name: /^Fui yo/ }).click();
+  await expect(told).toHaveCount(0);
+  await expect(sessions.getByText("Navegador nuevo")).toHaveCount(0);
+
+  // the same browser is no news any more, and a third one is told to both
+  await phone.context().clearCookies({ name: /session$/ });
+  await phone.goto("/login");
+  await logIn(phone, email);
+  await expect(phone).toHaveURL(/\/inbox/);
+  const stranger = await elsewhere();
+  await expect(told.getByRole("listitem")).toHaveCount(1, { timeout: 10_000 });
+  await expect(phone.getByRole("region", { name: "Navegadores nuevos" })).toBeVisible({ timeout: 10_000 });
+  await page.goto("/inbox");
+  await told.getByRole("button", { name: /^No fui yo/ }).click();
+  await expect(told).toHaveCount(0);
+  await expect(stranger.getByRole("heading", { name: "Inicia sesión" })).toBeVisible({ timeout: 10_000 });
+  await expect(phone.getByRole("region", { name: "Navegadores nuevos" })).toHaveCount(0, { timeout: 10_000 });
+  await page.getByRole("button", { name: "Cambiar la contraseña" }).click();
+  await expect(page).toHaveURL(/\/settings\/security/);
+  for (const one of [page, phone, stranger]) await one.context().close();
+});
+
 test("what matters is asked for again with the password, and is then done", async ({ browser, api }) => {
   const { page, email } = await newcomer(browser, api, "Raul", "agent");
   await page.goto("/settings/security");

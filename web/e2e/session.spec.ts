@@ -1,7 +1,7 @@
-import { expect, look, stack, test } from "./fixtures";
+import { expect, loggedOut, look, stack, test } from "./fixtures";
 
 test.describe("somebody who is not logged in", () => {
-  test.use({ storageState: { cookies: [], origins: [] } });
+  test.use({ storageState: async ({}, provide) => provide(loggedOut()) });
 
   test("logs in, lands where they wanted to go, and logs out", async ({ page }) => {
     await page.goto("/contacts?q=305");

@@ -7,7 +7,7 @@ use crm::{
     App, Error,
     access::{Caller, Permission, Sight, Within},
     events::{
-        self, Numbered, Whisper,
+        self, Event, Numbered, Whisper,
         audience::{self, Holders, Told},
     },
 };
@@ -20,8 +20,8 @@ use uuid::Uuid;
 pub struct Frame {
     /// Its number, if it is one that is kept.
     pub seq: Option<i64>,
-    /// What somebody needs to see it.
-    permission: Permission,
+    /// What somebody needs to see it; nothing where it is for a user's own sessions.
+    permission: Option<Permission>,
     /// For whom alone, if not for all of the tenant.
     user_id: Option<Uuid>,
     text: Utf8Bytes,
@@ -58,7 +58,7 @@ impl Frame {
         let text = serde_json::to_string(event).map_err(|error| Error::Internal(error.into()))?;
         Ok(Self {
             seq: Some(event.seq),
-            permission: events::permission(&event.kind),
+            permission: (event.kind != Event::DEVICE).then(|| events::permission(&event.kind)),
             user_id: event.user_id,
             text: text.into(),
             is_about_some,
@@ -76,7 +76,7 @@ impl Frame {
         let holders = OnceCell::new_with(Some(holders));
         Self {
             seq: None,
-            permission: events::permission(&whisper.kind),
+            permission: Some(events::permission(&whisper.kind)),
             user_id: None,
             text: text.into(),
             is_about_some,
@@ -87,10 +87,15 @@ impl Frame {
     /// What of it that caller gets.
     pub async fn text_for(&self, app: &App, caller: &Caller) -> Result<Option<Utf8Bytes>, Error> {
         let is_theirs = self.user_id.is_none_or(|id| caller.user_id.uuid() == id);
-        if !is_theirs || !caller.permissions.contains(self.permission) {
+        let Some(permission) = self.permission else {
+            // how somebody logs in is nothing to a key of theirs, nor to an operator in their place
+            let is_own = is_theirs && caller.session_id().is_some() && caller.impersonator_id.is_none();
+            return Ok(is_own.then(|| self.text.clone()));
+        };
+        if !is_theirs || !caller.permissions.contains(permission) {
             return Ok(None);
         }
-        match caller.sight(self.permission) {
+        match caller.sight(permission) {
             Sight::All => Ok(Some(self.text.clone())),
             // what is for one user alone is about what they did themselves
             Sight::Within(_) if self.user_id.is_some() || !self.is_about_some => Ok(Some(self.text.clone())),

@@ -57,7 +57,7 @@ pub struct Since {
 /// Opens the live feed.
 ///
 /// A WebSocket. The first frame is `{"kind":"hello","seq":N,"is_resumed":false}`, then one `{"seq","kind","data","at"}` for each event of a kind that
-/// the caller may see: breaker.closed, breaker.opened, campaign.progress, conversation.updated, job.progress, label.changed, line.health,
+/// the caller may see: breaker.closed, breaker.opened, campaign.progress, conversation.updated, device.changed, job.progress, label.changed, line.health,
 /// message.changed, message.new, message.status, unread.changed, webhook.disabled. With `last_seq` those that were missed come first, all of them: `is_resumed` says so, and nothing has to be read
 /// anew. Where that is not possible a frame `{"kind":"resync_required","seq":N}` comes instead, and everything has to be; so it is where the caller sees other
 /// conversations from now on, by another role or team. A number that is still to come is refused by

@@ -9,9 +9,10 @@ use chrono::{DateTime, Utc};
 use crm::access::{
     Permission, Sight,
     api_keys::{self, ApiKey, ApiKeyId, NewApiKey},
+    devices::{self, NewDevice},
     impersonation,
     permission::{Scope, Scopes},
-    sessions::{self, DAYS, LogIn},
+    sessions::{self, LogIn},
     users::{self, User},
 };
 use crm::{
@@ -76,9 +77,11 @@ pub(super) struct Me {
     lacks_second_factor: bool,
     /// An operator of the platform is inside in this person's place.
     impersonation: Option<impersonation::Own>,
+    /// Other browsers, new to this person, by which somebody has logged in as them, and of which nobody has said whose they are.
+    new_devices: Vec<NewDevice>,
 }
 
-/// Logs in: sets the session's cookie.
+/// Logs in: sets the session's cookie, and one by which the browser is known the next time.
 #[utoipa::path(
     post, path = "/api/v1/session", tag = "access", request_body = Credentials,
     responses((status = 200, description = "Logged in", body = Me), (status = 401, description = "Refused"))
@@ -91,12 +94,14 @@ async fn log_in(
 ) -> Result<Response, Problem> {
     let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
     let Credentials { email, password, tenant, code } = body;
-    let log_in = LogIn { email, password, tenant, code, address, user_agent };
+    let device = actor::device(&api.app.config.public_url, &headers);
+    let log_in = LogIn { email, password, tenant, code, address, user_agent, device };
     let opened = sessions::open(&api.app, log_in).await?;
     let caller = access::identify(&api.app, &access::Credential::Session(opened.token.clone())).await?;
-    let cookie = actor::set_cookie(&api.app.config.public_url, &opened.token, i64::from(DAYS) * 86_400);
+    let cookies = actor::log_in_cookies(&api.app.config.public_url, &opened);
+    let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
     let me = me(&Call { app: api.app, caller, sight: Sight::All }).await?;
-    Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Json(me)).into_response())
+    Ok((cookies, Json(me)).into_response())
 }
 
 /// Who asks.
@@ -118,6 +123,7 @@ pub(super) async fn me(call: &Call) -> Result<Me, Problem> {
         scopes: call.caller.permissions.scopes(),
         lacks_second_factor: call.caller.lacks_factor,
         impersonation,
+        new_devices: devices::news(&mut tx, &call.caller).await?,
     })
 }
 

@@ -11,7 +11,6 @@ use crm::access::{
     identities::{self, Identity, IdentityId},
     oidc::{self, Answer, Arrival, Departure, Failure, LogIn, SECONDS, Whence},
     providers::{self, Button, Which},
-    sessions::{DAYS, Opened},
 };
 use db::Page;
 use secrecy::SecretString;
@@ -133,10 +132,12 @@ async fn come_back(
     let token = actor::ticket(public_url, &handle, &headers).map(str::to_owned);
     let session = logged_in(&api, &headers).await;
     let answer = Answer { provider, state, token, code: brought.code, issuer: brought.iss };
-    let arrived = oidc::finish(&api.app, answer, session.as_ref(), from(address, &headers)).await;
+    let arrived = oidc::finish(&api.app, answer, session.as_ref(), from(public_url, address, &headers)).await;
     let used = actor::set_ticket(public_url, (&handle, ""), 0);
     Ok(match arrived {
-        Ok(Arrival::Open { opened, return_to }) => lead(&return_to, vec![session_cookie(public_url, &opened), used]),
+        Ok(Arrival::Open { opened, return_to }) => {
+            lead(&return_to, actor::log_in_cookies(public_url, &opened).chain([used]).collect())
+        }
         Ok(Arrival::Done { return_to }) => lead(&return_to, vec![used]),
         // the cookie is needed once more
         Ok(Arrival::CodeNeeded) => lead(&format!("/login?code_of={handle}"), Vec::new()),
@@ -185,12 +186,14 @@ async fn give_code(
     let public_url = app.config.public_url.clone();
     let is_handle = body.log_in.len() == 16 && body.log_in.bytes().all(|byte| byte.is_ascii_hexdigit());
     let token = is_handle.then(|| actor::ticket(&public_url, &body.log_in, &headers)).flatten().unwrap_or_default();
-    let (opened, return_to) = oidc::finish_with_code(app, token, &body.code, from(address, &headers)).await?;
+    let from = from(&public_url, address, &headers);
+    let (opened, return_to) = oidc::finish_with_code(app, token, &body.code, from).await?;
     let caller = access::identify(app, &Credential::Session(opened.token.clone())).await?;
     let me = me(&Call { app: api.app.clone(), caller, sight: Sight::All }).await?;
-    let cookies = [session_cookie(&public_url, &opened), actor::set_ticket(&public_url, (&body.log_in, ""), 0)];
-    let cookies = cookies.map(|cookie| (header::SET_COOKIE, cookie));
-    Ok((AppendHeaders(cookies), Json(CameIn { me, return_to })).into_response())
+    let used = actor::set_ticket(&public_url, (&body.log_in, ""), 0);
+    let cookies = actor::log_in_cookies(&public_url, &opened).chain([used]);
+    let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
+    Ok((cookies, Json(CameIn { me, return_to })).into_response())
 }
 
 /// Where the caller is known, in the order in which it was linked.
@@ -266,13 +269,9 @@ fn sent_away(app: &crm::App, departure: Departure) -> Response {
     (AppendHeaders([(header::SET_COOKIE, kept)]), Json(Away { url })).into_response()
 }
 
-fn session_cookie(public_url: &str, opened: &Opened) -> String {
-    actor::set_cookie(public_url, &opened.token, i64::from(DAYS) * 86_400)
-}
-
-fn from(address: std::net::IpAddr, headers: &HeaderMap) -> Whence {
+fn from(public_url: &str, address: std::net::IpAddr, headers: &HeaderMap) -> Whence {
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    Whence { address, user_agent: agent.map(str::to_owned) }
+    Whence { address, user_agent: agent.map(str::to_owned), device: actor::device(public_url, headers) }
 }
 
 /// Who is logged in there, by a cookie alone: a browser that comes back brings no key.

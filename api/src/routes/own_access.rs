@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use crm::access::{
-    Permission, second_factor,
+    Permission, devices, second_factor,
     second_factor::{Policy, Setup, Standing},
     sessions::{self, Listed, SessionId},
 };
@@ -28,6 +28,7 @@ pub fn routes() -> Routes {
         .own_access(OWN, routes!(set_password))
         .own_access(OWN, routes!(list_sessions))
         .own_access(OWN, routes!(end_session))
+        .own_access(OWN, routes!(recognize_device))
         .own_access(OWN, routes!(end_others))
         .own_access(OWN, routes!(standing))
         .own_access(OWN, routes!(begin))
@@ -91,14 +92,27 @@ async fn list_sessions(call: Call, Query(paging): Query<Paging>) -> Result<Json<
     Ok(Json(sessions::list(&mut tx, user_id, current, &paging.of()?).await?))
 }
 
-/// Ends one of the caller's sessions, also on its sockets.
+/// Ends one of the caller's sessions, also on its sockets. Where its browser is new, and another than the one that asks, it was not the caller: all sessions of
+/// that browser end, also one that has ended is answered, and its next log-in is news again.
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{id}", tag = "access", params(("id" = Uuid, Path)),
     responses((status = 204, description = "Ended"))
 )]
 async fn end_session(call: Call, Path(id): Path<SessionId>) -> Result<StatusCode, Problem> {
     let mut tx = call.tx().await?;
-    sessions::revoke_own(&mut tx, call.caller.user_id, id).await?;
+    sessions::revoke_own(&mut tx, &call.caller, id).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Says that the new browser by which that session was opened is the caller's: it is no news from now on. Only a session of another browser that is known may.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{id}/recognition", tag = "access", params(("id" = Uuid, Path)),
+    responses((status = 204, description = "Recognized"))
+)]
+async fn recognize_device(call: Call, Path(id): Path<SessionId>) -> Result<StatusCode, Problem> {
+    let mut tx = call.tx().await?;
+    devices::recognize(&mut tx, &call.caller, id).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

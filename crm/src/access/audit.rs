@@ -137,6 +137,13 @@ pub async fn verify(tx: &mut TenantTx) -> Result<Verification, Error> {
     .await?)
 }
 
+/// Takes the tenant's turn in the chain before the first change that is written into it: for what touches, on its way there, rows that others touch only after
+/// they have it.
+pub(super) async fn take_turn(tx: &mut TenantTx) -> Result<(), Error> {
+    sqlx::query("select pg_advisory_xact_lock(7245, hashtext(app.tenant_id()::text))").execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Writes down that a log-in of somebody known was refused, and by what.
 pub(super) async fn refused(
     tx: &mut PlatformTx,

@@ -1,9 +1,10 @@
-//! Who asks and what they may do: people, teams, sessions, identity providers, API keys, permissions, and the throttle in front of the log-in.
+//! Who asks and what they may do: people, teams, sessions, their devices, identity providers, API keys, permissions, and the throttle in front of the log-in.
 
 pub mod api_keys;
 pub mod audit;
 mod begun;
 mod caller;
+pub mod devices;
 pub mod idempotency;
 pub mod identities;
 pub mod impersonation;

@@ -54,6 +54,8 @@ pub struct Whence {
     pub address: IpAddr,
     /// The browser, as it names itself.
     pub user_agent: Option<String>,
+    /// The value of its device's cookie, if it has one.
+    pub device: Option<String>,
 }
 
 /// What came of a log-in that has come back.
@@ -326,7 +328,7 @@ pub async fn finish_with_code(
     };
     // wrong codes count together with those after a password
     let attempt = throttle::admit(app, &user.email, from.address).await?;
-    let origin = Origin::new(from.address, from.user_agent.as_deref());
+    let origin = Origin::new(from.address, from.user_agent.as_deref(), from.device);
     let mut tx = app.db.tenant(awaiting.tenant_id, Actor::User(awaiting.user_id)).await?;
     if !second_factor::pass(&mut tx, &app.keys, user_id, code).await? {
         drop(tx);

@@ -1,10 +1,10 @@
-//! Removes what no longer says anything: old log-in failures, answers kept for repeated requests, sessions long ended.
+//! Removes what no longer says anything: old log-in failures, answers kept for repeated requests, sessions long ended, devices long unseen.
 
 use db::Scope;
 use jobs::{Cx, Done, Job, JobResult, KeyScope, Platform, Queue, UniqueKey};
 use serde::{Deserialize, Serialize};
 
-use super::{begun, idempotency, key_limits, throttle};
+use super::{begun, devices, idempotency, key_limits, throttle};
 use crate::{App, queue};
 
 /// Removes what no longer says anything.
@@ -27,6 +27,7 @@ impl Job<App> for Prune {
         begun::prune(&mut tx).await?;
         idempotency::prune(&mut tx).await?;
         key_limits::prune(&mut tx).await?;
+        devices::prune(&mut tx).await?;
         // kept for a month, so that somebody who asks can still see where they had been logged in; for a year, who was inside in their place
         sqlx::query("delete from crm.sessions where least(expires_at, revoked_at) < app.now() - case when impersonator_id is null then interval '30 days' else interval '1 year' end")
             .execute(tx.conn())

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     audit,
     caller::Caller,
-    password,
+    devices, password,
     role::Granted,
     second_factor, throttle,
     users::{self, UserId},
@@ -43,12 +43,16 @@ pub struct LogIn {
     pub address: IpAddr,
     /// The browser, as it names itself.
     pub user_agent: Option<String>,
+    /// The value of its device's cookie, if it has one.
+    pub device: Option<String>,
 }
 
 /// A session that was opened.
 pub struct Opened {
     /// The value of the cookie.
     pub token: String,
+    /// The value of the device's cookie; none where it is no browser.
+    pub device: Option<String>,
     /// The row.
     pub session_id: SessionId,
     /// Until when it lasts.
@@ -74,7 +78,7 @@ pub async fn open(app: &App, login: LogIn) -> Result<Opened, Error> {
             }
         }
     }
-    let from = Origin::new(login.address, login.user_agent.as_deref());
+    let from = Origin::new(login.address, login.user_agent.as_deref(), login.device);
     let user = match fits.as_slice() {
         [] => {
             from.refuse(app, known, "password");
@@ -110,12 +114,13 @@ pub async fn open(app: &App, login: LogIn) -> Result<Opened, Error> {
 pub(super) struct Origin {
     address: IpAddr,
     user_agent: Option<String>,
+    device: Option<String>,
 }
 
 impl Origin {
-    /// From that address, by that browser.
-    pub(super) fn new(address: IpAddr, user_agent: Option<&str>) -> Self {
-        Self { address, user_agent: user_agent.map(shown_agent) }
+    /// From that address, by that browser, with what its device's cookie says.
+    pub(super) fn new(address: IpAddr, user_agent: Option<&str>, device: Option<String>) -> Self {
+        Self { address, user_agent: user_agent.map(shown_agent), device }
     }
     /// Writes down that it was refused, for each whose it may have been. Beside the answer: one that is known would take longer.
     pub(super) fn refuse(self, app: &App, known: Vec<(Uuid, UserId)>, by: &'static str) {
@@ -160,9 +165,10 @@ pub(super) async fn insert(
     how: How,
 ) -> Result<Opened, Error> {
     let session_id = SessionId::new();
+    let met = devices::meet(&mut tx, user_id, from.user_agent.as_deref(), from.device.as_deref()).await?;
     let expires_at = sqlx::query_scalar(
-        "insert into crm.sessions (id, user_id, expires_at, user_agent, ip, proven_at, factor_by_provider)
-         values ($1, $2, app.now() + make_interval(days => $3), $4, $5::inet, coalesce($6, app.now()), $7)
+        "insert into crm.sessions (id, user_id, expires_at, user_agent, ip, proven_at, factor_by_provider, device_id, is_new_device)
+         values ($1, $2, app.now() + make_interval(days => $3), $4, $5::inet, coalesce($6, app.now()), $7, $8, $9)
          returning expires_at",
     )
     .bind(session_id)
@@ -172,10 +178,15 @@ pub(super) async fn insert(
     .bind(from.address.to_string())
     .bind(how.proven_at)
     .bind(how.factor_by_provider)
+    .bind(met.device_id)
+    .bind(met.is_new)
     .fetch_one(tx.conn())
     .await?;
+    if met.is_new {
+        devices::tell(&mut tx, user_id, session_id).await?;
+    }
     tx.commit().await?;
-    Ok(Opened { token: token(keys, session_id), session_id, expires_at })
+    Ok(Opened { token: token(keys, session_id), device: met.token, session_id, expires_at })
 }
 
 /// Ends a session; ending it twice is no fault.
@@ -208,6 +219,10 @@ pub struct Listed {
     pub is_current: bool,
     /// The operator of the platform who is inside by it, in the person's place.
     pub impersonator_name: Option<String>,
+    /// Whether its browser was new to the person.
+    pub is_new_device: bool,
+    /// When one of their other sessions said whose that browser was.
+    pub device_answered_at: Option<DateTime<Utc>>,
 }
 
 /// The live sessions of one person, newest first.
@@ -218,7 +233,8 @@ pub async fn list(
     page: &PageOf<SessionId>,
 ) -> Result<Page<Listed>, Error> {
     let sessions: Vec<Listed> = sqlx::query_as(
-        "select s.id, s.created_at, s.seen_at, s.expires_at, s.user_agent, host(s.ip) as ip, s.id is not distinct from $2 as is_current, s.impersonator_name
+        "select s.id, s.created_at, s.seen_at, s.expires_at, s.user_agent, host(s.ip) as ip, s.id is not distinct from $2 as is_current, s.impersonator_name,
+                s.is_new_device, s.device_answered_at
            from crm.sessions s
           where s.tenant_id = app.tenant_id() and s.user_id = $1 and s.revoked_at is null and s.expires_at > app.now() and ($3::uuid is null or s.id < $3)
           order by s.id desc limit $4",
@@ -232,17 +248,9 @@ pub async fn list(
     Ok(page.finish(sessions, |session| session.id))
 }
 
-/// Ends one of somebody's sessions. One of anybody else is [`Error::NotFound`].
-pub async fn revoke_own(tx: &mut TenantTx, user_id: UserId, id: SessionId) -> Result<(), Error> {
-    let own: Option<bool> = sqlx::query_scalar(
-        "select true from crm.sessions s where s.tenant_id = app.tenant_id() and s.user_id = $1 and s.id = $2",
-    )
-    .bind(user_id)
-    .bind(id)
-    .fetch_optional(tx.conn())
-    .await?;
-    own.ok_or(Error::NotFound)?;
-    revoke(tx, id).await
+/// Ends one of the caller's sessions; of a new device it says that it was not them. One of anybody else is [`Error::NotFound`].
+pub async fn revoke_own(tx: &mut TenantTx, caller: &Caller, id: SessionId) -> Result<(), Error> {
+    if devices::disown(tx, caller, id).await? { Ok(()) } else { revoke(tx, id).await }
 }
 
 /// Ends all of somebody's sessions but one.

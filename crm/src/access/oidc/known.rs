@@ -25,7 +25,7 @@ pub(super) async fn log_in(
     from: Whence,
 ) -> Result<Arrival, Error> {
     let (found, email) = candidate(app, begun, provider, vouched).await?;
-    let origin = Origin::new(from.address, from.user_agent.as_deref());
+    let origin = Origin::new(from.address, from.user_agent.as_deref(), from.device);
     if found.is_disabled {
         origin.refuse(app, vec![(found.tenant_id, found.user_id)], "identity_provider");
         return Err(unknown());

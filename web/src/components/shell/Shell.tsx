@@ -8,7 +8,7 @@ import { addCodes, withTexts } from "@/i18n";
 import { useShortcuts } from "@/lib/keyboard/useShortcuts";
 import { useLiveFeed } from "@/lib/live";
 import { useIsProofAsked } from "@/lib/proof";
-import { useMay, useMe } from "@/lib/session";
+import { useMay } from "@/lib/session";
 
 import { AREAS } from "./areas";
 import { Connection } from "./Connection";
@@ -20,7 +20,7 @@ const Help = lazy(() => import("./Help").then(({ Help }) => ({ default: Help }))
 const Proof = lazy(() =>
   withTexts(import("./Proof"), "security", "providers").then(({ Proof }) => ({ default: Proof })),
 );
-const Inside = lazy(() => withTexts(import("./Inside"), "usage").then(({ Inside }) => ({ default: Inside })));
+const Notices = lazy(() => import("./Notices"));
 const Palette = lazy(() => import("./Palette").then(({ Palette }) => ({ default: Palette })));
 
 /** What stands around every screen of somebody logged in. */
@@ -30,7 +30,6 @@ export function Shell() {
   const may = useMay();
   const [open, setOpen] = useState<"help" | "palette" | null>(null);
   const isProofAsked = useIsProofAsked();
-  const { impersonation, user } = useMe();
   useEffect(() => void addCodes(), []);
   const { forget } = useSignOut();
   useLiveFeed(forget);
@@ -63,11 +62,9 @@ export function Shell() {
       <Rail areas={areas} onPalette={() => setOpen("palette")} onHelp={() => setOpen("help")} />
       <main id="main" tabIndex={-1} className="flex min-h-0 min-w-0 flex-1 flex-col outline-none">
         <Connection />
-        {impersonation ? (
-          <Suspense fallback={null}>
-            <Inside of={impersonation} as={user.name} />
-          </Suspense>
-        ) : null}
+        <Suspense fallback={null}>
+          <Notices />
+        </Suspense>
         <div className="min-h-0 flex-1">
           <Allowed>
             <Suspense fallback={<Loading />}>

@@ -235,6 +235,7 @@ export function detailsOf({ action, before, after }: Change, nameOf: (userId: st
     "impersonation_reason",
     "ip",
     "user_agent",
+    "is_new_device",
     "file_name",
     "act",
     "reason",
@@ -243,7 +244,7 @@ export function detailsOf({ action, before, after }: Change, nameOf: (userId: st
     "secret",
   ];
   return told
-    .filter((name) => row[name] !== undefined && row[name] !== null && row[name] !== HIDDEN)
+    .filter((name) => (row[name] ?? false) !== false && row[name] !== HIDDEN)
     .map((name) => (name === "user_id" ? nameOf(shown(row[name])) : `${name}: ${shown(row[name])}`))
     .join(" · ");
 }

@@ -1,6 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 
+import { DeviceAnswers } from "@/components/device-answers";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Panel } from "@/components/ui/panel";
@@ -10,9 +11,14 @@ import { client, type Schemas } from "@/lib/api/client";
 import { errorText } from "@/lib/api/error";
 import { PAGE_ROWS, PAGES, usePages } from "@/lib/api/pages";
 import { queryClient } from "@/lib/api/query";
+import { browserOf } from "@/lib/browser";
 import { useFormats } from "@/lib/format";
+import { useEvent } from "@/lib/live";
 
 type Session = Schemas["Session"];
+
+/** Its browser is new, and nobody has said whose it is. */
+const isNews = ({ is_new_device, device_answered_at }: Session) => is_new_device && !device_answered_at;
 
 /** Where somebody is logged in. */
 export function Sessions() {
@@ -20,6 +26,9 @@ export function Sessions() {
   const pages = usePages(["sessions"], (cursor, signal) =>
     client.GET("/api/v1/sessions", { params: { query: { cursor, limit: PAGE_ROWS } }, signal }),
   );
+  useEvent("device.changed", () => {
+    void queryClient.invalidateQueries({ queryKey: [PAGES, "sessions"] });
+  });
   const end = useMutation({
     mutationFn: (id: string | null) =>
       id === null
@@ -32,6 +41,8 @@ export function Sessions() {
     onError: (error) => toast("bad", errorText(error, t)),
   });
   const hasOthers = pages.rows.some(({ is_current }) => !is_current);
+  // a browser that is new itself vouches for no other
+  const isKnown = !pages.rows.some((session) => session.is_current && isNews(session));
   return (
     <Panel
       title={t("security.sessions")}
@@ -51,7 +62,12 @@ export function Sessions() {
       ) : (
         <ul aria-label={t("security.sessions")} className="mt-2 divide-y divide-line">
           {pages.rows.map((session) => (
-            <One key={session.id} session={session} onEnd={() => end.mutate(session.id)} />
+            <One
+              key={session.id}
+              session={session}
+              mayBeRecognized={isKnown}
+              onEnd={() => end.mutate(session.id)}
+            />
           ))}
         </ul>
       )}
@@ -64,13 +80,19 @@ export function Sessions() {
   );
 }
 
-function One({ session, onEnd }: { session: Session; onEnd: () => void }) {
+interface OneProps {
+  session: Session;
+  mayBeRecognized: boolean;
+  onEnd: () => void;
+}
+
+function One({ session, mayBeRecognized, onEnd }: OneProps) {
   const { t } = useTranslation();
   const formats = useFormats();
   const browser = browserOf(session.user_agent ?? "") ?? t("security.unknownBrowser");
   return (
-    <li className="flex items-center gap-3 py-2">
-      <div className="min-w-0 flex-1">
+    <li className="flex flex-wrap items-center gap-3 py-2">
+      <div className="min-w-0 flex-1 basis-40">
         <p className="truncate text-base" title={session.user_agent ?? undefined}>
           {browser}
         </p>
@@ -80,8 +102,11 @@ function One({ session, onEnd }: { session: Session; onEnd: () => void }) {
             .join(" · ")}
         </p>
       </div>
+      {isNews(session) ? <Badge tone="warn">{t("security.newDevice")}</Badge> : null}
       {session.is_current ? (
         <Badge tone="ok">{t("security.current")}</Badge>
+      ) : isNews(session) ? (
+        <DeviceAnswers sessionId={session.id} browser={browser} mayBeRecognized={mayBeRecognized} />
       ) : (
         <Button size="sm" aria-label={t("security.endOf", { browser })} onClick={onEnd}>
           {t("security.end")}
@@ -89,28 +114,4 @@ function One({ session, onEnd }: { session: Session; onEnd: () => void }) {
       )}
     </li>
   );
-}
-
-const BROWSERS: [RegExp, string][] = [
-  [/Edg(e|A|iOS)?\//, "Edge"],
-  [/OPR\//, "Opera"],
-  [/SamsungBrowser\//, "Samsung Internet"],
-  [/(Firefox|FxiOS)\//, "Firefox"],
-  [/(Chrome|CriOS)\//, "Chrome"],
-  [/Safari\//, "Safari"],
-];
-const SYSTEMS: [RegExp, string][] = [
-  [/iPhone|iPad/, "iOS"],
-  [/Android/, "Android"],
-  [/Windows/, "Windows"],
-  [/Mac OS X/, "macOS"],
-  [/CrOS/, "ChromeOS"],
-  [/Linux/, "Linux"],
-];
-
-/** What a browser calls itself, as people call it. */
-export function browserOf(agent: string): string | null {
-  const of = (names: [RegExp, string][]) => names.find(([pattern]) => pattern.test(agent))?.[1];
-  const [browser, system] = [of(BROWSERS), of(SYSTEMS)];
-  return [browser, system].filter(Boolean).join(", ") || null;
 }

@@ -28,6 +28,7 @@ export interface Events {
   };
   "unread.changed": { user_id: string; conversation_id: string; unread_count: number };
   typing: { conversation_id: string; is_typing: boolean };
+  "device.changed": { session_id: string };
   "label.changed": Record<string, unknown>;
   "webhook.disabled": { webhook_id: string; reason: string };
   "breaker.opened": Record<string, unknown>;
