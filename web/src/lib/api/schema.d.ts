@@ -1571,7 +1571,7 @@ export interface paths {
         /**
          * Opens the live feed.
          * @description A WebSocket. The first frame is `{"kind":"hello","seq":N,"is_resumed":false}`, then one `{"seq","kind","data","at"}` for each event of a kind that
-         *     the caller may see: breaker.closed, breaker.opened, campaign.progress, conversation.updated, job.progress, label.changed, line.health,
+         *     the caller may see: breaker.closed, breaker.opened, campaign.progress, conversation.updated, device.changed, job.progress, label.changed, line.health,
          *     message.changed, message.new, message.status, unread.changed, webhook.disabled. With `last_seq` those that were missed come first, all of them: `is_resumed` says so, and nothing has to be read
          *     anew. Where that is not possible a frame `{"kind":"resync_required","seq":N}` comes instead, and everything has to be; so it is where the caller sees other
          *     conversations from now on, by another role or team. A number that is still to come is refused by
@@ -2922,7 +2922,7 @@ export interface paths {
         /** Who asks. */
         get: operations["session_who_am_i"];
         put?: never;
-        /** Logs in: sets the session's cookie. */
+        /** Logs in: sets the session's cookie, and one by which the browser is known the next time. */
         post: operations["session_log_in"];
         /** Logs out: the session ends everywhere it is used. */
         delete: operations["session_log_out"];
@@ -3078,8 +3078,28 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Ends one of the caller's sessions, also on its sockets. */
+        /**
+         * Ends one of the caller's sessions, also on its sockets. Where its browser is new, and another than the one that asks, it was not the caller: all sessions of
+         *     that browser end, also one that has ended is answered, and its next log-in is news again.
+         */
         delete: operations["sessions_end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/recognition": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says that the new browser by which that session was opened is the caller's: it is no news from now on. Only a session of another browser that is known may. */
+        post: operations["sessions_recognize_device"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -5732,6 +5752,8 @@ export interface components {
             impersonation?: components["schemas"]["OwnImpersonation"] | null;
             /** @description The tenant asks for a second factor that this person has not set up: until then nothing else is open to them. */
             lacks_second_factor: boolean;
+            /** @description Other browsers, new to this person, by which somebody has logged in as them, and of which nobody has said whose they are. */
+            new_devices: components["schemas"]["NewDevice"][];
             /** @description What they may do. */
             permissions: components["schemas"]["Permission"][];
             /** @description How far those of them reach that do not reach everywhere. */
@@ -5994,6 +6016,25 @@ export interface components {
              */
             rate_per_minute?: number | null;
             window?: components["schemas"]["SendingWindow"] | null;
+        };
+        /** @description A device by which somebody has logged in as the caller, and of which nobody has said whose it is. */
+        NewDevice: {
+            /**
+             * Format: date-time
+             * @description When it was opened.
+             */
+            created_at: string;
+            /** @description Where it was opened from. */
+            ip?: string | null;
+            /** @description Whether the session that asks may say that it was the person: one from a new device itself may not. */
+            may_be_recognized: boolean;
+            /**
+             * Format: uuid
+             * @description Its first session, which may have ended since.
+             */
+            session_id: string;
+            /** @description The browser, as it names itself. */
+            user_agent?: string | null;
         };
         /** @description A provider to be set up. */
         NewIdentityProvider: {
@@ -7888,6 +7929,11 @@ export interface components {
                 created_at: string;
                 /**
                  * Format: date-time
+                 * @description When one of their other sessions said whose that browser was.
+                 */
+                device_answered_at?: string | null;
+                /**
+                 * Format: date-time
                  * @description Until when it lasts.
                  */
                 expires_at: string;
@@ -7902,6 +7948,8 @@ export interface components {
                 ip?: string | null;
                 /** @description Whether it is the one that asks. */
                 is_current: boolean;
+                /** @description Whether its browser was new to the person. */
+                is_new_device: boolean;
                 /**
                  * Format: date-time
                  * @description When it was used last, to the minute.
@@ -9107,6 +9155,11 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
+             * @description When one of their other sessions said whose that browser was.
+             */
+            device_answered_at?: string | null;
+            /**
+             * Format: date-time
              * @description Until when it lasts.
              */
             expires_at: string;
@@ -9121,6 +9174,8 @@ export interface components {
             ip?: string | null;
             /** @description Whether it is the one that asks. */
             is_current: boolean;
+            /** @description Whether its browser was new to the person. */
+            is_new_device: boolean;
             /**
              * Format: date-time
              * @description When it was used last, to the minute.
@@ -17840,6 +17895,36 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Ended */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Limited"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+        };
+    };
+    sessions_recognize_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Recognized */
             204: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
