@@ -218,6 +218,8 @@ async fn a_group_is_one_conversation_in_which_no_word_opts_anybody_out() {
 async fn what_is_written_on_the_phone_is_ours_from_the_device() {
     let (world, acme) = ground().await;
     says(&world, ANA, "hola");
+    // a gateway tells of two things in any order
+    world.settle().await;
     let from_device = Inbound { from_device: true, ..Inbound::new(ANA, "te llamo") };
     let guid = world.sim.inbound(&from_device).unwrap().remove(0);
     for _ in 0..2 {

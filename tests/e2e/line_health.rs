@@ -94,6 +94,8 @@ async fn a_line_whose_webhook_could_not_be_checked_is_swept_all_the_same() {
     let (world, acme, line) = ground(json!({})).await;
     world.advance(Duration::from_secs(61)).await;
     line_is(&acme, &line, "ok").await;
+    // once in ten minutes the check of the webhooks comes with the sweep
+    world.drain().await;
     world.sim.set_offline(true);
     let fire = json!({ "reason": "the Mac was moved" });
     world.operator().post("/schedules/messaging.check_hooks/fire", &fire).await.expect(200);
@@ -114,6 +116,8 @@ async fn a_webhook_that_somebody_removed_is_registered_again_and_nothing_is_lost
     let (world, acme, line) = ground(json!({})).await;
     world.advance(Duration::from_secs(61)).await;
     line_is(&acme, &line, "ok").await;
+    // once in ten minutes the check of the webhooks comes with the sweep
+    world.drain().await;
     world.sim.forget_webhooks();
     world.sim.inbound(&Inbound::new(ANA, "¿hay alguien?")).unwrap();
     assert!(acme.messages(ANA).await.is_empty());

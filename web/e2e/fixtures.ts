@@ -59,7 +59,9 @@ export class Api {
     expect(made.ok(), await made.text()).toBe(true);
     const { id } = (await made.json()) as { id: string };
     await expect
-      .poll(async () => (await this.get<{ state: string }>(`/imports/${id}`)).state)
+      .poll(async () => (await this.get<{ state: string }>(`/imports/${id}`)).state, {
+        timeout: 60_000,
+      })
       .toMatch(/completed|failed/);
     return id;
   }

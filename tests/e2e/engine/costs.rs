@@ -59,7 +59,8 @@ async fn waits_runs_retries_and_discards_are_added_up_once() {
     let sum = rolled_up(&world).await;
     assert_eq!((sum.jobs, sum.retries, sum.discarded), (3, 1, 1));
     // the one that was run again waited and ran for nothing the second time
-    assert!((20.0..22.0).contains(&sum.wait_s) && (10.0..12.0).contains(&sum.run_s), "{sum:?}");
+    // a third wait would make it 30, a third run 15
+    assert!((20.0..29.0).contains(&sum.wait_s) && (10.0..14.5).contains(&sum.run_s), "{sum:?}");
     world.advance(Duration::from_secs(3 * 3_600)).await;
     assert_eq!(rolled_up(&world).await, sum, "nothing is added twice, and empty hours are passed");
     fill(&world, 1).await;

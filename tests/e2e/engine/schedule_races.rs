@@ -111,8 +111,9 @@ async fn what_a_scheduler_holds_that_stands_still_is_freed_by_the_server_itself(
     // every connection has this with 20 s
     let timeout = sqlx::query_scalar::<_, String>("show idle_in_transaction_session_timeout");
     assert_eq!(timeout.fetch_one(stalled.conn()).await.unwrap(), "20s");
-    sqlx::query("set local idle_in_transaction_session_timeout = '200ms'").execute(stalled.conn()).await.unwrap();
     fire_in(&mut stalled, &hourly()[0]).await.unwrap().expect("it has the tick");
+    // only from here on does it stand still
+    sqlx::query("set local idle_in_transaction_session_timeout = '200ms'").execute(stalled.conn()).await.unwrap();
     e2e::eventually("another fires", || async {
         fire_due(&world.db, &hourly()).await.unwrap();
         world.number(TICKS).await == 1

@@ -84,9 +84,9 @@ async fn for_a_window_the_key_outlives_its_job_and_then_ends() {
     let mut hand = world.hand().await;
     let leased = hand.claim_some(1).await;
     hand.settle(&leased, End::Completed).await;
-    world.advance(Duration::from_secs(59)).await;
+    world.advance(Duration::from_secs(45)).await;
     assert_eq!(enqueue::<3>(&world, "k").await, Enqueued::Duplicate(first.job_id()));
-    world.advance(Duration::from_secs(2)).await;
+    world.advance(Duration::from_secs(16)).await;
     assert!(matches!(enqueue::<3>(&world, "k").await, Enqueued::Created(_)));
     world.finish().await;
 }

@@ -17,6 +17,8 @@ async fn a_reply_goes_out_ahead_of_campaigns_and_a_note_stays_here() {
     let acme = world.tenant("acme").await;
     acme.line(&world, json!({})).await;
     let conversation = id(&writes(&world, &acme, JOSE, "hola").await);
+    // what has been said so far is no news to whoever listens from here on
+    world.numbered().await;
     let (mut feed, _) = Feed::open(&world, &acme).await;
     let asked = acme.items(&format!("/conversations/{conversation}/messages")).await.remove(0);
     let body = json!({ "body": "¿En qué le ayudo?", "reply_to_id": asked["id"] });
